@@ -1,0 +1,44 @@
+"""What the tests share: isolation from the user's cache and network, and the real data."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from uhcs_bench import fetch, protocol, registry
+from uhcs_bench.errors import DataUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give each test an empty cache and no network."""
+    monkeypatch.setenv(fetch.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(fetch.OFFLINE_VARIABLE, "1")
+    monkeypatch.delenv(fetch.MIRROR_VARIABLE, raising=False)
+
+
+@pytest.fixture(scope="session")
+def real_cache() -> Path:
+    """Cache with the real data, fetched once with the user's own settings.
+
+    Where they can't be had the tests that need them are skipped with the reason; in continuous
+    integration that is a failure.
+    """
+    try:
+        fetch.fetch(entry for task in protocol.TASKS for entry in registry.entries(task))
+    except DataUnavailableError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"the real data are required in CI. {error}")
+        pytest.skip(f"the real data can't be had: {str(error).splitlines()[0]}")
+    return fetch.cache_folder().resolve()
+
+
+@pytest.fixture
+def real_data(real_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test load the real data, without network."""
+    monkeypatch.setenv(fetch.CACHE_VARIABLE, str(real_cache))

@@ -1,0 +1,154 @@
+"""The command line: outputs, exit codes, messages, and no traceback ever."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import uhcs_bench
+from uhcs_bench import __version__, cli, fetch, submission
+
+
+def run(*arguments):
+    return CliRunner().invoke(
+        cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
+    )
+
+
+@pytest.fixture
+def predictions(tmp_path):
+    """A synthetic submission: the truth of particles."""
+    for micrograph in uhcs_bench.load("particles", version="synthetic"):
+        submission.write_label_map(tmp_path / "preds" / f"{micrograph.id}.png", micrograph.labels)
+    return tmp_path / "preds"
+
+
+def score(predictions, *options):
+    return run("score", predictions, "--dataset-version", "synthetic", *options)
+
+
+def test_table_goes_to_standard_output(predictions):
+    """Check a plain run."""
+    result = score(predictions)
+    assert result.exit_code == 0
+    assert "100.0 ± 0.0" in result.stdout
+    assert result.stderr == ""
+
+
+def test_json_is_the_reports(predictions):
+    """Check that the command and the function give the same."""
+    result = score(predictions, "--format", "json", "--fold", 2)
+    assert (
+        json.loads(result.stdout)
+        == uhcs_bench.score(predictions, fold=2, version="synthetic").to_dict()
+    )
+
+
+@pytest.mark.parametrize("form", cli.FORMATS)
+def test_output_file_holds_what_would_be_printed(predictions, tmp_path, form):
+    """Check each format, in a file and on standard output."""
+    printed = score(predictions, "--format", form)
+    result = score(predictions, "--format", form, "--output", tmp_path / "out")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert (tmp_path / "out").read_text("utf-8") == printed.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "preds"]
+
+
+def test_invalid_submission_exits_with_2(predictions):
+    """Check that all problems are listed on standard error."""
+    np.save(predictions / "synthetic-particles-00.npy", np.zeros((2, 2)))
+    (predictions / "synthetic-particles-01.png").write_bytes(b"")
+    result = score(predictions)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "2 problems" not in result.stderr
+    assert result.stderr.startswith(f"uhcs-bench: {predictions} was not scored: 3 problems.\n  - ")
+    assert "synthetic-particles-01.png: is empty" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--task", "steel"), "tasks are particles"),
+        (("--fold", "6"), "folds are 0 to 5"),
+        (("--dataset-version", "7"), "versions are 1.0"),
+        (("--format", "xml"), "'xml' is not one of"),
+        (("--fold", "two"), "not a valid integer"),
+    ],
+)
+def test_wrong_usage_exits_with_2(predictions, options, message):
+    """Check each wrong option."""
+    result = score(predictions, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_missing_data_exit_with_3(tmp_path):
+    """Check a valid submission where the annotations can't be had, and a download."""
+    for name, shape in ((e.id, e.shape) for e in uhcs_bench.dataset.catalogue("particles")):
+        submission.write_label_map(tmp_path / f"{name}.png", np.zeros(shape, np.uint8))
+    for arguments in (("score", tmp_path), ("download", "particles")):
+        result = run(*arguments)
+        assert result.exit_code == 3
+        assert fetch.OFFLINE_VARIABLE in result.stderr
+
+
+def test_output_that_cannot_be_written_exits_with_2(predictions, tmp_path):
+    """Check the message for an impossible file."""
+    result = score(predictions, "--output", tmp_path / "absent" / "out.json")
+    assert result.exit_code == 2
+    assert "can't write" in result.stderr
+
+
+def test_demo_scores_the_synthetic_set(tmp_path):
+    """Check both tasks, offline, and that the kept maps score the same."""
+    result = run("demo", "--out", tmp_path / "demo")
+    assert result.exit_code == 0
+    assert result.stdout.count("SYNTHETIC set, not real micrographs") == 2
+    again = score(tmp_path / "demo")
+    assert again.stdout == result.stdout
+
+
+def test_help_and_version():
+    """Check that help shows examples and exit codes."""
+    assert run("--version").stdout == f"uhcs-bench, version {__version__}\n"
+    for command in ((), ("score",), ("download",), ("demo",)):
+        result = run(*command, "--help")
+        assert result.exit_code == 0
+        assert "Exit codes" in result.stdout
+        assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_a_closed_pipe_is_no_error(predictions):
+    """Check that a reader who stops early causes no traceback."""
+    score = f"{sys.executable} -m uhcs_bench score {predictions} --dataset-version synthetic"
+    command = f"{score} --format csv | head -1"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("dataset_version,task")
+    assert result.stderr == ""
+
+
+def test_a_full_disk_is_said_so(predictions):
+    """Check that a result that can't be written is not lost silently."""
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    score = f"{sys.executable} -m uhcs_bench score {predictions} --dataset-version synthetic"
+    command = f"{score} > /dev/full"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "No space left" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.usefixtures("real_data")
+def test_download_verifies_everything_once():
+    """Check that a cached data set is not fetched again."""
+    result = run("download", "all")
+    assert result.exit_code == 0
+    assert "48 micrographs" in result.stdout
+    assert "0 fetched" in result.stdout

@@ -1,0 +1,185 @@
+"""The command ``uhcs-bench``.
+
+Results go to standard output, progress and errors to standard error. Each command imports what it
+needs when it runs: at this size of data, imports cost more than the work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from uhcs_bench import __version__, protocol
+from uhcs_bench.errors import UhcsBenchError
+
+if TYPE_CHECKING:
+    from uhcs_bench.scoring import Report
+
+FORMATS = ("table", "json", "csv", "markdown", "latex")
+
+_EXIT_CODES = """
+\b
+Exit codes:
+  0  done
+  1  a file could not be read or written
+  2  invalid submission, or wrong usage
+  3  data unavailable
+"""
+
+
+class ReportingGroup(click.Group):
+    """A command group that turns the package's errors into a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except UhcsBenchError as error:
+            click.echo(f"{ctx.info_name}: {error}", err=True)
+            sys.exit(error.exit_code)
+        except BrokenPipeError:
+            # The reader of a pipe has seen enough; Python would complain again at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            click.echo(f"{ctx.info_name}: {error}", err=True)
+            sys.exit(1)
+
+
+def version_option(command: Any) -> Any:
+    """Add the option that names the data set version."""
+    return click.option(
+        "--dataset-version",
+        "version",
+        default=protocol.REAL_VERSION,
+        show_default=True,
+        metavar="VERSION",
+        help="; ".join(f"{name}: {meaning}" for name, meaning in protocol.VERSIONS.items()) + ".",
+    )(command)
+
+
+@click.group(
+    cls=ReportingGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog=_EXIT_CODES,
+)
+@click.version_option(__version__, package_name="uhcs-bench")
+def main() -> None:
+    """Benchmark for the segmentation of ultrahigh-carbon-steel micrographs."""
+
+
+@main.command(epilog="\b\nExample:\n  uhcs-bench download all\n" + _EXIT_CODES)
+@click.argument("task", metavar="[particles|microconstituents|all]", default="all")
+def download(task: str) -> None:
+    """Fetch micrographs and label maps and verify every pixel.
+
+    What the cache already has is not fetched again. UHCS_BENCH_CACHE moves the
+    cache, UHCS_BENCH_MIRROR names a folder or base URL that is tried first,
+    UHCS_BENCH_OFFLINE=1 forbids the network.
+    """
+    from uhcs_bench import fetch, registry
+
+    names = list(protocol.TASKS) if task == "all" else [protocol.task(task).name]
+    entries = [entry for name in names for entry in registry.entries(name)]
+    fetched = fetch.fetch(entries)
+    click.echo(
+        f"{len(entries)} micrographs in {fetch.cache_folder()}: {fetched} fetched and verified, "
+        f"{len(entries) - fetched} were there."
+    )
+
+
+@main.command(
+    epilog="\b\nExamples:\n  uhcs-bench score preds/\n"
+    "  uhcs-bench score preds/ --task particles --fold 2\n"
+    "  uhcs-bench score preds/ --format json --output scores.json\n" + _EXIT_CODES
+)
+@click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
+@click.option("--task", help="Task to score.  [default: those that the ids belong to]")
+@click.option("--fold", type=int, help="Score this fold alone.  [default: all six]")
+@version_option
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write instead of standard output.",
+)
+def score(
+    predictions: Path,
+    task: str | None,
+    fold: int | None,
+    version: str,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Score a folder of predicted label maps against the annotations.
+
+    PREDS holds one map for each micrograph, <id>.png, .tif or .npy, directly or
+    under particles/ and microconstituents/. A map has the micrograph's size and
+    holds class labels: 0 matrix, 1 particle for particles; 0 matrix, 1 network,
+    2 spheroidite, 3 widmanstatten for microconstituents.
+    """
+    from uhcs_bench import scoring
+
+    text = formatted(scoring.score(predictions, task, fold, version), form)
+    if output is None:
+        click.echo(text)
+    else:
+        write_text(output, text)
+
+
+@main.command(
+    epilog="\b\nExamples:\n  uhcs-bench demo\n"
+    "  uhcs-bench demo --out demo/   # keep the label maps, then:\n"
+    "  uhcs-bench score demo/ --dataset-version synthetic --format json\n" + _EXIT_CODES
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to keep the label maps in.",
+)
+def demo(out: Path | None) -> None:
+    """Generate, segment and score a small synthetic set, offline.
+
+    Otsu's threshold finds the particles; multi-level Otsu can't tell the
+    microconstituents apart, and its scores show it.
+    """
+    from uhcs_bench import dataset, otsu, scoring, submission
+
+    maps = {
+        micrograph.id: otsu.segment(micrograph.image, task)
+        for task in protocol.TASKS
+        for micrograph in dataset.load(task, version=protocol.SYNTHETIC_VERSION)
+    }
+    report = scoring.score(maps, version=protocol.SYNTHETIC_VERSION)
+    if out is not None:
+        for task in report.tasks:
+            for image in task.images:
+                submission.write_label_map(out / task.task / f"{image.id}.png", maps[image.id])
+    click.echo(formatted(report, "table"))
+
+
+def formatted(report: Report, form: str) -> str:
+    """Text of a report in one of `FORMATS`."""
+    if form == "json":
+        return report.to_json()
+    from uhcs_bench import tables
+
+    if form == "csv":
+        return tables.to_csv(report).removesuffix("\n")
+    return tables.to_text(report, form)  # type: ignore[arg-type]  # click has checked it
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a result to a file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text + "\n", encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise click.UsageError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)

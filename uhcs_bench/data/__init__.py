@@ -1,0 +1,1 @@
+"""The registry and the paper's numbers, as data, and the program that writes the registry."""

@@ -1,0 +1,58 @@
+"""The errors that uhcs-bench raises on purpose, each with the exit code of its command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class UhcsBenchError(Exception):
+    """Base of all errors of the package.
+
+    Attributes
+    ----------
+    exit_code : int
+        What a command that ends with this error returns to the shell.
+    """
+
+    exit_code = 1
+
+
+class UsageError(UhcsBenchError, ValueError):
+    """A task, fold, version or option that does not exist; the message lists those that do."""
+
+    exit_code = 2
+
+
+class SubmissionError(UhcsBenchError, ValueError):
+    """A submission that can't be scored.
+
+    Parameters
+    ----------
+    where : str
+        The submission, as its user named it.
+    problems : sequence of str
+        Everything that was found, one sentence or two each: what is wrong, in which file, what to
+        do.
+
+    Attributes
+    ----------
+    problems : tuple of str
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: str, problems: Sequence[str]) -> None:
+        self.where = where
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        lines = "".join(f"\n  - {problem}" for problem in self.problems)
+        super().__init__(f"{where} was not scored: {count}.{lines}")
+
+
+class DataUnavailableError(UhcsBenchError, RuntimeError):
+    """No source gave the data; the message lists each source with its reason."""
+
+    exit_code = 3

@@ -1,0 +1,133 @@
+"""The benchmark's fixed terms: tasks, classes, folds, versions and test constants.
+
+Everything that reads "the protocol" reads it here. Section and equation numbers are those of
+DeCost, Lei, Francis and Holm (2019), the paper that introduced the data; see `uhcs_bench.paper` for
+the numbers that it reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from uhcs_bench.errors import UsageError
+
+TaskName = Literal["particles", "microconstituents"]
+Version = Literal["1.0", "synthetic"]
+ConventionName = Literal["paper", "present", "pooled"]
+
+N_FOLDS = 6
+"""Cross-validation folds, numbered 0 to 5 (section "Performance evaluation")."""
+
+KS_ALPHA = 0.05
+"""Level of the Kolmogorov-Smirnov test behind the KS score (section "Performance evaluation")."""
+
+PARTICLE_CLASS = "particle"
+
+CONNECTIVITY: Literal[4, 8] = 8
+"""Neighbours that join two particle pixels into one particle."""
+
+CONVENTIONS: dict[ConventionName, str] = {
+    "paper": "mean over micrographs, each class where it is annotated or predicted",
+    "present": "mean over micrographs, each class where it is annotated",
+    "pooled": "one confusion matrix over the pixels of all micrographs",
+}
+
+REAL_VERSION: Version = "1.0"
+SYNTHETIC_VERSION: Version = "synthetic"
+VERSIONS: dict[Version, str] = {
+    "1.0": "the deposit as the paper used it",
+    "synthetic": "generated stand-in, not micrographs of steel",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of the two segmentation tasks.
+
+    Attributes
+    ----------
+    name : str
+        Name used in every file and output.
+    aliases : tuple of str
+        Other names that are understood, those of the original deposit.
+    classes : tuple of str
+        Class names; a class's label is its position.
+    """
+
+    name: TaskName
+    aliases: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def has_particles(self) -> bool:
+        """Whether single particles are annotated, so that there are sizes to compare."""
+        return PARTICLE_CLASS in self.classes
+
+
+TASKS: dict[TaskName, Task] = {
+    task.name: task
+    for task in (
+        Task("particles", ("spheroidite",), ("matrix", "particle")),
+        Task("microconstituents", ("uhcs",), ("matrix", "network", "spheroidite", "widmanstatten")),
+    )
+}
+
+PARTICLE_LABEL = TASKS["particles"].classes.index(PARTICLE_CLASS)
+
+
+def task(name: str) -> Task:
+    """Look a task up by its name or alias.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"particles"`` or its alias ``"spheroidite"``.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    UsageError
+        If there is no such task; the message lists those that exist.
+
+    Examples
+    --------
+    >>> task("uhcs").name
+    'microconstituents'
+    """
+    for candidate in TASKS.values():
+        if name == candidate.name or name in candidate.aliases:
+            return candidate
+    known = " and ".join(f"{t.name} (alias {', '.join(t.aliases)})" for t in TASKS.values())
+    raise UsageError(f"There is no task {name!r}. The tasks are {known}.")
+
+
+def check_fold(fold: int) -> int:
+    """Give back a fold number if it is one of the protocol's.
+
+    Raises
+    ------
+    UsageError
+        If it is not an integer from 0 to 5.
+    """
+    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < N_FOLDS:
+        raise UsageError(f"There is no fold {fold!r}. The folds are 0 to {N_FOLDS - 1}.")
+    return fold
+
+
+def check_version(version: str) -> Version:
+    """Give back a data set version if it exists.
+
+    Raises
+    ------
+    UsageError
+        If there is no such version; the message lists those that exist.
+    """
+    for known in VERSIONS:
+        if version == known:
+            return known
+    listing = ", ".join(f"{name} ({meaning})" for name, meaning in VERSIONS.items())
+    raise UsageError(f"There is no data set version {version!r}. The versions are {listing}.")

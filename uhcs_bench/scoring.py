@@ -1,0 +1,408 @@
+"""Score a submission as the paper does, and in the two other conventions that later work used.
+
+=========  ======================================================================================
+convention  what a mean is taken over
+=========  ======================================================================================
+paper      micrographs; a class counts where the quantity is defined, so that a class that is
+           predicted but not annotated counts as IU 0 and precision 0
+present    micrographs; a class counts only where it is annotated
+pooled     nothing: one confusion matrix over all pixels of all micrographs
+=========  ======================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uhcs_bench import __version__, dataset, metrics, protocol
+from uhcs_bench.submission import Submission, read_submission
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+SCHEMA = "uhcs-bench/score/1"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over micrographs.
+
+    Attributes
+    ----------
+    mean : float or None
+        Fraction in [0, 1]; None where no micrograph defines it.
+    se : float or None
+        Standard error: sample standard deviation (ddof 1) over the micrographs, divided by sqrt(n).
+        None for a single micrograph and for pooled pixels.
+    n : int
+        Micrographs that the mean is over.
+    """
+
+    mean: float | None
+    se: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class ClassEstimates:
+    """Means of one class."""
+
+    IU: Estimate
+    precision: Estimate
+    recall: Estimate
+
+
+@dataclass(frozen=True)
+class ConventionScore:
+    """Means of a task under one convention.
+
+    Attributes
+    ----------
+    AC : Estimate
+        Pixel accuracy; in the paper's tables also the overall precision and recall.
+    IU : Estimate
+        Mean over micrographs of the mean intersection over union over a micrograph's classes.
+    classes : dict of str to ClassEstimates
+    """
+
+    AC: Estimate
+    IU: Estimate
+    classes: dict[str, ClassEstimates]
+
+
+@dataclass(frozen=True)
+class SizeDistributionScore:
+    """How often predicted and annotated particle size distributions are consistent.
+
+    Attributes
+    ----------
+    ks_score : float
+        `n_consistent` / `n`.
+    n_consistent, n : int
+    alpha : float
+        Level of the test.
+    """
+
+    ks_score: float
+    n_consistent: int
+    n: int
+    alpha: float
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class on one micrograph; None where undefined."""
+
+    IU: float | None
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class SizeDistributionTest:
+    """Kolmogorov-Smirnov test of a micrograph's particle sizes; None where a map has none."""
+
+    ks_statistic: float | None
+    p_value: float | None
+    n_true: int
+    n_pred: int
+    consistent: bool
+
+
+@dataclass(frozen=True)
+class MicrographScore:
+    """The scores of one micrograph."""
+
+    id: str
+    fold: int
+    AC: float
+    IU: float
+    classes: dict[str, ClassScore]
+    psd: SizeDistributionTest | None
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """The scores of one task."""
+
+    task: str
+    folds: list[int]
+    n_images: int
+    conventions: dict[str, ConventionScore]
+    psd: SizeDistributionScore | None
+    images: list[MicrographScore]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The scores of a submission.
+
+    Attributes
+    ----------
+    scorer_version : str
+        Version of uhcs-bench.
+    dataset_version : str
+        Version of the annotations; ``"synthetic"`` for the generated stand-in.
+    tasks : list of TaskScore
+
+    Examples
+    --------
+    >>> import uhcs_bench
+    >>> truth = uhcs_bench.load("particles", version="synthetic")
+    >>> report = score({m.id: m.labels for m in truth}, version="synthetic")
+    >>> report["particles"].conventions["paper"].classes["particle"].IU.mean
+    1.0
+    """
+
+    scorer_version: str
+    dataset_version: str
+    tasks: list[TaskScore]
+    schema: str = SCHEMA
+
+    def __getitem__(self, task: str) -> TaskScore:
+        """Scores of a task, by its name or alias."""
+        name = protocol.task(task).name
+        for scored in self.tasks:
+            if scored.task == name:
+                return scored
+        raise KeyError(f"{name} was not scored")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers, in the form of the JSON output."""
+        content = asdict(self)
+        for task in content["tasks"]:
+            if task["psd"] is None:  # only particles have sizes
+                del task["psd"]
+                for image in task["images"]:
+                    del image["psd"]
+        return {"schema": content.pop("schema"), **content}
+
+    def to_json(self) -> str:
+        """Text of the JSON output; null where a quantity is undefined."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+
+def score(
+    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike],
+    task: str | None = None,
+    fold: int | None = None,
+    version: str = protocol.REAL_VERSION,
+) -> Report:
+    """Score predicted label maps against the annotations.
+
+    Parameters
+    ----------
+    predictions : path or mapping of str to array_like
+        A folder with one map for each micrograph, ``<id>.png``, ``.tif`` or ``.npy``, directly or
+        under ``particles/`` and ``microconstituents/``; or the maps themselves by id. A map has the
+        micrograph's shape and holds class labels.
+    task : str, optional
+        Task to score. By default every task that the ids belong to.
+    fold : int, optional
+        Score only the four validation micrographs of this fold. By default all 24 are required.
+    version : str, optional
+        Data set version to score against.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong with the predictions; it lists all problems of all files.
+    UsageError
+        If there is no such task, fold or version.
+    DataUnavailableError
+        If the annotations could not be had from any source.
+
+    Examples
+    --------
+    >>> import uhcs_bench
+    >>> fold = uhcs_bench.load("particles", fold=2, version="synthetic")
+    >>> nothing = {m.id: m.labels * 0 for m in fold.val}
+    >>> report = score(nothing, fold=2, version="synthetic")
+    >>> report["particles"].conventions["paper"].classes["particle"].recall.mean
+    0.0
+    >>> report["particles"].psd.n_consistent
+    0
+    """
+    submissions = read_submission(predictions, task, fold, version)
+    return Report(
+        scorer_version=__version__,
+        dataset_version=protocol.check_version(version),
+        tasks=[_score_task(submission) for submission in submissions],
+    )
+
+
+def _score_task(submission: Submission) -> TaskScore:
+    truth = dataset.micrographs(submission.entries)
+    classes = submission.task.classes
+    confusions = np.zeros((len(truth), len(classes), len(classes)), np.int64)
+    tests = []
+    for index, micrograph in enumerate(truth):
+        predicted = submission.maps[micrograph.id]
+        confusions[index] = metrics.confusion_matrix(micrograph.labels, predicted, len(classes))
+        if submission.task.has_particles:
+            tests.append(_test_sizes(micrograph.labels, predicted))
+    per_micrograph = _ClassScores(confusions)
+    images = [
+        MicrographScore(
+            id=micrograph.id,
+            fold=micrograph.fold,
+            AC=float(per_micrograph.accuracy[index]),
+            IU=float(per_micrograph.mean_iu[index]),
+            classes={
+                name: ClassScore(
+                    IU=_defined(per_micrograph.iu[index, label]),
+                    precision=_defined(per_micrograph.precision[index, label]),
+                    recall=_defined(per_micrograph.recall[index, label]),
+                )
+                for label, name in enumerate(classes)
+            },
+            psd=tests[index] if tests else None,
+        )
+        for index, micrograph in enumerate(truth)
+    ]
+    return TaskScore(
+        task=submission.task.name,
+        folds=sorted({micrograph.fold for micrograph in truth}),
+        n_images=len(truth),
+        conventions=conventions(confusions, classes),
+        psd=_consistency(tests) if tests else None,
+        images=images,
+    )
+
+
+def conventions(
+    confusions: NDArray[np.int64], classes: tuple[str, ...]
+) -> dict[str, ConventionScore]:
+    """Average the scores of micrographs in each of the three conventions.
+
+    Parameters
+    ----------
+    confusions : ndarray of int64, shape (n_micrographs, n_classes, n_classes)
+        Confusion matrices, rows annotated and columns predicted.
+    classes : tuple of str
+        Names of the classes.
+
+    Returns
+    -------
+    dict of str to ConventionScore
+        By the names in `uhcs_bench.protocol.CONVENTIONS`.
+
+    Examples
+    --------
+    A class that is predicted but not annotated counts in the paper's convention alone:
+
+    >>> confusions = np.array([[[9, 1], [0, 0]], [[5, 0], [0, 5]]])
+    >>> scores = conventions(confusions, ("matrix", "particle"))
+    >>> scores["paper"].classes["particle"].IU.mean, scores["present"].classes["particle"].IU.mean
+    (0.5, 1.0)
+    """
+    per_micrograph = _ClassScores(confusions)
+    pooled = _ClassScores(confusions.sum(0, keepdims=True))
+    return {
+        "paper": _means(per_micrograph, classes),
+        "present": _means(per_micrograph.where_annotated(), classes),
+        "pooled": _pooled(pooled, classes, n=len(confusions)),
+    }
+
+
+class _ClassScores:
+    """Scores of a stack of confusion matrices; NaN where undefined."""
+
+    def __init__(self, confusions: NDArray[np.int64]) -> None:
+        self.confusions = confusions
+        self.accuracy = metrics.accuracy(confusions)
+        self.iu = metrics.intersection_over_union(confusions)
+        self.precision = metrics.precision(confusions)
+        self.recall = metrics.recall(confusions)
+
+    @property
+    def mean_iu(self) -> NDArray[np.float64]:
+        """Mean over each micrograph's defined classes; there is at least one."""
+        return np.asarray(np.nanmean(self.iu, axis=-1))
+
+    def where_annotated(self) -> _ClassScores:
+        """Undefine the scores of classes that a micrograph's annotation does not have."""
+        scores = _ClassScores(self.confusions)
+        absent = self.confusions.sum(-1) == 0
+        for values in (scores.iu, scores.precision, scores.recall):
+            values[absent] = np.nan
+        return scores
+
+
+def _means(scores: _ClassScores, classes: tuple[str, ...]) -> ConventionScore:
+    return ConventionScore(
+        AC=_estimate(scores.accuracy),
+        IU=_estimate(scores.mean_iu),
+        classes={
+            name: ClassEstimates(
+                IU=_estimate(scores.iu[:, label]),
+                precision=_estimate(scores.precision[:, label]),
+                recall=_estimate(scores.recall[:, label]),
+            )
+            for label, name in enumerate(classes)
+        },
+    )
+
+
+def _pooled(scores: _ClassScores, classes: tuple[str, ...], n: int) -> ConventionScore:
+    def pooled(value: float) -> Estimate:
+        return Estimate(_defined(value), None, n)
+
+    return ConventionScore(
+        AC=pooled(scores.accuracy[0]),
+        IU=pooled(scores.mean_iu[0]),
+        classes={
+            name: ClassEstimates(
+                IU=pooled(scores.iu[0, label]),
+                precision=pooled(scores.precision[0, label]),
+                recall=pooled(scores.recall[0, label]),
+            )
+            for label, name in enumerate(classes)
+        },
+    )
+
+
+def _estimate(values: NDArray[np.float64]) -> Estimate:
+    defined = values[~np.isnan(values)]
+    n = len(defined)
+    return Estimate(
+        mean=float(defined.mean()) if n else None,
+        se=float(defined.std(ddof=1) / math.sqrt(n)) if n > 1 else None,
+        n=n,
+    )
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _test_sizes(annotated: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> SizeDistributionTest:
+    areas_true = metrics.particle_areas(annotated == protocol.PARTICLE_LABEL)
+    areas_pred = metrics.particle_areas(predicted == protocol.PARTICLE_LABEL)
+    statistic, p_value = metrics.ks_test(areas_true, areas_pred)
+    return SizeDistributionTest(
+        ks_statistic=_defined(statistic),
+        p_value=_defined(p_value),
+        n_true=len(areas_true),
+        n_pred=len(areas_pred),
+        consistent=metrics.same_distribution(areas_true, areas_pred, p_value),
+    )
+
+
+def _consistency(tests: list[SizeDistributionTest]) -> SizeDistributionScore:
+    n_consistent = sum(test.consistent for test in tests)
+    return SizeDistributionScore(
+        n_consistent / len(tests), n_consistent, len(tests), protocol.KS_ALPHA
+    )
