@@ -260,8 +260,7 @@ def test_one_error_lists_every_source_and_what_to_do(simple, mirror):
     assert f"{path} for particles m0 (image): there is no such file" in message
     assert (
         "example.org for particles m0 (image): "
-        f"the network is forbidden by {fetch.OFFLINE_VARIABLE}"
-        in message
+        f"the network is forbidden by {fetch.OFFLINE_VARIABLE}" in message
     )
     assert f"set {fetch.MIRROR_VARIABLE}" in message
     assert f"unset {fetch.OFFLINE_VARIABLE}" in message

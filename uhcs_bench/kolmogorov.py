@@ -32,7 +32,7 @@ def survival(statistic: float, n: int) -> float:
     Examples
     --------
     >>> round(survival(0.1, 100), 6)
-    0.253568
+    0.252693
     """
     scaled = n * statistic
     if scaled <= 0.5:
