@@ -180,11 +180,13 @@ def particle_areas(
     reach = 1 if connectivity == 8 else 0
     first = np.searchsorted(stops, starts - width - reach, side="right")
     last = np.searchsorted(starts, stops - width + reach, side="left")
-    n_above = np.maximum(last - first, 0)
-    below = np.repeat(np.arange(len(starts)), n_above)
-    offsets = np.arange(len(below)) - np.repeat(np.cumsum(n_above) - n_above, n_above)
-    above = np.repeat(first, n_above) + offsets
-    roots = _components(len(starts), below, above)
+    run = np.arange(len(starts))
+    # Most runs touch one run above: that makes a forest, which few edges are left to join.
+    roots = _roots(np.where(last > first, first, run))
+    n_more = np.maximum(last - first - 1, 0)
+    below = np.repeat(run, n_more)
+    nth = np.arange(len(below)) - np.repeat(np.cumsum(n_more) - n_more, n_more)
+    roots = _join(roots, below, np.repeat(first + 1, n_more) + nth)
     areas = np.bincount(roots, weights=stops - starts, minlength=len(starts))
     return areas[areas > 0].astype(np.int64)
 
@@ -204,29 +206,27 @@ def _runs(
     return edges[::2], edges[1::2], width
 
 
-def _components(
-    n_nodes: int, ends_a: NDArray[np.int64], ends_b: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Smallest node that each node of a graph is connected to.
+def _roots(parents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Follow every node of a forest up to its root."""
+    while True:
+        shortened = parents[parents]
+        if np.array_equal(shortened, parents):
+            return parents
+        parents = shortened
 
-    Every tree's root is hooked onto the smallest root that its edges reach, then paths are
-    shortened, until no edge joins two trees.
-    """
-    roots = np.arange(n_nodes)
-    while len(ends_a):
+
+def _join(
+    roots: NDArray[np.int64], ends_a: NDArray[np.int64], ends_b: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Join the trees that edges connect: each hangs its root below the smallest that it meets."""
+    while True:
         root_a, root_b = roots[ends_a], roots[ends_b]
         apart = root_a != root_b
         if not apart.any():
-            break
-        ends_a, ends_b = ends_a[apart], ends_b[apart]
-        root_a, root_b = root_a[apart], root_b[apart]
+            return roots
+        ends_a, ends_b, root_a, root_b = (x[apart] for x in (ends_a, ends_b, root_a, root_b))
         np.minimum.at(roots, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
-        while True:
-            shortened = roots[roots]
-            if np.array_equal(shortened, roots):
-                break
-            roots = shortened
-    return roots
+        roots = _roots(roots)
 
 
 def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:
