@@ -53,11 +53,16 @@ class Task:
         Other names that are understood, those of the original deposit.
     classes : tuple of str
         Class names; a class's label is its position.
+    colors : tuple of str
+        A colour for each class, ``#rrggbb``, from the palette of Okabe and Ito, which colour-blind
+        readers can tell apart. Like the paper's figures: network blue, spheroidite yellow,
+        particles red.
     """
 
     name: TaskName
     aliases: tuple[str, ...]
     classes: tuple[str, ...]
+    colors: tuple[str, ...]
 
     @property
     def has_particles(self) -> bool:
@@ -68,8 +73,18 @@ class Task:
 TASKS: dict[TaskName, Task] = {
     task.name: task
     for task in (
-        Task("particles", ("spheroidite",), ("matrix", "particle")),
-        Task("microconstituents", ("uhcs",), ("matrix", "network", "spheroidite", "widmanstatten")),
+        Task(
+            name="particles",
+            aliases=("spheroidite",),
+            classes=("matrix", PARTICLE_CLASS),
+            colors=("#56b4e9", "#d55e00"),
+        ),
+        Task(
+            name="microconstituents",
+            aliases=("uhcs",),
+            classes=("matrix", "network", "spheroidite", "widmanstatten"),
+            colors=("#56b4e9", "#0072b2", "#f0e442", "#009e73"),
+        ),
     )
 }
 

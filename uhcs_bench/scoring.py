@@ -24,7 +24,7 @@ from uhcs_bench.submission import Submission, read_submission
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -235,10 +235,29 @@ def score(
     >>> report["particles"].psd.n_consistent
     0
     """
-    submissions = read_submission(predictions, task, fold, version)
+    return score_submissions(read_submission(predictions, task, fold, version))
+
+
+def score_submissions(submissions: Sequence[Submission]) -> Report:
+    """Score label maps that have been read and checked.
+
+    Parameters
+    ----------
+    submissions : sequence of Submission
+        At least one, all for one data set version; see `uhcs_bench.submission.read_submission`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DataUnavailableError
+        If the annotations could not be had from any source.
+    """
     return Report(
         scorer_version=__version__,
-        dataset_version=protocol.check_version(version),
+        dataset_version=submissions[0].version,
         tasks=[_score_task(submission) for submission in submissions],
     )
 
