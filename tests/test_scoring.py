@@ -225,7 +225,7 @@ def test_json_has_the_documented_form():
     assert particles["conventions"]["pooled"]["AC"]["n"] == 24
     assert particles["psd"] == {"ks_score": 0.0, "n_consistent": 0, "n": 24, "alpha": 0.05}
     image = particles["images"][0]
-    assert set(image) == {"id", "fold", "AC", "IU", "classes", "psd"}
+    assert set(image) == {"id", "fold", "AC", "IU", "classes", "confusion", "psd"}
     assert {"ks_statistic", "p_value", "n_true", "n_pred"} <= set(image["psd"])
     assert image["classes"]["particle"] == {"IU": 0.0, "precision": None, "recall": 0.0}
     assert "psd" not in uhcs

@@ -119,13 +119,29 @@ class SizeDistributionTest:
 
 @dataclass(frozen=True)
 class MicrographScore:
-    """The scores of one micrograph."""
+    """The scores of one micrograph.
+
+    Attributes
+    ----------
+    id : str
+    fold : int
+    AC : float
+        Pixel accuracy.
+    IU : float
+        Mean intersection over union over the classes that are annotated or predicted.
+    classes : dict of str to ClassScore
+    confusion : list of list of int
+        Pixels by annotated (row) and predicted (column) class.
+    psd : SizeDistributionTest or None
+        For particles.
+    """
 
     id: str
     fold: int
     AC: float
     IU: float
     classes: dict[str, ClassScore]
+    confusion: list[list[int]]
     psd: SizeDistributionTest | None
 
 
@@ -287,6 +303,7 @@ def _score_task(submission: Submission) -> TaskScore:
                 )
                 for label, name in enumerate(classes)
             },
+            confusion=confusions[index].tolist(),
             psd=tests[index] if tests else None,
         )
         for index, micrograph in enumerate(truth)
