@@ -44,10 +44,8 @@ def test_table_goes_to_standard_output(predictions):
 def test_json_is_the_reports(predictions):
     """Check that the command and the function give the same."""
     result = score(predictions, "--format", "json", "--fold", 2)
-    assert (
-        json.loads(result.stdout)
-        == uhcs_bench.score(predictions, fold=2, version="synthetic").to_dict()
-    )
+    report = uhcs_bench.score(predictions, fold=2, version="synthetic")
+    assert result.stdout == report.to_json() + "\n"
 
 
 @pytest.mark.parametrize("form", cli.FORMATS)
@@ -114,10 +112,25 @@ def test_demo_scores_the_synthetic_set(tmp_path):
     assert again.stdout == result.stdout
 
 
+def test_compare_two_submissions(predictions, tmp_path):
+    """Check the command on two folders, and the errors for one and for the same one twice."""
+    other = tmp_path / "other"
+    for micrograph in uhcs_bench.load("particles", version="synthetic"):
+        submission.write_label_map(other / f"{micrograph.id}.png", 0 * micrograph.labels)
+    options = ("--dataset-version", "synthetic")
+    result = run("compare", predictions, other, *options)
+    assert result.exit_code == 0
+    assert "IU: preds is better than other at n = 24" in result.stdout
+    result = run("compare", predictions, other, *options, "--format", "json")
+    assert json.loads(result.stdout)["names"] == ["preds", "other"]
+    assert run("compare", predictions, *options).exit_code == 2
+    assert run("compare", predictions, predictions, *options).exit_code == 2
+
+
 def test_help_and_version():
     """Check that help shows examples and exit codes."""
     assert run("--version").stdout == f"uhcs-bench, version {__version__}\n"
-    for command in ((), ("score",), ("download",), ("demo",)):
+    for command in ((), ("score",), ("compare",), ("download",), ("demo",)):
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout

@@ -209,7 +209,9 @@ def test_json_has_the_documented_form():
     """Check keys, nulls and numbers of the JSON output."""
     maps = {name: 0 * labels for name, labels in {**true_maps(), **true_maps("uhcs")}.items()}
     content = json.loads(score_synthetic(maps).to_json(), parse_constant=pytest.fail)
-    assert list(content) == ["schema", "scorer_version", "dataset_version", "tasks"]
+    assert list(content) == [
+        *("schema", "scorer_version", "dataset_version", "resampled", "tasks"),
+    ]
     assert content["schema"] == "uhcs-bench/score/1"
     assert content["scorer_version"] == uhcs_bench.__version__
     assert content["dataset_version"] == "synthetic"
@@ -220,10 +222,11 @@ def test_json_has_the_documented_form():
     for convention in particles["conventions"].values():
         assert set(convention) == {"AC", "IU", "classes"}
         assert set(convention["classes"]["matrix"]) == {"IU", "precision", "recall"}
-        assert set(convention["AC"]) == {"mean", "se", "n"}
+        assert set(convention["AC"]) == {"mean", "se", "n", "ci95"}
     assert particles["conventions"]["pooled"]["AC"]["se"] is None
     assert particles["conventions"]["pooled"]["AC"]["n"] == 24
-    assert particles["psd"] == {"ks_score": 0.0, "n_consistent": 0, "n": 24, "alpha": 0.05}
+    psd = particles["psd"]
+    assert (psd["ks_score"], psd["n_consistent"], psd["n"], psd["alpha"]) == (0, 0, 24, 0.05)
     image = particles["images"][0]
     assert set(image) == {"id", "fold", "AC", "IU", "classes", "confusion", "psd"}
     assert {"ks_statistic", "p_value", "n_true", "n_pred"} <= set(image["psd"])

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uhcs_bench import __version__, protocol
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
-    from uhcs_bench.scoring import Report
+    from uhcs_bench.scoring import Report, Resampled
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 
@@ -101,6 +101,13 @@ def download(task: str) -> None:
 @click.option("--task", help="Task to score.  [default: those that the ids belong to]")
 @click.option("--fold", type=int, help="Score this fold alone.  [default: all six]")
 @version_option
+@click.option(
+    "--resample",
+    type=click.Choice(["micrographs", "folds"]),
+    default="micrographs",
+    show_default=True,
+    help="What the bootstrap of the 95 % intervals draws.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option(
     "--output",
@@ -112,6 +119,7 @@ def score(
     task: str | None,
     fold: int | None,
     version: str,
+    resample: Resampled,
     form: str,
     output: Path | None,
 ) -> None:
@@ -124,11 +132,57 @@ def score(
     """
     from uhcs_bench import scoring
 
-    text = formatted(scoring.score(predictions, task, fold, version), form)
-    if output is None:
-        click.echo(text)
+    emit(formatted(scoring.score(predictions, task, fold, version, resample), form), output)
+
+
+@main.command(
+    epilog="\b\nExamples:\n  uhcs-bench compare preds/otsu preds/unet\n"
+    "  uhcs-bench compare leaderboard/* --task particles --format csv\n" + _EXIT_CODES
+)
+@click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--task", help="Task to compare on.  [default: those that all of them have]")
+@click.option("--fold", type=int, help="Compare on this fold alone.  [default: all six]")
+@version_option
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write instead of standard output.",
+)
+def compare(
+    predictions: tuple[Path, ...],
+    task: str | None,
+    fold: int | None,
+    version: str,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Compare submissions micrograph by micrograph.
+
+    Each pair gets the mean difference of every score with its 95 % interval, an
+    exact paired permutation test corrected by Holm's method for the number of
+    pairs, and a sentence that says what is separable.
+    """
+    from uhcs_bench import comparison, scoring, tables
+
+    names = [path.name or str(path) for path in map(Path.absolute, predictions)]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in predictions]
+    if len(set(names)) < len(names):
+        raise UsageError("The same submission is named twice.")
+    compared = comparison.compare(
+        {
+            name: scoring.score(path, task, fold, version)
+            for name, path in zip(names, predictions, strict=True)
+        }
+    )
+    if form == "json":
+        text = compared.to_json()
+    elif form == "csv":
+        text = tables.comparison_to_csv(compared).removesuffix("\n")
     else:
-        write_text(output, text)
+        text = tables.comparison_to_text(compared, form)  # type: ignore[arg-type]  # as above
+    emit(text, output)
 
 
 @main.command(
@@ -173,13 +227,16 @@ def formatted(report: Report, form: str) -> str:
     return tables.to_text(report, form)  # type: ignore[arg-type]  # click has checked it
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a result to a file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
+def emit(text: str, output: Path | None) -> None:
+    """Write a result to standard output, or to a file, whole or not at all."""
+    if output is None:
+        click.echo(text)
+        return
+    partial = output.with_name(f".{output.name}.partial")
     try:
         partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(path)
+        partial.replace(output)
     except OSError as error:
-        raise click.UsageError(f"can't write {path}: {error.strerror or error}") from error
+        raise click.UsageError(f"can't write {output}: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)

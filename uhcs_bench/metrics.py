@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     LabelMap = NDArray[np.integer | np.bool_]
+    Confusion = NDArray[np.int64] | NDArray[np.float64]
 
 _CHUNK_PIXELS = 1 << 16
 """Pixels counted at a time: few enough to stay in the processor's cache."""
@@ -71,7 +72,7 @@ def _flat_labels(labels: LabelMap, n_classes: int) -> NDArray[np.uint8]:
     return labels.astype(np.uint8, copy=False).ravel()
 
 
-def accuracy(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def accuracy(confusion: Confusion) -> NDArray[np.float64]:
     """Share of correctly classified pixels, AC.
 
     The paper's overall precision and overall recall are this number (section "Performance
@@ -89,7 +90,7 @@ def accuracy(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
-def precision(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def precision(confusion: Confusion) -> NDArray[np.float64]:
     """Share of the pixels predicted as a class that are annotated as it (Eq. 3).
 
     Parameters
@@ -104,7 +105,7 @@ def precision(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     return _ratio(_hits(confusion), confusion.sum(-2))
 
 
-def recall(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def recall(confusion: Confusion) -> NDArray[np.float64]:
     """Share of the pixels annotated as a class that are predicted as it (Eq. 4).
 
     Parameters
@@ -119,7 +120,7 @@ def recall(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     return _ratio(_hits(confusion), confusion.sum(-1))
 
 
-def intersection_over_union(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def intersection_over_union(confusion: Confusion) -> NDArray[np.float64]:
     """Pixels annotated and predicted as a class over those that are either (Eq. 5), Jaccard index.
 
     Parameters
@@ -140,7 +141,7 @@ def intersection_over_union(confusion: NDArray[np.int64]) -> NDArray[np.float64]
     return _ratio(hits, confusion.sum(-1) + confusion.sum(-2) - hits)
 
 
-def _hits(confusion: NDArray[np.int64]) -> NDArray[np.int64]:
+def _hits(confusion: Confusion) -> NDArray[np.int64]:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 

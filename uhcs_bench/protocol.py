@@ -22,6 +22,13 @@ N_FOLDS = 6
 KS_ALPHA = 0.05
 """Level of the Kolmogorov-Smirnov test behind the KS score (section "Performance evaluation")."""
 
+CONFIDENCE = 0.95
+"""Of every interval."""
+
+BOOTSTRAP_RESAMPLES = 10_000
+SEED = 0
+"""Of the bootstrap, so that the same scores have the same intervals."""
+
 PARTICLE_CLASS = "particle"
 
 CONNECTIVITY: Literal[4, 8] = 8

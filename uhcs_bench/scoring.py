@@ -15,11 +15,11 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from uhcs_bench import __version__, dataset, metrics, protocol
+from uhcs_bench import __version__, dataset, intervals, metrics, protocol
 from uhcs_bench.submission import Submission, read_submission
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 SCHEMA = "uhcs-bench/score/1"
+
+Resampled = Literal["micrographs", "folds"]
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,15 @@ class Estimate:
         None for a single micrograph and for pooled pixels.
     n : int
         Micrographs that the mean is over.
+    ci95 : tuple of float, or None
+        Bootstrap confidence interval (see `uhcs_bench.intervals.bootstrap_interval`); None where
+        `mean` is, and where there is only one micrograph or fold to draw.
     """
 
     mean: float | None
     se: float | None
     n: int
+    ci95: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -89,12 +95,15 @@ class SizeDistributionScore:
     n_consistent, n : int
     alpha : float
         Level of the test.
+    ci95 : tuple of float
+        Confidence interval of `ks_score`, by Wilson's score.
     """
 
     ks_score: float
     n_consistent: int
     n: int
     alpha: float
+    ci95: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,8 @@ class Report:
         Version of uhcs-bench.
     dataset_version : str
         Version of the annotations; ``"synthetic"`` for the generated stand-in.
+    resampled : {'micrographs', 'folds'}
+        What the bootstrap of the confidence intervals draws.
     tasks : list of TaskScore
 
     Examples
@@ -180,6 +191,7 @@ class Report:
 
     scorer_version: str
     dataset_version: str
+    resampled: Resampled
     tasks: list[TaskScore]
     schema: str = SCHEMA
 
@@ -211,6 +223,7 @@ def score(
     task: str | None = None,
     fold: int | None = None,
     version: str = protocol.REAL_VERSION,
+    resample: Resampled = "micrographs",
 ) -> Report:
     """Score predicted label maps against the annotations.
 
@@ -226,6 +239,9 @@ def score(
         Score only the four validation micrographs of this fold. By default all 24 are required.
     version : str, optional
         Data set version to score against.
+    resample : {'micrographs', 'folds'}, optional
+        What the bootstrap of the confidence intervals draws. Folds are fewer, and take into account
+        that the micrographs of a fold were predicted by one model.
 
     Returns
     -------
@@ -251,16 +267,20 @@ def score(
     >>> report["particles"].psd.n_consistent
     0
     """
-    return score_submissions(read_submission(predictions, task, fold, version))
+    return score_submissions(read_submission(predictions, task, fold, version), resample)
 
 
-def score_submissions(submissions: Sequence[Submission]) -> Report:
+def score_submissions(
+    submissions: Sequence[Submission], resample: Resampled = "micrographs"
+) -> Report:
     """Score label maps that have been read and checked.
 
     Parameters
     ----------
     submissions : sequence of Submission
         At least one, all for one data set version; see `uhcs_bench.submission.read_submission`.
+    resample : {'micrographs', 'folds'}, optional
+        What the bootstrap of the confidence intervals draws.
 
     Returns
     -------
@@ -274,11 +294,12 @@ def score_submissions(submissions: Sequence[Submission]) -> Report:
     return Report(
         scorer_version=__version__,
         dataset_version=submissions[0].version,
-        tasks=[_score_task(submission) for submission in submissions],
+        resampled=resample,
+        tasks=[_score_task(submission, resample) for submission in submissions],
     )
 
 
-def _score_task(submission: Submission) -> TaskScore:
+def _score_task(submission: Submission, resample: Resampled) -> TaskScore:
     truth = dataset.micrographs(submission.entries)
     classes = submission.task.classes
     confusions = np.zeros((len(truth), len(classes), len(classes)), np.int64)
@@ -288,6 +309,8 @@ def _score_task(submission: Submission) -> TaskScore:
         confusions[index] = metrics.confusion_matrix(micrograph.labels, predicted, len(classes))
         if submission.task.has_particles:
             tests.append(_test_sizes(micrograph.labels, predicted))
+    folds = [micrograph.fold for micrograph in truth]
+    groups = folds if resample == "folds" else range(len(truth))
     per_micrograph = _ClassScores(confusions)
     images = [
         MicrographScore(
@@ -310,16 +333,16 @@ def _score_task(submission: Submission) -> TaskScore:
     ]
     return TaskScore(
         task=submission.task.name,
-        folds=sorted({micrograph.fold for micrograph in truth}),
+        folds=sorted(set(folds)),
         n_images=len(truth),
-        conventions=conventions(confusions, classes),
+        conventions=conventions(confusions, classes, groups),
         psd=_consistency(tests) if tests else None,
         images=images,
     )
 
 
 def conventions(
-    confusions: NDArray[np.int64], classes: tuple[str, ...]
+    confusions: NDArray[np.int64], classes: tuple[str, ...], groups: Sequence[int] | None = None
 ) -> dict[str, ConventionScore]:
     """Average the scores of micrographs in each of the three conventions.
 
@@ -329,6 +352,9 @@ def conventions(
         Confusion matrices, rows annotated and columns predicted.
     classes : tuple of str
         Names of the classes.
+    groups : sequence of int, optional
+        Micrographs with the same number are drawn together by the bootstrap. By default each is
+        drawn by itself.
 
     Returns
     -------
@@ -344,19 +370,19 @@ def conventions(
     >>> scores["paper"].classes["particle"].IU.mean, scores["present"].classes["particle"].IU.mean
     (0.5, 1.0)
     """
+    groups = range(len(confusions)) if groups is None else groups
     per_micrograph = _ClassScores(confusions)
-    pooled = _ClassScores(confusions.sum(0, keepdims=True))
     return {
-        "paper": _means(per_micrograph, classes),
-        "present": _means(per_micrograph.where_annotated(), classes),
-        "pooled": _pooled(pooled, classes, n=len(confusions)),
+        "paper": _means(per_micrograph, classes, groups),
+        "present": _means(per_micrograph.where_annotated(), classes, groups),
+        "pooled": _pooled(confusions, classes, groups),
     }
 
 
 class _ClassScores:
     """Scores of a stack of confusion matrices; NaN where undefined."""
 
-    def __init__(self, confusions: NDArray[np.int64]) -> None:
+    def __init__(self, confusions: NDArray[np.int64] | NDArray[np.float64]) -> None:
         self.confusions = confusions
         self.accuracy = metrics.accuracy(confusions)
         self.iu = metrics.intersection_over_union(confusions)
@@ -368,6 +394,12 @@ class _ClassScores:
         """Mean over each micrograph's defined classes; there is at least one."""
         return np.asarray(np.nanmean(self.iu, axis=-1))
 
+    @property
+    def columns(self) -> NDArray[np.float64]:
+        """All of them side by side: AC, mean IU, then IU, precision and recall of each class."""
+        overall = np.stack([self.accuracy, self.mean_iu], axis=1)
+        return np.concatenate([overall, self.iu, self.precision, self.recall], axis=1)
+
     def where_annotated(self) -> _ClassScores:
         """Undefine the scores of classes that a micrograph's annotation does not have."""
         scores = _ClassScores(self.confusions)
@@ -377,46 +409,74 @@ class _ClassScores:
         return scores
 
 
-def _means(scores: _ClassScores, classes: tuple[str, ...]) -> ConventionScore:
+def _means(
+    scores: _ClassScores, classes: tuple[str, ...], groups: Sequence[int]
+) -> ConventionScore:
+    values = scores.columns
+    defined = ~np.isnan(values)
+    known = np.where(defined, values, 0.0)
+
+    def mean(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):  # no micrograph that defines it: NaN on purpose
+            return np.asarray((weights @ known) / (weights @ defined))
+
+    n = defined.sum(0)
+    means = mean(np.ones((1, len(values))))[0]
+    squares = np.where(defined, values - means, 0.0) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):  # a single micrograph has no deviation
+        standard_errors = np.where(n > 1, np.sqrt(squares.sum(0) / (n - 1) / n), np.nan)
+    return _convention(means, standard_errors, n, _intervals(mean, groups, n), classes)
+
+
+def _pooled(
+    confusions: NDArray[np.int64], classes: tuple[str, ...], groups: Sequence[int]
+) -> ConventionScore:
+    flat = confusions.reshape(len(confusions), -1).astype(float)
+
+    def scores(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _ClassScores((weights @ flat).reshape(-1, *confusions.shape[1:])).columns
+
+    means = scores(np.ones((1, len(confusions))))[0]
+    n = np.full(means.shape, len(confusions))
+    no_errors = np.full(means.shape, np.nan)
+    return _convention(means, no_errors, n, _intervals(scores, groups, n), classes)
+
+
+def _intervals(
+    statistic: intervals.Statistic, groups: Sequence[int], n: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    found = intervals.bootstrap_interval(statistic, groups)
+    found[n < 2] = np.nan
+    return found
+
+
+def _convention(
+    means: NDArray[np.float64],
+    standard_errors: NDArray[np.float64],
+    n: NDArray[np.int64],
+    ends: NDArray[np.float64],
+    classes: tuple[str, ...],
+) -> ConventionScore:
+    """Name the columns of `_ClassScores.columns`."""
+    accuracy, mean_iu, *by_class = (
+        Estimate(
+            mean=_defined(means[column]),
+            se=_defined(standard_errors[column]),
+            n=int(n[column]),
+            ci95=None if math.isnan(low) else (float(low), float(high)),
+        )
+        for column, (low, high) in enumerate(ends)
+    )
+    iu, precision, recall = (
+        by_class[start : start + len(classes)] for start in range(0, len(by_class), len(classes))
+    )
     return ConventionScore(
-        AC=_estimate(scores.accuracy),
-        IU=_estimate(scores.mean_iu),
+        AC=accuracy,
+        IU=mean_iu,
         classes={
-            name: ClassEstimates(
-                IU=_estimate(scores.iu[:, label]),
-                precision=_estimate(scores.precision[:, label]),
-                recall=_estimate(scores.recall[:, label]),
-            )
+            name: ClassEstimates(IU=iu[label], precision=precision[label], recall=recall[label])
             for label, name in enumerate(classes)
         },
-    )
-
-
-def _pooled(scores: _ClassScores, classes: tuple[str, ...], n: int) -> ConventionScore:
-    def pooled(value: float) -> Estimate:
-        return Estimate(_defined(value), None, n)
-
-    return ConventionScore(
-        AC=pooled(scores.accuracy[0]),
-        IU=pooled(scores.mean_iu[0]),
-        classes={
-            name: ClassEstimates(
-                IU=pooled(scores.iu[0, label]),
-                precision=pooled(scores.precision[0, label]),
-                recall=pooled(scores.recall[0, label]),
-            )
-            for label, name in enumerate(classes)
-        },
-    )
-
-
-def _estimate(values: NDArray[np.float64]) -> Estimate:
-    defined = values[~np.isnan(values)]
-    n = len(defined)
-    return Estimate(
-        mean=float(defined.mean()) if n else None,
-        se=float(defined.std(ddof=1) / math.sqrt(n)) if n > 1 else None,
-        n=n,
     )
 
 
@@ -440,5 +500,9 @@ def _test_sizes(annotated: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> S
 def _consistency(tests: list[SizeDistributionTest]) -> SizeDistributionScore:
     n_consistent = sum(test.consistent for test in tests)
     return SizeDistributionScore(
-        n_consistent / len(tests), n_consistent, len(tests), protocol.KS_ALPHA
+        ks_score=n_consistent / len(tests),
+        n_consistent=n_consistent,
+        n=len(tests),
+        alpha=protocol.KS_ALPHA,
+        ci95=intervals.proportion_interval(n_consistent, len(tests)),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import combinations
+from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
 from uhcs_bench import protocol
@@ -11,6 +13,7 @@ from uhcs_bench import protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from uhcs_bench.comparison import Comparison, Difference, TaskComparison
     from uhcs_bench.scoring import ConventionScore, Estimate, Report, TaskScore
 
 TextFormat = Literal["table", "markdown", "latex"]
@@ -28,6 +31,8 @@ _CSV_COLUMNS = (
     "value",
     "se",
     "n",
+    "ci95_low",
+    "ci95_high",
 )
 
 
@@ -84,28 +89,34 @@ def _task_text(task: TaskScore, version: str, form: TextFormat) -> str:
     parts.append(_convention_table(task, form, plus_minus))
     if task.psd is not None:
         parts.append(
-            f"KS score {task.psd.ks_score:.3f}: predicted and annotated particle sizes are "
-            f"consistent on\n{task.psd.n_consistent} of {task.psd.n} micrographs "
-            f"(two-sample Kolmogorov-Smirnov test, alpha {task.psd.alpha:g})."
+            f"KS score {task.psd.ks_score:.3f} (95 % {task.psd.ci95[0]:.3f} to "
+            f"{task.psd.ci95[1]:.3f}): predicted and annotated particle sizes\n"
+            f"are consistent on {task.psd.n_consistent} of {task.psd.n} micrographs "
+            f"(Kolmogorov-Smirnov test, alpha {task.psd.alpha:g})."
         )
     if form == "latex":
-        # The sentences are no LaTeX source; % keeps the output usable as it is.
         tables = (parts[1], parts[2])
-        parts = [
-            p if p in tables else "\n".join(f"% {line}" for line in p.split("\n")) for p in parts
-        ]
+        parts = [part if part in tables else _commented(part) for part in parts]
     return "\n\n".join(parts)
 
 
 def _title(task: TaskScore, version: str) -> str:
-    name = f"data set {version}"
-    if version == protocol.SYNTHETIC_VERSION:
-        name = "SYNTHETIC set, not real micrographs"
     numbers = task.folds
     folds = f"fold {numbers[0]}"
     if len(numbers) > 1:
         folds = f"folds {numbers[0]}-{numbers[-1]}"
-    return f"{task.task}: {name}; n = {task.n_images}, {folds}"
+    return f"{task.task}: {_version_text(version)}; n = {task.n_images}, {folds}"
+
+
+def _version_text(version: str) -> str:
+    if version == protocol.SYNTHETIC_VERSION:
+        return "SYNTHETIC set, not real micrographs"
+    return f"data set {version}"
+
+
+def _commented(text: str) -> str:
+    """Sentences are no LaTeX source; as comments they leave the output usable as it is."""
+    return "\n".join(f"% {line}" for line in text.split("\n"))
 
 
 def _class_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
@@ -120,16 +131,26 @@ def _class_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
 
 
 def _convention_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
-    scores = task.conventions.values()
-    rows = [
-        ["AC", *(_percent(score.AC, plus_minus) for score in scores)],
-        ["IU", *(_percent(score.IU, plus_minus) for score in scores)],
-    ]
-    rows += [
-        [f"IU {name}", *(_percent(score.classes[name].IU, plus_minus) for score in scores)]
-        for name in task.conventions["paper"].classes
-    ]
-    return _tabulate(["convention", *task.conventions], rows, form)
+    rows = {
+        "AC": [score.AC for score in task.conventions.values()],
+        "IU": [score.IU for score in task.conventions.values()],
+    }
+    for name in task.conventions["paper"].classes:
+        rows[f"IU {name}"] = [score.classes[name].IU for score in task.conventions.values()]
+    paper, *others = task.conventions
+    return _tabulate(
+        ["convention", paper, "95 %", *others],
+        [
+            [
+                name,
+                _percent(estimates[0], plus_minus),
+                _interval(estimates[0]),
+                *(_percent(estimate, plus_minus) for estimate in estimates[1:]),
+            ]
+            for name, estimates in rows.items()
+        ],
+        form,
+    )
 
 
 def _percent(estimate: Estimate, plus_minus: str) -> str:
@@ -139,6 +160,13 @@ def _percent(estimate: Estimate, plus_minus: str) -> str:
     if estimate.se is None:
         return mean
     return f"{mean} {plus_minus} {100 * estimate.se:.1f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.ci95 is None:
+        return _MISSING
+    low, high = estimate.ci95
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _tabulate(headers: Sequence[str], rows: Sequence[Sequence[str]], form: TextFormat) -> str:
@@ -156,24 +184,113 @@ def _tabulate(headers: Sequence[str], rows: Sequence[Sequence[str]], form: TextF
     )
 
 
+def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> str:
+    """Lay a comparison out: for each pair the differences in percent points, then in words.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    form : {'table', 'markdown', 'latex'}, optional
+
+    Returns
+    -------
+    str
+        At most 80 columns wide as a table.
+    """
+    parts = []
+    for task in comparison.tasks:
+        for a, b in combinations(comparison.names, 2):
+            pair = [d for d in task.differences if (d.a, d.b) == (a, b) and d.metric in _COMPARED]
+            parts.append(_comparison_part(task, a, b, pair, comparison.dataset_version, form))
+    return "\n\n".join(parts)
+
+
+_COMPARED = ("AC", "IU", "KS")
+_COMPARISON_CSV_COLUMNS = (
+    "dataset_version",
+    "task",
+    "a",
+    "b",
+    "metric",
+    "class",
+    "micrograph",
+    "difference",
+    "ci95_low",
+    "ci95_high",
+    "p_value",
+    "p_holm",
+    "n",
+)
+
+
+def _comparison_part(
+    task: TaskComparison,
+    a: str,
+    b: str,
+    differences: Sequence[Difference],
+    version: str,
+    form: TextFormat,
+) -> str:
+    title = f"{task.task}: {a} (A) and {b} (B); {_version_text(version)}, n = {task.n_images}"
+    rows = [
+        [
+            f"{d.metric} {d.class_name or ''}".strip(),
+            f"{100 * d.mean_a:.1f}",
+            f"{100 * d.mean_b:.1f}",
+            f"{100 * d.mean:+.1f}",
+            "-" if d.ci95 is None else f"{100 * d.ci95[0]:+.1f} to {100 * d.ci95[1]:+.1f}",
+            f"{d.p_holm:.2g}",
+            f"{d.n_better}:{d.n_worse}",
+        ]
+        for d in differences
+    ]
+    table = _tabulate(["%, mean", "A", "B", "A - B", "95 %", "p (Holm)", "A:B"], rows, form)
+    words = "\n".join(
+        fill(d.sentence, width=80, subsequent_indent="  ")
+        for d in differences
+        if d.class_name is None
+    )
+    if form == "latex":
+        title, words = _commented(title), _commented(words)
+    return f"{title}\n\n{table}\n\n{words}"
+
+
+def comparison_to_csv(comparison: Comparison) -> str:
+    """Lay a comparison out as one tidy table, a row for each pair, metric, class and micrograph.
+
+    Parameters
+    ----------
+    comparison : Comparison
+
+    Returns
+    -------
+    str
+        Fractions in [0, 1]; rows without a micrograph hold means.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_COMPARISON_CSV_COLUMNS)
+    for task in comparison.tasks:
+        for d in task.differences:
+            key = (comparison.dataset_version, task.task, d.a, d.b, d.metric, d.class_name)
+            ends = d.ci95 or (None, None)
+            writer.writerow((*key, None, d.mean, *ends, d.p_value, d.p_holm, d.n))
+            for micrograph, difference in d.micrographs.items():
+                writer.writerow((*key, micrograph, difference, *(None,) * 5))
+    return stream.getvalue()
+
+
 Cell = str | float | int | None
 
 
 def _mean_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
     for convention, score in task.conventions.items():
-        for class_name, metric, estimate in _estimates(score):
-            yield (
-                convention,
-                None,
-                None,
-                class_name,
-                metric,
-                estimate.mean,
-                estimate.se,
-                estimate.n,
-            )
+        for class_name, metric, found in _estimates(score):
+            ends = found.ci95 or (None, None)
+            yield convention, None, None, class_name, metric, found.mean, found.se, found.n, *ends
     if task.psd is not None:
-        yield ("paper", None, None, None, "ks_score", task.psd.ks_score, None, task.psd.n)
+        numbers = (task.psd.ks_score, None, task.psd.n, *task.psd.ci95)
+        yield "paper", None, None, None, "ks_score", *numbers
 
 
 def _estimates(score: ConventionScore) -> Iterator[tuple[str | None, str, Estimate]]:
@@ -205,4 +322,4 @@ def _micrograph_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
                 (None, "n_pred", image.psd.n_pred),
             ]
         for class_name, metric, value in numbers:
-            yield None, image.id, image.fold, class_name, metric, value, None, None
+            yield None, image.id, image.fold, class_name, metric, value, *(None,) * 4
