@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sklearn.metrics
@@ -137,6 +139,36 @@ def test_particle_areas_of_a_large_map(share):
     mask = np.random.default_rng(0).random((475, 645)) < share
     components, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
     np.testing.assert_array_equal(metrics.particle_areas(mask), np.bincount(components.ravel())[1:])
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+@pytest.mark.parametrize("band_pixels", [1, 700, 4000])
+@given(mask=masks)
+def test_bands_are_seamless(mask, connectivity, band_pixels):
+    """Check that cutting the work into bands of one or more rows changes nothing, not the order."""
+    with pytest.MonkeyPatch.context() as patch:
+        whole = metrics.particle_areas(mask, connectivity)
+        patch.setattr(metrics, "_BAND_PIXELS", band_pixels)
+        np.testing.assert_array_equal(metrics.particle_areas(mask, connectivity), whole)
+
+
+def test_large_maps_are_counted_exactly_in_bounded_memory():
+    """Check counts beyond 2^24 on a 10,000 x 10,000 map, and that 1.5 times the maps is enough."""
+    tile = np.zeros((50, 50), np.uint8)
+    tile[10:20, 10:30] = tile[21:23, 30:40] = 1
+    annotated = np.tile(tile, (200, 200))
+    predicted = np.zeros_like(annotated)
+    tracemalloc.start()
+    try:
+        confusion = metrics.confusion_matrix(annotated, predicted, 2)
+        areas = metrics.particle_areas(annotated)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    n_particle = 40_000 * 220
+    np.testing.assert_array_equal(confusion, [[10**8 - n_particle, 0], [n_particle, 0]])
+    assert np.unique(areas, return_counts=True)[1].tolist() == [40_000, 40_000]
+    assert peak < 0.5 * (annotated.nbytes + predicted.nbytes)
 
 
 def test_particle_areas_of_a_spiral():

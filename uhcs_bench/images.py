@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,7 +13,7 @@ import numpy as np
 from uhcs_bench.errors import UhcsBenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -118,7 +120,7 @@ def _read_npy(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic
 def _read_tiff(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic]:
     import tifffile
 
-    with tifffile.TiffFile(path) as tiff:
+    with _silenced("tifffile"), tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         photometric = tiff.pages.first.photometric
         color: Literal["gray", "palette", "color"] = "color"
@@ -135,6 +137,17 @@ def _read_tiff(path: Path, check: Callable[[Header], None]) -> NDArray[np.generi
             if "imagecodecs" not in str(error):
                 raise
     return _read_with_pillow(path, check)
+
+
+@contextmanager
+def _silenced(logger_name: str) -> Iterator[None]:
+    """Keep a library from logging each damaged tag: what is wrong is raised, in one sentence."""
+    logger = logging.getLogger(logger_name)
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = disabled
 
 
 def _read_with_pillow(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _CHUNK_PIXELS = 1 << 16
 """Pixels counted at a time: few enough to stay in the processor's cache."""
 
+_BAND_PIXELS = 1 << 19
+"""Pixels cut into runs at a time: more than a micrograph has, few enough for any memory."""
+
 
 def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -> NDArray[np.int64]:
     """Count pixels by annotated and predicted class.
@@ -155,8 +158,9 @@ def particle_areas(
 ) -> NDArray[np.int64]:
     """Areas of the particles, that is, of the mask's connected components.
 
-    The mask is cut into horizontal runs; runs that touch in neighbouring rows are then joined. That
-    needs memory for the runs, not for a map of component numbers.
+    The mask is cut into horizontal runs; runs that touch in neighbouring rows are then joined. A
+    large mask is worked off in bands of rows, so that beside the mask only one band's runs are in
+    memory.
 
     Parameters
     ----------
@@ -175,7 +179,39 @@ def particle_areas(
     >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
     array([3, 2])
     """
-    starts, stops, width = _runs(mask)
+    areas, bottoms, tops = [np.zeros(0)], [], []
+    band_rows = max(1, _BAND_PIXELS // max(1, mask.shape[1]))
+    n_parts = 0
+    for row in range(0, len(mask), band_rows):
+        # Each band starts with the last row of the one above, where the parts of a particle that
+        # is cut by their border are found again.
+        overlap = min(row, 1)
+        starts, stops, width = _runs(mask[row - overlap : row + band_rows])
+        roots = _run_components(starts, stops, width, connectivity)
+        is_root = roots == np.arange(len(roots))
+        parts = n_parts + np.cumsum(is_root)[roots] - 1
+        lengths = stops - starts
+        if overlap:
+            n_repeated = np.searchsorted(starts, width)
+            lengths[:n_repeated] = 0
+            tops.append(parts[:n_repeated])
+        if row + band_rows < len(mask):
+            last_row = width * (band_rows - 1 + overlap)
+            bottoms.append(parts[np.searchsorted(starts, last_row) :])
+        areas.append(np.bincount(parts - n_parts, weights=lengths))
+        n_parts += int(is_root.sum())
+    whole = np.concatenate(areas)
+    if tops:
+        roots = _join(np.arange(n_parts), np.concatenate(bottoms), np.concatenate(tops))
+        whole = np.bincount(roots, weights=whole)
+        whole = whole[whole > 0]
+    return whole.astype(np.int64)
+
+
+def _run_components(
+    starts: NDArray[np.int64], stops: NDArray[np.int64], width: int, connectivity: Literal[4, 8]
+) -> NDArray[np.int64]:
+    """Find for each run the first run of its component."""
     # A run touches those of the row above whose pixels lie over it; with 8-connectivity also
     # diagonally.
     reach = 1 if connectivity == 8 else 0
@@ -187,9 +223,7 @@ def particle_areas(
     n_more = np.maximum(last - first - 1, 0)
     below = np.repeat(run, n_more)
     nth = np.arange(len(below)) - np.repeat(np.cumsum(n_more) - n_more, n_more)
-    roots = _join(roots, below, np.repeat(first + 1, n_more) + nth)
-    areas = np.bincount(roots, weights=stops - starts, minlength=len(starts))
-    return areas[areas > 0].astype(np.int64)
+    return _join(roots, below, np.repeat(first + 1, n_more) + nth)
 
 
 def _runs(

@@ -226,7 +226,7 @@ def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
             if path.name.startswith(".") or suffix not in MAP_SUFFIXES + _OTHER_SUFFIXES:
                 continue
             place = path.relative_to(root).as_posix()
-            if not path.resolve().is_relative_to(real_root):
+            if not _leads_inside(path, real_root):
                 problems.add(
                     place, "is a link that leads out of the folder; put the file itself there"
                 )
@@ -235,6 +235,13 @@ def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
             else:
                 candidates.append(_Candidate(place, path.stem, task_folder, path))
     return candidates
+
+
+def _leads_inside(path: Path, real_root: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(real_root)
+    except (OSError, RuntimeError):  # a loop of links
+        return False
 
 
 class _IdResolver:

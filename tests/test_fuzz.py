@@ -1,0 +1,33 @@
+"""Damaged and hostile submissions: read or refused with a message, never a crash, a hang or a flood.
+
+``UHCS_BENCH_FUZZ_CASES=20000 pytest tests/test_fuzz.py`` runs the long form.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FUZZ = Path(__file__).with_name("fuzz.py")
+
+
+def test_every_submission_is_read_or_refused():
+    """Check so many damaged files of each kind; the time limit is there to catch a hang."""
+    cases = int(os.environ.get("UHCS_BENCH_FUZZ_CASES", "1000"))
+    result = subprocess.run(
+        [sys.executable, FUZZ, str(cases), "7"],
+        capture_output=True,
+        text=True,
+        timeout=120 + cases / 10,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    content = json.loads(result.stdout)
+    assert sum(content["outcomes"].values()) == cases
+    assert content["outcomes"].keys() == {
+        f"{kind} {outcome}" for kind in (".npy", ".png", ".tif") for outcome in ("read", "refused")
+    }
+    assert content["memory_grown_mb"] < 200
