@@ -158,7 +158,7 @@ def main() -> None:
     grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(
         json.dumps({"outcomes": dict(sorted(outcomes.items())), "memory_grown_mb": round(grown_mb)})
-    )  # noqa: T201
+    )
 
 
 if __name__ == "__main__":

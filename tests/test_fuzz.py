@@ -1,4 +1,4 @@
-"""Damaged and hostile submissions: read or refused with a message, never a crash, a hang or a flood.
+"""Damaged and hostile submissions are read or refused with a message; none crashes or hangs.
 
 ``UHCS_BENCH_FUZZ_CASES=20000 pytest tests/test_fuzz.py`` runs the long form.
 """
