@@ -228,11 +228,40 @@ def test_json_has_the_documented_form():
     psd = particles["psd"]
     assert (psd["ks_score"], psd["n_consistent"], psd["n"], psd["alpha"]) == (0, 0, 24, 0.05)
     image = particles["images"][0]
-    assert set(image) == {"id", "fold", "AC", "IU", "classes", "confusion", "psd"}
+    assert set(image) == {"id", "fold", "AC", "IU", "classes", "confusion", "measures", "psd"}
     assert {"ks_statistic", "p_value", "n_true", "n_pred"} <= set(image["psd"])
     assert image["classes"]["particle"] == {"IU": 0.0, "precision": None, "recall": 0.0}
     assert "psd" not in uhcs
     assert "psd" not in uhcs["images"][0]
+
+
+def test_measures_are_averaged_where_defined():
+    """Check mean, standard error and absolute errors of the measures against the micrographs'."""
+    truth = uhcs_bench.load("particles", version="synthetic")
+    maps = {m.id: otsu.segment(m.image, "particles") for m in truth}
+    scored = score_synthetic(maps)["particles"]
+    errors = [image.measures["sizes"]["mean_diameter_error_um"] for image in scored.images]
+    assert_estimate(scored.measures["sizes"]["mean_diameter_error_um"], errors)
+    assert_estimate(
+        scored.measures["sizes"]["mean_diameter_error_um_abs"], [abs(e) for e in errors]
+    )
+    assert_estimate(scored.measures["kappa"], [image.measures["kappa"] for image in scored.images])
+
+
+def test_extended_measures():
+    """Check that boundaries, particles and ways of counting come with the option alone."""
+    maps = true_maps()
+    plain = score_synthetic(maps, fold=0)["particles"].measures
+    assert "instances" not in plain
+    assert "boundary_f1" not in plain["classes"]["particle"]
+    extended = score_synthetic(maps, fold=0, extended=True)["particles"].measures
+    assert extended["instances"]["panoptic_quality"].mean == 1
+    assert extended["instances"]["f1"]["0.95"].mean == 1
+    assert extended["classes"]["particle"]["boundary_f1"].mean == 1
+    protocol_row = extended["ks_sensitivity"][0]
+    assert (protocol_row["connectivity"], protocol_row["minimum_area"]) == (8, 1)
+    assert protocol_row["ks_score"] == 1
+    assert len(extended["ks_sensitivity"]) == 40
 
 
 @pytest.mark.usefixtures("real_data")

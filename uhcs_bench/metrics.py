@@ -7,7 +7,7 @@ Undefined values are NaN; how they enter a mean is a matter of the convention (s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -90,7 +90,7 @@ def accuracy(confusion: Confusion) -> NDArray[np.float64]:
     ndarray of float64, shape (...)
         In [0, 1]; NaN without pixels.
     """
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
 def precision(confusion: Confusion) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ def precision(confusion: Confusion) -> NDArray[np.float64]:
     ndarray of float64, shape (..., n_classes)
         In [0, 1]; NaN for a class that is not predicted.
     """
-    return _ratio(_hits(confusion), confusion.sum(-2))
+    return ratio(_hits(confusion), confusion.sum(-2))
 
 
 def recall(confusion: Confusion) -> NDArray[np.float64]:
@@ -120,7 +120,7 @@ def recall(confusion: Confusion) -> NDArray[np.float64]:
     ndarray of float64, shape (..., n_classes)
         In [0, 1]; NaN for a class that is not annotated.
     """
-    return _ratio(_hits(confusion), confusion.sum(-1))
+    return ratio(_hits(confusion), confusion.sum(-1))
 
 
 def intersection_over_union(confusion: Confusion) -> NDArray[np.float64]:
@@ -141,14 +141,21 @@ def intersection_over_union(confusion: Confusion) -> NDArray[np.float64]:
     array([0.5       , 0.66666667])
     """
     hits = _hits(confusion)
-    return _ratio(hits, confusion.sum(-1) + confusion.sum(-2) - hits)
+    return ratio(hits, confusion.sum(-1) + confusion.sum(-2) - hits)
 
 
 def _hits(confusion: Confusion) -> NDArray[np.int64]:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 
-def _ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+    """Divide, giving NaN for 0 / 0: a share of nothing is undefined.
+
+    Examples
+    --------
+    >>> ratio([1, 0], [2, 0])
+    array([0.5, nan])
+    """
     with np.errstate(invalid="ignore"):  # 0 / 0 is NaN on purpose
         return np.asarray(np.true_divide(part, whole))
 
@@ -179,7 +186,9 @@ def particle_areas(
     >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
     array([3, 2])
     """
-    areas, bottoms, tops = [np.zeros(0)], [], []
+    areas: list[NDArray[Any]] = [np.zeros(0)]
+    bottoms: list[NDArray[np.int64]] = []
+    tops: list[NDArray[np.int64]] = []
     band_rows = max(1, _BAND_PIXELS // max(1, mask.shape[1]))
     n_parts = 0
     for row in range(0, len(mask), band_rows):
@@ -198,7 +207,7 @@ def particle_areas(
         if row + band_rows < len(mask):
             last_row = width * (band_rows - 1 + overlap)
             bottoms.append(parts[np.searchsorted(starts, last_row) :])
-        areas.append(np.bincount(parts - n_parts, weights=lengths))
+        areas.append(np.bincount(parts - n_parts, weights=lengths.astype(float)))
         n_parts += int(is_root.sum())
     whole = np.concatenate(areas)
     if tops:

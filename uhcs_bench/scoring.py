@@ -19,14 +19,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from uhcs_bench import __version__, dataset, intervals, metrics, protocol
+from uhcs_bench import __version__, dataset, intervals, measures, metrics, protocol, sizes
 from uhcs_bench.submission import Submission, read_submission
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from uhcs_bench.dataset import Micrograph
 
 SCHEMA = "uhcs-bench/score/1"
 
@@ -141,6 +143,8 @@ class MicrographScore:
     classes : dict of str to ClassScore
     confusion : list of list of int
         Pixels by annotated (row) and predicted (column) class.
+    measures : dict
+        More measures by name, see `uhcs_bench.measures`; None where undefined.
     psd : SizeDistributionTest or None
         For particles.
     """
@@ -151,18 +155,35 @@ class MicrographScore:
     IU: float
     classes: dict[str, ClassScore]
     confusion: list[list[int]]
+    measures: dict[str, Any]
     psd: SizeDistributionTest | None
 
 
 @dataclass(frozen=True)
 class TaskScore:
-    """The scores of one task."""
+    """The scores of one task.
+
+    Attributes
+    ----------
+    task : str
+    folds : list of int
+    n_images : int
+    conventions : dict of str to ConventionScore
+    psd : SizeDistributionScore or None
+        For particles.
+    measures : dict
+        Means of the micrographs' `measures`, each an `Estimate` over those that define it; of a
+        signed error also the mean of its absolute value, ``<name>_abs``. When extended, for
+        particles also ``ks_sensitivity``.
+    images : list of MicrographScore
+    """
 
     task: str
     folds: list[int]
     n_images: int
     conventions: dict[str, ConventionScore]
     psd: SizeDistributionScore | None
+    measures: dict[str, Any]
     images: list[MicrographScore]
 
 
@@ -224,6 +245,7 @@ def score(
     fold: int | None = None,
     version: str = protocol.REAL_VERSION,
     resample: Resampled = "micrographs",
+    extended: bool = False,
 ) -> Report:
     """Score predicted label maps against the annotations.
 
@@ -242,6 +264,9 @@ def score(
     resample : {'micrographs', 'folds'}, optional
         What the bootstrap of the confidence intervals draws. Folds are fewer, and take into account
         that the micrographs of a fold were predicted by one model.
+    extended : bool, optional
+        Also measure boundaries, single particles, and how the KS score depends on what counts as a
+        particle. That takes about a second for a micrograph of particles.
 
     Returns
     -------
@@ -267,11 +292,15 @@ def score(
     >>> report["particles"].psd.n_consistent
     0
     """
-    return score_submissions(read_submission(predictions, task, fold, version), resample)
+    submissions = read_submission(predictions, task, fold, version)
+    return score_submissions(submissions, resample, extended=extended)
 
 
 def score_submissions(
-    submissions: Sequence[Submission], resample: Resampled = "micrographs"
+    submissions: Sequence[Submission],
+    resample: Resampled = "micrographs",
+    *,
+    extended: bool = False,
 ) -> Report:
     """Score label maps that have been read and checked.
 
@@ -281,6 +310,8 @@ def score_submissions(
         At least one, all for one data set version; see `uhcs_bench.submission.read_submission`.
     resample : {'micrographs', 'folds'}, optional
         What the bootstrap of the confidence intervals draws.
+    extended : bool, optional
+        As of `score`.
 
     Returns
     -------
@@ -295,22 +326,37 @@ def score_submissions(
         scorer_version=__version__,
         dataset_version=submissions[0].version,
         resampled=resample,
-        tasks=[_score_task(submission, resample) for submission in submissions],
+        tasks=[_score_task(submission, resample, extended) for submission in submissions],
     )
 
 
-def _score_task(submission: Submission, resample: Resampled) -> TaskScore:
+def _score_task(submission: Submission, resample: Resampled, extended: bool) -> TaskScore:
     truth = dataset.micrographs(submission.entries)
     classes = submission.task.classes
-    confusions = np.zeros((len(truth), len(classes), len(classes)), np.int64)
-    tests = []
-    for index, micrograph in enumerate(truth):
-        predicted = submission.maps[micrograph.id]
-        confusions[index] = metrics.confusion_matrix(micrograph.labels, predicted, len(classes))
-        if submission.task.has_particles:
-            tests.append(_test_sizes(micrograph.labels, predicted))
     folds = [micrograph.fold for micrograph in truth]
     groups = folds if resample == "folds" else range(len(truth))
+    confusions = np.zeros((len(truth), len(classes), len(classes)), np.int64)
+    tests: list[SizeDistributionTest] = []
+    measured = []
+    sensitivities = []
+    for index, micrograph in enumerate(_with_progress(truth, extended)):
+        annotated, predicted = micrograph.labels, submission.maps[micrograph.id]
+        confusions[index] = metrics.confusion_matrix(annotated, predicted, len(classes))
+        found = measures.agreement_measures(confusions[index], classes)
+        if submission.task.has_particles:
+            # Particle is the only label besides 0, so that the label maps are their own masks.
+            areas = metrics.particle_areas(annotated), metrics.particle_areas(predicted)
+            tests.append(_test_sizes(*areas))
+            found |= measures.size_measures(*areas, micrograph.pixel_size_um)
+        if extended:
+            found |= measures.boundary_measures(annotated, predicted, classes)
+        if extended and submission.task.has_particles:
+            found |= measures.instance_measures(annotated, predicted)
+            sensitivities.append(sizes.ks_sensitivity(annotated, predicted))
+        measured.append(found)
+    mean_measures = measures.nested(_mean_measures(measured, groups))
+    if sensitivities:
+        mean_measures["ks_sensitivity"] = measures.sensitivity_rows(sensitivities)
     per_micrograph = _ClassScores(confusions)
     images = [
         MicrographScore(
@@ -327,6 +373,7 @@ def _score_task(submission: Submission, resample: Resampled) -> TaskScore:
                 for label, name in enumerate(classes)
             },
             confusion=confusions[index].tolist(),
+            measures=measures.nested({k: _defined(v) for k, v in measured[index].items()}),
             psd=tests[index] if tests else None,
         )
         for index, micrograph in enumerate(truth)
@@ -337,8 +384,28 @@ def _score_task(submission: Submission, resample: Resampled) -> TaskScore:
         n_images=len(truth),
         conventions=conventions(confusions, classes, groups),
         psd=_consistency(tests) if tests else None,
+        measures=mean_measures,
         images=images,
     )
+
+
+def _with_progress(truth: Sequence[Micrograph], slow: bool) -> Iterable[Micrograph]:
+    """Show progress on a terminal where the work takes long enough to wonder."""
+    if not slow:
+        return truth
+    from tqdm import tqdm
+
+    return tqdm(truth, desc="Measuring", unit="micrograph", disable=None)
+
+
+def _mean_measures(
+    measured: Sequence[Mapping[measures.Key, float]], groups: Sequence[int]
+) -> dict[measures.Key, Estimate]:
+    columns = {key: np.array([found[key] for found in measured]) for key in measured[0]}
+    for *path, name in list(columns):
+        if name.endswith("error") or "_error_" in name:
+            columns[*path, f"{name}_abs"] = np.abs(columns[*path, name])
+    return dict(zip(columns, _estimates(np.stack(list(columns.values()), 1), groups), strict=True))
 
 
 def conventions(
@@ -412,7 +479,11 @@ class _ClassScores:
 def _means(
     scores: _ClassScores, classes: tuple[str, ...], groups: Sequence[int]
 ) -> ConventionScore:
-    values = scores.columns
+    return _convention(_estimates(scores.columns, groups), classes)
+
+
+def _estimates(values: NDArray[np.float64], groups: Sequence[int]) -> list[Estimate]:
+    """Mean of each column over the micrographs that define it."""
     defined = ~np.isnan(values)
     known = np.where(defined, values, 0.0)
 
@@ -425,7 +496,8 @@ def _means(
     squares = np.where(defined, values - means, 0.0) ** 2
     with np.errstate(invalid="ignore", divide="ignore"):  # a single micrograph has no deviation
         standard_errors = np.where(n > 1, np.sqrt(squares.sum(0) / (n - 1) / n), np.nan)
-    return _convention(means, standard_errors, n, _intervals(mean, groups, n), classes)
+    ends = intervals.bootstrap_interval(mean, groups)
+    return _named_estimates(means, standard_errors, n, ends)
 
 
 def _pooled(
@@ -439,34 +511,30 @@ def _pooled(
     means = scores(np.ones((1, len(confusions))))[0]
     n = np.full(means.shape, len(confusions))
     no_errors = np.full(means.shape, np.nan)
-    return _convention(means, no_errors, n, _intervals(scores, groups, n), classes)
+    ends = intervals.bootstrap_interval(scores, groups)
+    return _convention(_named_estimates(means, no_errors, n, ends), classes)
 
 
-def _intervals(
-    statistic: intervals.Statistic, groups: Sequence[int], n: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    found = intervals.bootstrap_interval(statistic, groups)
-    found[n < 2] = np.nan
-    return found
-
-
-def _convention(
+def _named_estimates(
     means: NDArray[np.float64],
     standard_errors: NDArray[np.float64],
     n: NDArray[np.int64],
     ends: NDArray[np.float64],
-    classes: tuple[str, ...],
-) -> ConventionScore:
-    """Name the columns of `_ClassScores.columns`."""
-    accuracy, mean_iu, *by_class = (
+) -> list[Estimate]:
+    return [
         Estimate(
             mean=_defined(means[column]),
             se=_defined(standard_errors[column]),
             n=int(n[column]),
-            ci95=None if math.isnan(low) else (float(low), float(high)),
+            ci95=None if n[column] < 2 or math.isnan(low) else (float(low), float(high)),
         )
         for column, (low, high) in enumerate(ends)
-    )
+    ]
+
+
+def _convention(estimates: Sequence[Estimate], classes: tuple[str, ...]) -> ConventionScore:
+    """Name the columns of `_ClassScores.columns`."""
+    accuracy, mean_iu, *by_class = estimates
     iu, precision, recall = (
         by_class[start : start + len(classes)] for start in range(0, len(by_class), len(classes))
     )
@@ -484,10 +552,9 @@ def _defined(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _test_sizes(annotated: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> SizeDistributionTest:
-    # Particle is the only label besides 0, so that the label maps are their own masks.
-    areas_true = metrics.particle_areas(annotated)
-    areas_pred = metrics.particle_areas(predicted)
+def _test_sizes(
+    areas_true: NDArray[np.int64], areas_pred: NDArray[np.int64]
+) -> SizeDistributionTest:
     statistic, p_value = metrics.ks_test(areas_true, areas_pred)
     return SizeDistributionTest(
         ks_statistic=_defined(statistic),
