@@ -8,7 +8,7 @@ import io
 import pytest
 
 import uhcs_bench
-from uhcs_bench import tables
+from uhcs_bench import otsu, tables
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,25 @@ def report():
 def test_table_fits_a_terminal(report):
     """Check the width."""
     assert max(map(len, tables.to_text(report).splitlines())) <= 80
+
+
+def test_extended_tables(report):
+    """Check that the further measures come with the option alone, within the same width."""
+    maps = {
+        m.id: otsu.segment(m.image, "particles")
+        for m in uhcs_bench.load("particles", fold=1, version="synthetic").val
+    }
+    extended = uhcs_bench.score(maps, fold=1, version="synthetic", extended=True)
+    text = tables.to_text(extended)
+    assert max(map(len, text.splitlines())) <= 80
+    measured = extended["particles"].measures
+    row = next(line for line in text.splitlines() if line.startswith("panoptic quality"))
+    assert f"{100 * measured['instances']['panoptic_quality'].mean:.3g}" in row
+    row = next(line for line in text.splitlines() if line.startswith("8 neighbours, whole, with "))
+    assert row.split()[-5:] == [
+        str(cell["n_consistent"]) for cell in measured["ks_sensitivity"][:5]
+    ]
+    assert "panoptic quality" not in tables.to_text(report)
 
 
 def test_table_has_the_papers_rows(report):

@@ -97,7 +97,66 @@ def _task_text(task: TaskScore, version: str, form: TextFormat) -> str:
     if form == "latex":
         tables = (parts[1], parts[2])
         parts = [part if part in tables else _commented(part) for part in parts]
+    if _is_extended(task):
+        parts.append(_measures_table(task, form))
+    if "ks_sensitivity" in task.measures:
+        parts.append(_sensitivity_table(task, form))
     return "\n\n".join(parts)
+
+
+def _is_extended(task: TaskScore) -> bool:
+    return "boundary_f1" in next(iter(task.measures["classes"].values()))
+
+
+_MEASURES = {
+    # place in the measures, or in those of a class: heading, unit factor, unit
+    "dice": ("Dice", 100, "%"),
+    "boundary_f1": ("boundary F1", 100, "%"),
+    "boundary_iou": ("boundary IoU", 100, "%"),
+    "area_fraction_error": ("area fraction error", 100, "%"),
+    "count_error": ("count error", 1, ""),
+    "mean_diameter_error_px": ("mean diameter error", 1, "px"),
+    "mean_diameter_error_um": ("mean diameter error", 1, "um"),
+    "wasserstein_px": ("size distance W1", 1, "px"),
+    "wasserstein_um": ("size distance W1", 1, "um"),
+    "panoptic_quality": ("panoptic quality", 100, "%"),
+    "segmentation_quality": ("segmentation quality", 100, "%"),
+    "recognition_quality": ("recognition quality", 100, "%"),
+    "mean_f1": ("particle F1, IoU .5-.95", 100, "%"),
+}
+
+
+def _measures_table(task: TaskScore, form: TextFormat) -> str:
+    found: list[tuple[str, str, Estimate]] = [("kappa", "", task.measures["kappa"])]
+    for class_name, by_name in task.measures["classes"].items():
+        found += [(name, f" {class_name}", x) for name, x in by_name.items() if name in _MEASURES]
+    for group in ("sizes", "instances"):
+        by_name = task.measures.get(group, {})
+        found += [(name, "", x) for name, x in by_name.items() if name in _MEASURES]
+    rows = []
+    for name, class_name, estimate in found:
+        heading, factor, unit = _MEASURES.get(name, (name, 1, ""))
+        cells = [_MISSING] * 2
+        if estimate.mean is not None:
+            cells[0] = f"{factor * estimate.mean:.3g}"
+        if estimate.ci95 is not None:
+            cells[1] = f"{factor * estimate.ci95[0]:.3g} to {factor * estimate.ci95[1]:.3g}"
+        rows.append([f"{heading}{class_name}", *cells, unit, str(estimate.n)])
+    return _tabulate(["measure", "mean", "95 %", "unit", "n"], rows, form)
+
+
+def _sensitivity_table(task: TaskScore, form: TextFormat) -> str:
+    rows: dict[str, list[str]] = {}
+    minima = []
+    for cell in task.measures["ks_sensitivity"]:
+        touching = "split" if cell["watershed"] else "whole"
+        border = "with" if cell["border"] else "without"
+        key = f"{cell['connectivity']} neighbours, {touching}, {border} border"
+        rows.setdefault(key, []).append(f"{cell['n_consistent']}")
+        if cell["minimum_area"] not in minima:
+            minima.append(cell["minimum_area"])
+    headers = [f"KS-consistent of {task.n_images}, from a size of", *(f"{m} px" for m in minima)]
+    return _tabulate(headers, [[key, *cells] for key, cells in rows.items()], form)
 
 
 def _title(task: TaskScore, version: str) -> str:
