@@ -112,6 +112,16 @@ def test_demo_scores_the_synthetic_set(tmp_path):
     assert again.stdout == result.stdout
 
 
+def test_report_is_written_beside_the_scores(predictions, tmp_path):
+    """Check that the page appears, is named on standard error, and does not change the output."""
+    result = score(predictions, "--fold", 0, "--report", tmp_path / "report")
+    assert result.exit_code == 0
+    page = tmp_path / "report" / "index.html"
+    assert result.stderr == f"Report: {page}\n"
+    assert "preds" in page.read_text("utf-8")
+    assert result.stdout == score(predictions, "--fold", 0).stdout
+
+
 def test_compare_two_submissions(predictions, tmp_path):
     """Check the command on two folders, and the errors for one and for the same one twice."""
     other = tmp_path / "other"

@@ -95,7 +95,8 @@ def download(task: str) -> None:
 @main.command(
     epilog="\b\nExamples:\n  uhcs-bench score preds/\n"
     "  uhcs-bench score preds/ --task particles --fold 2\n"
-    "  uhcs-bench score preds/ --format json --output scores.json\n" + _EXIT_CODES
+    "  uhcs-bench score preds/ --format json --output scores.json\n"
+    "  uhcs-bench score preds/ --report report/\n" + _EXIT_CODES
 )
 @click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
 @click.option("--task", help="Task to score.  [default: those that the ids belong to]")
@@ -114,6 +115,12 @@ def download(task: str) -> None:
     help="Also measure boundaries, single particles, and how the KS score depends on what counts "
     "as a particle; takes about a second for a micrograph of particles.",
 )
+@click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write a web page to, with tables, maps, errors and sizes.",
+)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @click.option(
     "--output",
@@ -127,6 +134,7 @@ def score(
     version: str,
     resample: Resampled,
     extended: bool,
+    report_folder: Path | None,
     form: str,
     output: Path | None,
 ) -> None:
@@ -137,10 +145,17 @@ def score(
     holds class labels: 0 matrix, 1 particle for particles; 0 matrix, 1 network,
     2 spheroidite, 3 widmanstatten for microconstituents.
     """
-    from uhcs_bench import scoring
+    from uhcs_bench import scoring, submission
 
-    report = scoring.score(predictions, task, fold, version, resample, extended)
+    submissions = submission.read_submission(predictions, task, fold, version)
+    report = scoring.score_submissions(submissions, resample, extended=extended)
     emit(formatted(report, form), output)
+    if report_folder is not None:
+        from uhcs_bench import html_report
+
+        title = predictions.absolute().name or str(predictions)
+        page = html_report.write(report_folder, report, submissions, title)
+        click.echo(f"Report: {page}", err=True)
 
 
 @main.command(
