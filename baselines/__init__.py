@@ -1,0 +1,1 @@
+"""Reference baselines for uhcs-bench: Otsu, PixelNet and U-Net."""

@@ -1,0 +1,229 @@
+"""The command ``python -m baselines``.
+
+Results go to standard output, progress and errors to standard error. PyTorch is imported only by
+the commands that compute with it.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import click
+
+from baselines.configuration import configure
+from uhcs_bench import protocol
+from uhcs_bench.cli import ReportingGroup, version_option
+from uhcs_bench.errors import UhcsBenchError, UsageError
+
+_EXIT_CODES = """
+\b
+Exit codes:
+  0    done
+  1    a fold failed, or a file could not be read or written
+  2    wrong usage
+  3    data or weights unavailable
+  130  interrupted; finished folds are kept
+"""
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+class InterruptibleGroup(ReportingGroup):
+    """A command group that also says what an interrupt leaves behind."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(
+                "Interrupted. What was finished is kept; the same command goes on from there.",
+                err=True,
+            )
+            sys.exit(130)
+
+
+@click.group(
+    cls=InterruptibleGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EXIT_CODES,
+)
+def main() -> None:
+    """Run the reference baselines of uhcs-bench."""
+
+
+def task_option(command: Any) -> Any:
+    """Add the option that names the task."""
+    return click.option(
+        "--task", required=True, help=f"{' or '.join(protocol.TASKS)} (or an alias)."
+    )(command)
+
+
+def training_options(command: Any) -> Any:
+    """Add the options that say how folds are trained."""
+    for option in (
+        version_option,
+        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
+                     help="Folds side by side; each needs its own memory."),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+        click.option("--weights", type=click.Choice(["default", "none"]), default="default",
+                     show_default=True, help="Start VGG-16 from ImageNet or from scratch."),
+        click.option("--precision", type=click.Choice(PRECISIONS), default="auto",
+                     show_default=True, help="auto: bfloat16 on a GPU that has it, else float32."),
+        click.option("--crop", type=int, metavar="PIXELS",
+                     help="Train on windows of this size; 224 is practical on a CPU.  "
+                     "[default: whole micrographs]"),
+        click.option("--device", default="auto", show_default=True,
+                     help="auto, cpu, cuda or cuda:N."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@main.command(
+    epilog="\b\nExample:\n  python -m baselines otsu --task particles --out preds/otsu\n"
+    + _EXIT_CODES
+)
+@task_option
+@version_option
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def otsu(task: str, version: str, out: Path) -> None:
+    """Segment by Otsu's threshold: one label map per micrograph, OUT/<task>/<id>.png."""
+    from baselines.otsu import write_label_maps
+
+    name = protocol.task(task).name
+    count = write_label_maps(out, name, version)
+    click.echo(f"{count} label maps in {out / name}.")
+
+
+@main.command(
+    epilog="\b\nExamples:\n"
+    "  python -m baselines run pixelnet-ce --task microconstituents --out runs/\n"
+    "  python -m baselines run pixelnet-focal --task particles --folds 0,2 --crop 224 --out runs/\n"
+    + _EXIT_CODES
+)
+@click.argument("method", metavar="METHOD")
+@task_option
+@click.option("--folds", default="all", show_default=True, help='"all", or numbers as in 0,2.')
+@training_options
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
+    """Train METHOD on folds and segment their validation micrographs.
+
+    METHOD is pixelnet-focal, pixelnet-ce, unet or unet-vgg. Label maps go to
+    OUT/METHOD/<task>/<id>.png, the record to OUT/METHOD/record.json, loss
+    curves and checkpoints to OUT/folds/. Finished folds are skipped.
+
+    ImageNet weights of VGG-16 are torchvision's; UHCS_BENCH_VGG16 names a
+    local file instead.
+    """
+    name = protocol.task(task).name
+    numbers = parse_folds(folds)
+    done = _run(method, name, numbers, out, **options)
+    skipped = len(numbers) - len(done)
+    click.echo(
+        f"{method}, {name}: {len(done)} folds run, {skipped} were finished before. {out / method}"
+    )
+
+
+def _run(
+    method: str,
+    task: str,
+    folds: list[int],
+    out: Path,
+    *,
+    device: str,
+    precision: str,
+    version: str,
+    jobs: int,
+    **settings: Any,
+) -> list[int]:
+    configure(method, **settings)  # wrong settings are told before the long import
+    protocol.check_version(version)
+    from baselines import hardware, runs
+
+    place = hardware.choose_device(device)
+    chosen = hardware.choose_precision(precision, place)
+    configuration = configure(method, precision=chosen, **settings)
+    return runs.run(runs.Plan(configuration, task, version, out, place, jobs), folds)
+
+
+@main.command(
+    epilog="\b\nExamples:\n"
+    "  python -m baselines reproduce --out runs/ --crop 224\n"
+    "  python -m baselines reproduce --out leaderboard/ --no-run\n" + _EXIT_CODES
+)
+@click.option(
+    "--no-run", is_flag=True, help="Only print the tables from the label maps that are there."
+)
+@training_options
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def reproduce(no_run: bool, out: Path, version: str, **options: Any) -> None:
+    """Run what the paper compares and print its Tables 1 to 4 with differences.
+
+    That is Otsu, PixelNet with both losses and U-Net, each on both tasks, all
+    in the layout that the command "run" writes. Finished folds are skipped.
+    """
+    from baselines import reproduce as tables
+
+    for method, task in product(() if no_run else tables.METHODS, protocol.TASKS):
+        if method == "otsu":
+            from baselines.otsu import write_label_maps
+
+            write_label_maps(out / method, task, version)
+        else:
+            _run(method, task, list(range(protocol.N_FOLDS)), out, version=version, **options)
+    click.echo(tables.tables(out, version))
+
+
+@main.command(
+    epilog="\b\nExample:\n"
+    "  python -m baselines predict runs/folds/pixelnet-ce/particles/0/checkpoint.pt \\\n"
+    "      a.tif b.png --out maps/\n" + _EXIT_CODES
+)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True,
+                type=click.Path(path_type=Path))  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def predict(
+    checkpoint: Path, images: tuple[Path, ...], device: str, precision: str, out: Path
+) -> None:
+    """Segment micrographs of any size with the model in CHECKPOINT.
+
+    IMAGE is a gray PNG, TIFF, JPEG or NPY file, 8- or 16-bit; three equal
+    channels count as gray. The label map of NAME.tif is OUT/NAME.png. A file
+    that can't be read is named, the others are done all the same, and the exit
+    code is 1.
+    """
+    from baselines import prediction
+
+    failures = prediction.predict_files(checkpoint, images, out, device, precision)
+    click.echo(f"{len(images) - len(failures)} label maps in {out}.")
+    if failures:
+        raise UhcsBenchError("\n  ".join([f"{len(failures)} not segmented:", *failures]))
+
+
+def parse_folds(text: str) -> list[int]:
+    """Read the option that names folds.
+
+    Raises
+    ------
+    UsageError
+        It is neither "all" nor numbers of folds.
+    """
+    if text == "all":
+        return list(range(protocol.N_FOLDS))
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f'--folds {text}: give "all" or numbers such as 0,2.') from error
+    return sorted({protocol.check_fold(number) for number in numbers})
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m baselines")

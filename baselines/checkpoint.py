@@ -1,0 +1,105 @@
+"""Save a trained model to a file, and load it without running any code from it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from baselines import training
+from baselines.configuration import Configuration
+from uhcs_bench.errors import UhcsBenchError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from baselines.pixelnet import PixelNet
+    from baselines.unet import UNet
+
+SCHEMA = "uhcs-bench/checkpoint/1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and what is needed to use it.
+
+    Attributes
+    ----------
+    model : PixelNet or UNet
+    configuration : Configuration
+    task : str
+    fold : int
+        The fold that it has not seen.
+    classes : tuple of str
+        Class names; a class's label is its position.
+    """
+
+    model: PixelNet | UNet
+    configuration: Configuration
+    task: str
+    fold: int
+    classes: tuple[str, ...]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    checkpoint : Checkpoint
+    """
+    content = {
+        "schema": SCHEMA,
+        "configuration": checkpoint.configuration.to_dict(),
+        "task": checkpoint.task,
+        "fold": checkpoint.fold,
+        "classes": list(checkpoint.classes),
+        "state": checkpoint.model.state_dict(),
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    torch.save(content, partial)
+    partial.replace(path)
+
+
+def load(path: Path, device: torch.device) -> Checkpoint:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+    device : torch.device
+        Where the model goes.
+
+    Returns
+    -------
+    Checkpoint
+        Its model is in evaluation mode.
+
+    Raises
+    ------
+    UhcsBenchError
+        The file isn't there, or is no checkpoint of this package.
+    """
+    if not path.is_file():
+        raise UhcsBenchError(f"There is no checkpoint {path}.")
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"its schema is {content['schema']!r}, not {SCHEMA!r}")
+        configuration = Configuration.from_dict(content["configuration"])
+        classes = tuple(content["classes"])
+        # The state brings its own weights: there is no need to look for ImageNet's.
+        untrained = configuration.changed(weights="none")
+        model, _ = training.build(untrained, len(classes))
+        model.load_state_dict(content["state"])
+        task, fold = str(content["task"]), int(content["fold"])
+    except Exception as error:
+        raise UhcsBenchError(
+            f"{path} is no checkpoint that `python -m baselines run` wrote, or it is damaged "
+            f"({' '.join(str(error).split())[:200] or type(error).__name__})."
+        ) from error
+    return Checkpoint(model.to(device).eval(), configuration, task, fold, classes)

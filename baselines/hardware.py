@@ -1,0 +1,106 @@
+"""Choose a device, and describe the machine and the software for a run's record."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uhcs_bench.errors import UsageError
+
+_PACKAGES = ("uhcs-bench", "torchvision", "numpy", "scipy", "scikit-image")
+
+
+def choose_device(name: str) -> torch.device:
+    """Resolve the name of a device.
+
+    Parameters
+    ----------
+    name : str
+        "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    UsageError
+        There is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise UsageError(f"There is no device {name!r}. Choose auto, cpu, cuda or cuda:N.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {name}: PyTorch {torch.__version__} finds {torch.cuda.device_count()} GPUs "
+            "here. Take --device cpu (with --crop 224 to keep it practical), or --device auto."
+        )
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """Resolve "auto": bfloat16 on a GPU that computes with it, float32 elsewhere."""
+    if name != "auto":
+        return name
+    capable = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if capable else "float32"
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """Name processor, GPU, threads and memory."""
+    description: dict[str, Any] = {
+        "device": device.type,
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        description |= {"gpu": properties.name, "gpu_memory_bytes": properties.total_memory}
+    return description
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    return {
+        "python": platform.python_version(),
+        # With the build's suffix, which tells a CUDA build from one without.
+        "torch": str(torch.__version__),
+        **{name: version(name) for name in _PACKAGES},
+    }
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Most memory held so far: the GPU's since the last reset, or the process's since its start."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    # Linux counts in KiB, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error means that the device's or the machine's memory did not suffice."""
+    out_of_memory = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, out_of_memory) or "allocate memory" in str(error)
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,115 @@
+"""Where a run's files lie and what is on record about it.
+
+::
+
+    <out>/<method>/<task>/<id>.png           label maps, the layout of a submission
+    <out>/<method>/record.json               all finished folds of the method
+    <out>/folds/<method>/<task>/<fold>/      fold.json, loss.csv, loss.png, checkpoint.pt
+
+``<out>/<method>`` is what a leaderboard takes. A fold is finished when its ``fold.json`` is there:
+it is written last, after everything that it vouches for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FOLD_SCHEMA = "uhcs-bench/fold-run/1"
+RECORD_SCHEMA = "uhcs-bench/method-record/1"
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """Place of one fold's run of a method on a task.
+
+    Attributes
+    ----------
+    out : Path
+        Folder of all runs.
+    method, task : str
+    fold : int
+    """
+
+    out: Path
+    method: str
+    task: str
+    fold: int
+
+    @property
+    def folder(self) -> Path:
+        """Folder of everything but the label maps."""
+        return self.out / "folds" / self.method / self.task / str(self.fold)
+
+    @property
+    def record(self) -> Path:
+        """The file that says that the fold is finished."""
+        return self.folder / "fold.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The trained model."""
+        return self.folder / "checkpoint.pt"
+
+    def label_map(self, micrograph: str) -> Path:
+        """File of a validation micrograph's label map."""
+        return self.out / self.method / self.task / f"{micrograph}.png"
+
+    def read(self) -> dict[str, Any] | None:
+        """Read the fold's record; None if the fold isn't finished or some of its files are gone."""
+        try:
+            record: dict[str, Any] = json.loads(self.record.read_text(encoding="utf-8"))
+            complete = all(self.label_map(name).is_file() for name in record["validation"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return record if complete else None
+
+    def __str__(self) -> str:
+        return f"{self.method}, {self.task}, fold {self.fold}"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def write_method_record(out: Path, method: str) -> Path:
+    """Gather the records of all finished folds of a method, of both tasks, in one file.
+
+    Parameters
+    ----------
+    out : Path
+    method : str
+
+    Returns
+    -------
+    Path
+        The file. It is made anew from the folds' own records, so that processes that finish folds
+        side by side may all call this.
+    """
+    tasks: dict[str, Any] = {}
+    for run in fold_runs(out, method):
+        record = run.read()
+        if record is not None:
+            tasks.setdefault(run.task, {})[str(run.fold)] = record
+    path = out / method / "record.json"
+    write_json(path, {"schema": RECORD_SCHEMA, "method": method, "tasks": tasks})
+    return path
+
+
+def fold_runs(out: Path, method: str) -> Iterator[FoldRun]:
+    """Give the places of all folds of a method, finished or not."""
+    for task in protocol.TASKS:
+        for fold in range(protocol.N_FOLDS):
+            yield FoldRun(out, method, task, fold)

@@ -1,0 +1,178 @@
+"""Print the paper's tables beside what the label maps of a folder score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+import uhcs_bench
+from baselines import paper
+from uhcs_bench import dataset, protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from uhcs_bench.scoring import Estimate, TaskScore
+
+METHODS = ("otsu", "pixelnet-focal", "pixelnet-ce", "unet")
+"""What the paper compares."""
+
+UNKNOWN = "unknown"
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number found here, percent.
+
+    Attributes
+    ----------
+    mean, se : float or None
+    """
+
+    mean: float | None
+    se: float | None
+
+    def __str__(self) -> str:
+        if self.mean is None:
+            return "-"
+        return f"{self.mean:.1f}" if self.se is None else f"{self.mean:.1f} ± {self.se:.1f}"
+
+
+def tables(out: Path, version: str = protocol.REAL_VERSION) -> str:
+    """Lay out the paper's Tables 1 to 4, and what else was run, with differences.
+
+    Parameters
+    ----------
+    out : Path
+        Folder with label maps, ``<out>/<method>/<task>/<id>.png``.
+    version : str
+        Data set version to score against.
+
+    Returns
+    -------
+    str
+        Percent; a number of the paper that nobody has is "unknown", one of a method that has not
+        run on all micrographs is "missing", and what is missing is listed at the end.
+
+    Raises
+    ------
+    SubmissionError
+        Label maps are there, but can't be scored.
+    """
+    scores: dict[tuple[str, str], TaskScore | str] = {
+        (method, task): _score(out, method, task, version)
+        for method in METHODS
+        for task in protocol.TASKS
+    }
+    found = {key: score for key, score in scores.items() if not isinstance(score, str)}
+    parts = []
+    if version != protocol.REAL_VERSION:
+        parts.append(
+            f"Scored on the data set version {version!r}: not comparable with the paper's numbers."
+        )
+    parts += [
+        _class_table(table, found.get((table.method, table.task))) for table in paper.CLASS_TABLES
+    ]
+    parts.append(_table_4(found))
+    parts += [
+        _class_table(table, found.get((table.method, table.task)))
+        for table in paper.TABLES_WITHOUT_NUMBERS
+    ]
+    gaps = [
+        f"  {method}, {task}: {score}"
+        for (method, task), score in scores.items()
+        if isinstance(score, str)
+    ]
+    if gaps:
+        parts.append("\n".join(["Missing:", *gaps]))
+    return "\n\n".join(parts)
+
+
+def _score(out: Path, method: str, task: str, version: str) -> TaskScore | str:
+    """Score a method on a task, or say what is missing for that."""
+    ids = [entry.id for entry in dataset.catalogue(task, version)]
+    folder = out / method / task
+    present = sum((folder / f"{name}.png").is_file() for name in ids)
+    if present < len(ids):
+        return f"{present} of {len(ids)} label maps in {folder}"
+    return uhcs_bench.score(folder, task=task, version=version)[task]
+
+
+def _class_table(table: paper.ClassTable, score: TaskScore | None) -> str:
+    names = (*protocol.task(table.task).classes, "overall")
+    rows = []
+    for name in names:
+        row = [name]
+        for metric in paper.METRICS:
+            published = table.cells.get(name, {}).get(metric)
+            row += _compare(published, None if score is None else _found(score, name, metric))
+        rows.append(row)
+    headers = ["%", *(part for m in paper.METRICS for part in (f"{m}, paper", "here", "diff."))]
+    return _titled(table.title, rows, headers, table.note)
+
+
+def _found(score: TaskScore, name: str, metric: str) -> Cell:
+    """Pick a number of Tables 1 to 3: overall precision and recall are the pixel accuracy."""
+    means = score.conventions["paper"]
+    if name != "overall":
+        return _cell(getattr(means.classes[name], metric))
+    return _cell(means.IU if metric == "IU" else means.AC)
+
+
+def _table_4(found: dict[tuple[str, str], TaskScore]) -> str:
+    columns = ("IU matrix", "IU particle", "IU mean", "AC", "KS score")
+    rows = []
+    for method, published in paper.TABLE_4.items():
+        score = found.get((method, "particles"))
+        cells = None if score is None else _table_4_row(score)
+        for column in columns:
+            comparison = _compare(published.get(column), None if cells is None else cells[column])
+            rows.append([method, column, *comparison])
+    note = (
+        "The draft's spread of the Otsu row fits a standard deviation (SD), not a standard error."
+    )
+    return _titled(paper.TABLE_4_TITLE, rows, ["method", "%", "paper", "here", "diff."], note)
+
+
+def _table_4_row(score: TaskScore) -> dict[str, Cell]:
+    means = score.conventions["paper"]
+    consistent = None if score.psd is None else 100 * score.psd.ks_score
+    return {
+        "IU matrix": _cell(means.classes["matrix"].IU),
+        "IU particle": _cell(means.classes["particle"].IU),
+        "IU mean": _cell(means.IU),
+        "AC": _cell(means.AC),
+        "KS score": Cell(consistent, None),
+    }
+
+
+def _cell(estimate: Estimate) -> Cell:
+    return Cell(
+        None if estimate.mean is None else 100 * estimate.mean,
+        None if estimate.se is None else 100 * estimate.se,
+    )
+
+
+def _compare(published: paper.Published | None, cell: Cell | None) -> list[str]:
+    """Give the paper's number, the one found here, and their difference."""
+    difference = ""
+    if published is not None and cell is not None and cell.mean is not None:
+        difference = f"{cell.mean - published.mean:+.1f}"
+    return [_published(published), MISSING if cell is None else str(cell), difference]
+
+
+def _published(number: paper.Published | None) -> str:
+    if number is None:
+        return UNKNOWN
+    if number.is_deviation:
+        return f"{number.mean:.1f} (SD {number.spread:.1f})"
+    return str(Cell(number.mean, number.spread))
+
+
+def _titled(title: str, rows: Iterable[list[str]], headers: list[str], note: str) -> str:
+    text = tabulate(rows, headers=headers, disable_numparse=True)
+    return "\n".join([title, "", text, *([f"\n{note}"] if note else [])])

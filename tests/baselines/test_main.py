@@ -1,0 +1,120 @@
+"""The command ``python -m baselines``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from baselines import configuration
+from baselines.__main__ import main
+
+OTSU = ["otsu", "--task", "particles", "--dataset-version", "synthetic"]
+
+
+@pytest.fixture
+def invoke():
+    """Run the command in this process."""
+
+    def call(*arguments):
+        return CliRunner().invoke(main, [str(a) for a in arguments], prog_name="baselines")
+
+    return call
+
+
+def test_otsu_writes_a_submission(invoke, tmp_path):
+    """Check the layout, by an alias of the task."""
+    result = invoke("otsu", "--task", "spheroidite", "--dataset-version", "synthetic",
+                    "--out", tmp_path)  # fmt: skip
+    assert result.exit_code == 0
+    assert len(list((tmp_path / "particles").glob("*.png"))) == 24
+
+
+@pytest.mark.parametrize("arguments", [["--help"], [*OTSU, "--out", "maps"]])
+def test_no_torch_where_none_is_needed(arguments, tmp_path):
+    """Check that help and Otsu don't pay for PyTorch."""
+    code = (
+        "import sys\nfrom baselines.__main__ import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules\nassert 'matplotlib' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "resnet", "--task", "particles"], "The methods are pixelnet-focal"),
+        (["run", "unet", "--task", "grains"], "There is no task 'grains'"),
+        (["run", "unet", "--task", "particles", "--folds", "6"], "There is no fold 6"),
+        (["run", "unet", "--task", "particles", "--folds", "a-b"], "--folds a-b"),
+        (["run", "unet", "--task", "particles", "--crop", "8"], "--crop 8 is too small"),
+        (["run", "unet", "--task", "particles", "--device", "tpu9"], "no device 'tpu9'"),
+        (["run", "unet", "--task", "particles", "--dataset-version", "2"], "no data set version"),
+        (["reproduce", "--no-run", "--dataset-version", "2"], "no data set version"),
+        (["otsu", "--task", "grains"], "There is no task 'grains'"),
+    ],
+)
+def test_wrong_usage(invoke, tmp_path, arguments, message):
+    """Check that a wrong option is named on standard error, with exit code 2."""
+    result = invoke(*arguments, "--out", tmp_path)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(invoke, tmp_path):
+    """Check that the message says what to take instead."""
+    result = invoke("run", "unet", "--task", "particles", "--device", "cuda", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "--device cpu" in result.stderr
+
+
+def test_weights_that_can_not_be_had(invoke, tmp_path, monkeypatch):
+    """Check exit code 3 when the named file is missing."""
+    monkeypatch.setenv("UHCS_BENCH_VGG16", str(tmp_path / "none.pth"))
+    result = invoke("run", "pixelnet-ce", "--task", "particles", "--dataset-version", "synthetic",
+                    "--out", tmp_path)  # fmt: skip
+    assert result.exit_code == 3
+    assert "none.pth" in result.stderr
+
+
+def test_interrupt(invoke, tmp_path, monkeypatch):
+    """Check the message and exit code after Ctrl-C."""
+
+    def interrupt(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("baselines.runs.run", interrupt)
+    result = invoke("run", "unet", "--task", "particles", "--out", tmp_path)
+    assert result.exit_code == 130
+    assert "What was finished is kept" in result.stderr
+
+
+def test_a_run_from_the_command_line(invoke, tmp_path, monkeypatch, tiny):
+    """Check a run, its repetition and a prediction with its checkpoint."""
+    monkeypatch.setitem(configuration.METHODS, "unet", tiny("unet"))
+    arguments = ["run", "unet", "--task", "particles", "--folds", "3", "--crop", "32",
+                 "--dataset-version", "synthetic", "--out", tmp_path]  # fmt: skip
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 folds run, 0 were finished before" in result.stdout
+    assert "0 folds run, 1 were finished before" in invoke(*arguments).stdout
+    maps = sorted((tmp_path / "unet" / "particles").glob("*.png"))
+    checkpoint = tmp_path / "folds" / "unet" / "particles" / "3" / "checkpoint.pt"
+    result = invoke("predict", checkpoint, *maps, tmp_path / "none.png", "--out", tmp_path / "maps")
+    assert result.exit_code == 1
+    assert "4 label maps" in result.stdout
+    assert "none.png is not there" in result.stderr
+
+
+def test_reproduce_without_running(invoke, tmp_path):
+    """Check that tables come out of an empty folder, all missing."""
+    result = invoke("reproduce", "--no-run", "--dataset-version", "synthetic", "--out", tmp_path)
+    assert result.exit_code == 0
+    for number in range(1, 5):
+        assert f"Table {number}." in result.stdout

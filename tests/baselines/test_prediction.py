@@ -1,0 +1,100 @@
+"""Segmenting image files of any kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from baselines import checkpoint, prediction, training
+from uhcs_bench import images
+from uhcs_bench.errors import UsageError
+
+RAMP = np.add.outer(np.arange(21), 3 * np.arange(33)).astype(np.uint8)
+
+
+@pytest.fixture
+def model_file(tiny, tmp_path):
+    """Give the checkpoint of an untrained model."""
+    torch.manual_seed(0)
+    configuration = tiny("unet")
+    model, _ = training.build(configuration, 2)
+    path = tmp_path / "model.pt"
+    trained = checkpoint.Checkpoint(model, configuration, "particles", 0, ("matrix", "particle"))
+    checkpoint.save(path, trained)
+    return path
+
+
+def predict(model_file, paths, out):
+    return prediction.predict_files(model_file, paths, out, "cpu", "float32")
+
+
+def test_formats_and_depths_agree(model_file, tmp_path):
+    """Check 8- and 16-bit, gray and three equal channels, PNG, TIFF and NPY."""
+    Image.fromarray(RAMP).save(tmp_path / "png.png")
+    Image.fromarray(np.stack([RAMP] * 3, axis=-1)).save(tmp_path / "rgb.png")
+    tifffile.imwrite(tmp_path / "deep.tif", RAMP.astype(np.uint16) * 257)
+    np.save(tmp_path / "array.npy", RAMP)
+    paths = [tmp_path / name for name in ("png.png", "rgb.png", "deep.tif", "array.npy")]
+    out = tmp_path / "maps"
+    assert predict(model_file, paths, out) == []
+    maps = [images.read_image(out / f"{path.stem}.png") for path in paths]
+    assert maps[0].shape == RAMP.shape
+    assert maps[0].dtype == np.uint8
+    for other in maps[1:]:
+        assert (other == maps[0]).mean() > 0.99
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 70), (130, 2)])
+def test_tiny_images(model_file, shape, tmp_path):
+    """Check images smaller than the coarsest pixel of the model."""
+    np.save(tmp_path / "tiny.npy", np.ones(shape, np.uint16))
+    assert predict(model_file, [tmp_path / "tiny.npy"], tmp_path / "maps") == []
+    assert images.read_image(tmp_path / "maps" / "tiny.png").shape == shape
+
+
+def test_bad_files_are_named_and_the_rest_is_done(model_file, tmp_path):
+    """Check each kind of file that can't be segmented."""
+    colour = np.zeros((4, 4, 3), np.uint8)
+    colour[..., 0] = 9
+    Image.fromarray(colour).save(tmp_path / "colour.png")
+    np.save(tmp_path / "stack.npy", np.zeros((2, 3, 4, 5)))
+    np.save(tmp_path / "nan.npy", np.full((4, 4), np.nan))
+    np.save(tmp_path / "empty.npy", np.zeros((0, 4)))
+    np.save(tmp_path / "complex.npy", np.zeros((4, 4), complex))
+    (tmp_path / "text.png").write_text("not an image")
+    np.save(tmp_path / "good.npy", RAMP)
+    names = [
+        "colour.png",
+        "stack.npy",
+        "nan.npy",
+        "empty.npy",
+        "complex.npy",
+        "text.png",
+        "none.png",
+    ]
+    failures = predict(model_file, [tmp_path / n for n in (*names, "good.npy")], tmp_path / "maps")
+    assert len(failures) == len(names)
+    for name, failure in zip(names, failures, strict=True):
+        assert name in failure
+    assert [path.name for path in (tmp_path / "maps").iterdir()] == ["good.png"]
+
+
+def test_one_name_for_two_images(model_file, tmp_path):
+    """Check that no map is overwritten silently."""
+    with pytest.raises(UsageError, match="same name"):
+        predict(model_file, [tmp_path / "a.png", tmp_path / "a.tif"], tmp_path / "maps")
+
+
+def test_out_of_memory_names_the_image(model_file, tmp_path, monkeypatch):
+    """Check the message when an image is too large for the device."""
+
+    def fail(*_args):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(prediction, "segment", fail)
+    np.save(tmp_path / "large.npy", RAMP)
+    with pytest.raises(prediction.UhcsBenchError, match=r"large\.npy: out of memory"):
+        predict(model_file, [tmp_path / "large.npy"], tmp_path / "maps")

@@ -1,0 +1,58 @@
+"""The paper's tables beside the numbers found."""
+
+from __future__ import annotations
+
+import pytest
+
+import uhcs_bench
+from baselines import paper, reproduce
+from uhcs_bench import protocol, submission
+
+
+@pytest.fixture
+def perfect(tmp_path):
+    """Write the annotations of the synthetic set as the label maps of one method."""
+    for task in protocol.TASKS:
+        for m in uhcs_bench.load(task, version="synthetic"):
+            path = tmp_path / "pixelnet-focal" / task / f"{m.id}.png"
+            submission.write_label_map(path, m.labels)
+    return tmp_path
+
+
+def row(text, title, name):
+    """Cells of a table's row, by its title and the row's first cell."""
+    lines = text[text.index(title) :].splitlines()
+    line = next(line for line in lines if line.startswith(name))
+    return [cell for cell in line.split("  ") if cell]
+
+
+def test_numbers_and_differences(perfect):
+    """Check a row of Tables 1 and 4 when every pixel is right."""
+    text = reproduce.tables(perfect, "synthetic")
+    cells = [cell.strip() for cell in row(text, "Table 1", "widmanstatten")]
+    assert cells[1:4] == ["42.7 ± 2.9", "100.0 ± 0.0", "+57.3"]
+    assert "pixelnet-focal  KS score     4.2             100.0 " in text
+    assert "not comparable" in text
+
+
+def test_unknown_and_missing_are_told_apart(perfect):
+    """Check that Table 2 stays unknown and that what has not run is listed."""
+    text = reproduce.tables(perfect, "synthetic")
+    assert row(text, "Table 2", "network")[1].strip() == "unknown"
+    assert row(text, "Table 2", "network")[2].strip() == "missing"
+    assert "pixelnet-ce, microconstituents: 0 of 24 label maps" in text
+    assert "pixelnet-focal" not in text[text.index("Missing:") :]
+
+
+def test_an_unfinished_method_is_not_scored(perfect):
+    """Check that one lost map takes the method out and is counted."""
+    next((perfect / "pixelnet-focal" / "particles").iterdir()).unlink()
+    text = reproduce.tables(perfect, "synthetic")
+    assert "pixelnet-focal, particles: 23 of 24 label maps" in text
+    assert row(text, "Table 3", "overall")[2].strip() == "missing"
+
+
+def test_the_paper_has_no_table_2():
+    """Check that nobody fills in numbers that the paper's readers don't have."""
+    table = next(t for t in paper.CLASS_TABLES if t.title.startswith("Table 2"))
+    assert not table.cells

@@ -1,0 +1,155 @@
+"""Fold runs: what they write, how they resume, how they fail."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import uhcs_bench
+from baselines import checkpoint, prediction, records, runs
+from uhcs_bench.errors import UhcsBenchError, UsageError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def plan(tiny, tmp_path):
+    """Plan a run of seconds on the synthetic set."""
+
+    def make(method="unet", jobs=1, **settings):
+        return runs.Plan(tiny(method, **settings), "particles", "synthetic", tmp_path, CPU, jobs)
+
+    return make
+
+
+def test_a_fold_leaves_everything_behind(plan, tmp_path):
+    """Check label maps, record, loss curve and checkpoint of a finished fold."""
+    chosen = plan()
+    assert runs.run(chosen, [2]) == [2]
+    fold = uhcs_bench.load("particles", fold=2, version="synthetic")
+    maps = {
+        m.id: np.asarray(read(tmp_path / "unet" / "particles" / f"{m.id}.png")) for m in fold.val
+    }
+    report = uhcs_bench.score(maps, task="particles", fold=2, version="synthetic")
+    assert report["particles"].n_images == 4
+
+    place = chosen.fold_run(2)
+    record = json.loads(place.record.read_text())
+    assert record["updates"] == 3
+    assert record["configuration"] == chosen.configuration.to_dict()
+    assert record["validation"] == [m.id for m in fold.val]
+    assert not set(record["validation"]) & set(record["training"])
+    assert set(record["seconds"]) == {"prepare", "build", "train", "predict"}
+    assert record["hardware"]["device"] == "cpu"
+    assert record["versions"]["torch"] == torch.__version__
+    with (place.folder / "loss.csv").open() as stream:
+        assert [row["update"] for row in csv.DictReader(stream)] == ["1", "2", "3"]
+    assert (place.folder / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+    trained = checkpoint.load(place.checkpoint, CPU)
+    assert trained.configuration == chosen.configuration
+    assert trained.classes == ("matrix", "particle")
+    again = prediction.segment(trained.model, fold.val[0].image)
+    assert np.array_equal(again, maps[fold.val[0].id])
+
+
+def read(path):
+    return uhcs_bench.images.read_image(path)
+
+
+def test_a_finished_fold_is_skipped_and_a_broken_one_starts_over(plan):
+    """Check what a second run does, also after a label map or the record is lost."""
+    chosen = plan()
+    assert runs.run(chosen, [0]) == [0]
+    assert runs.run(chosen, [0]) == []
+    place = chosen.fold_run(0)
+    first = place.read()
+    lost = place.label_map(first["validation"][1])
+    content = lost.read_bytes()
+    lost.unlink()
+    assert runs.run(chosen, [0]) == [0]
+    assert lost.read_bytes() == content
+    place.record.write_text("{", encoding="utf-8")
+    assert place.read() is None
+    assert not runs.is_finished(chosen, 0)
+
+
+def test_other_settings_are_not_mixed(plan):
+    """Check that a fold finished with another crop is neither skipped nor overwritten."""
+    runs.run(plan(), [0])
+    with pytest.raises(UsageError, match="crop: 32, now 48"):
+        runs.run(plan(crop=48), [0, 1])
+
+
+def test_runs_agree_bit_by_bit(plan, tmp_path):
+    """Check that the same seed gives the same label maps and losses in another folder."""
+    first = plan()
+    second = runs.Plan(first.configuration, "particles", "synthetic", tmp_path / "again", CPU)
+    for chosen in (first, second):
+        runs.run(chosen, [1])
+    names = first.fold_run(1).read()["validation"]
+    for path in (*(f"unet/particles/{n}.png" for n in names),
+                 "folds/unet/particles/1/loss.csv"):  # fmt: skip
+        assert (tmp_path / path).read_bytes() == (tmp_path / "again" / path).read_bytes()
+
+
+def test_the_method_record_holds_all_finished_folds(tmp_path):
+    """Check the file that a leaderboard takes."""
+    for fold in (0, 4):
+        place = records.FoldRun(tmp_path, "unet", "particles", fold)
+        place.label_map(f"m{fold}").parent.mkdir(parents=True, exist_ok=True)
+        place.label_map(f"m{fold}").touch()
+        records.write_json(place.record, {"fold": fold, "validation": [f"m{fold}"]})
+    unfinished = records.FoldRun(tmp_path, "unet", "particles", 5)
+    records.write_json(unfinished.record, {"fold": 5, "validation": ["lost"]})
+    content = json.loads(records.write_method_record(tmp_path, "unet").read_text())
+    assert content["method"] == "unet"
+    assert list(content["tasks"]) == ["particles"]
+    assert list(content["tasks"]["particles"]) == ["0", "4"]
+
+
+def test_a_failing_fold_is_named_and_others_are_kept(plan, monkeypatch):
+    """Check that a loss that isn't finite stops the run after the folds before it."""
+    chosen = plan()
+    runs.run(chosen, [0])
+    monkeypatch.setattr("baselines.training.focal_loss", lambda *_: torch.tensor(float("nan")))
+    with pytest.raises(UhcsBenchError, match=r"unet, particles, fold 1: .*nan at update 1"):
+        runs.run(chosen, [0, 1])
+    assert runs.is_finished(chosen, 0)
+    assert not runs.is_finished(chosen, 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), torch.OutOfMemoryError("CUDA"), RuntimeError("can't allocate memory: 9 bytes")],
+)
+def test_out_of_memory_says_what_helps(plan, monkeypatch, error):
+    """Check the message for each way in which memory runs out."""
+
+    def fail(*_args):
+        raise error
+
+    monkeypatch.setattr("baselines.training.train", fail)
+    with pytest.raises(UhcsBenchError, match=r"out of memory on cpu.*--crop"):
+        runs.run(plan(), [0])
+
+
+def test_other_errors_are_not_hidden(plan, monkeypatch):
+    """Check that a defect keeps its own type."""
+
+    def fail(*_args):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr("baselines.training.train", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        runs.run(plan(), [0])
+
+
+def test_folds_side_by_side(plan):
+    """Check that two processes finish two folds as one does."""
+    assert runs.run(plan(jobs=2, updates=1), [0, 1]) == [0, 1]
+    assert runs.run(plan(updates=1), [0, 1]) == []
