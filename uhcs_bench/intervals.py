@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -65,6 +66,7 @@ def bootstrap_interval(statistic: Statistic, groups: Sequence[int]) -> NDArray[n
     )
 
 
+@cache
 def _resamples(n_groups: int) -> NDArray[np.float64]:
     """How often each group comes in each resample, shape (resamples, n_groups)."""
     n = protocol.BOOTSTRAP_RESAMPLES
