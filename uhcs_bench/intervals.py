@@ -56,14 +56,9 @@ def bootstrap_interval(statistic: Statistic, groups: Sequence[int]) -> NDArray[n
     everything = statistic(np.ones((1, len(member_of))))[0]
     if n_groups == 1:
         return np.full((len(everything), 2), np.nan)
-    resampled = statistic(_resamples(n_groups)[:, member_of])
-    without_one = statistic((1.0 - np.eye(n_groups))[:, member_of])
-    return np.array(
-        [
-            _bca(value, resampled[:, index], without_one[:, index])
-            for index, value in enumerate(everything)
-        ]
-    )
+    resampled = np.ascontiguousarray(statistic(_resamples(n_groups)[:, member_of]).T)
+    without_one = statistic((1.0 - np.eye(n_groups))[:, member_of]).T
+    return np.array(list(map(_bca, everything, resampled, without_one)))
 
 
 @cache

@@ -485,11 +485,13 @@ def _means(
 def _estimates(values: NDArray[np.float64], groups: Sequence[int]) -> list[Estimate]:
     """Mean of each column over the micrographs that define it."""
     defined = ~np.isnan(values)
-    known = np.where(defined, values, 0.0)
+    # Sums and counts side by side, so that one matrix product gives both.
+    sums_and_counts = np.concatenate([np.where(defined, values, 0.0), defined], axis=1)
 
     def mean(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums, counts = np.split(weights @ sums_and_counts, 2, axis=1)
         with np.errstate(invalid="ignore"):  # no micrograph that defines it: NaN on purpose
-            return np.asarray((weights @ known) / (weights @ defined))
+            return np.asarray(sums / counts)
 
     n = defined.sum(0)
     means = mean(np.ones((1, len(values))))[0]
