@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -39,11 +40,15 @@ def test_extended_tables(report):
     measured = extended["particles"].measures
     row = next(line for line in text.splitlines() if line.startswith("panoptic quality"))
     assert f"{100 * measured['instances']['panoptic_quality'].mean:.3g}" in row
+    row = next(line for line in text.splitlines() if line.startswith("count error"))
+    assert f" {measured['sizes']['count_error'].mean:.0f} " in row
     row = next(line for line in text.splitlines() if line.startswith("8 neighbours, whole, with "))
     assert row.split()[-5:] == [
         str(cell["n_consistent"]) for cell in measured["ks_sensitivity"][:5]
     ]
     assert "panoptic quality" not in tables.to_text(report)
+    latex = tables.to_text(extended, "latex")
+    assert not [line for line in latex.splitlines() if re.search(r"&.*(?<!\\)%", line)]
 
 
 def test_table_has_the_papers_rows(report):

@@ -24,7 +24,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from uhcs_bench import dataset, metrics, protocol, scoring
+from uhcs_bench import dataset, metrics, protocol, scoring, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,6 +180,7 @@ class TaskSection:
     error_legend: list[LegendItem]
     confusion: list[list[ConfusionCell]]
     fold_rows: list[FoldRow]
+    further_tables: list[tables.Table]
     micrographs: list[MicrographSection]
     licences: list[str]
     citations: list[str]
@@ -401,6 +402,7 @@ def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
         error_legend=_error_legend(task),
         confusion=_confusion(np.sum([image.confusion for image in score.images], axis=0)),
         fold_rows=[_fold_row(score, number, task.classes) for number in score.folds],
+        further_tables=tables.further_tables(score),
         micrographs=[
             _micrograph_section(
                 image,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from itertools import combinations
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal
@@ -97,15 +98,36 @@ def _task_text(task: TaskScore, version: str, form: TextFormat) -> str:
     if form == "latex":
         tables = (parts[1], parts[2])
         parts = [part if part in tables else _commented(part) for part in parts]
-    if _is_extended(task):
-        parts.append(_measures_table(task, form))
-    if "ks_sensitivity" in task.measures:
-        parts.append(_sensitivity_table(task, form))
+    if "boundary_f1" in next(iter(task.measures["classes"].values())):  # scored as extended
+        parts += [_tabulate(table.headers, table.rows, form) for table in further_tables(task)]
     return "\n\n".join(parts)
 
 
-def _is_extended(task: TaskScore) -> bool:
-    return "boundary_f1" in next(iter(task.measures["classes"].values()))
+@dataclass(frozen=True)
+class Table:
+    """Text in columns, the first of which names the rows."""
+
+    headers: list[str]
+    rows: list[list[str]]
+
+
+def further_tables(task: TaskScore) -> list[Table]:
+    """Lay out what was measured beside the paper's scores.
+
+    Parameters
+    ----------
+    task : TaskScore
+
+    Returns
+    -------
+    list of Table
+        Means of the measures; when extended, for particles also on how many micrographs the sizes
+        are consistent for each way of counting particles.
+    """
+    tables = [_measures_table(task)]
+    if "ks_sensitivity" in task.measures:
+        tables.append(_sensitivity_table(task))
+    return tables
 
 
 _MEASURES = {
@@ -126,7 +148,7 @@ _MEASURES = {
 }
 
 
-def _measures_table(task: TaskScore, form: TextFormat) -> str:
+def _measures_table(task: TaskScore) -> Table:
     found: list[tuple[str, str, Estimate]] = [("kappa", "", task.measures["kappa"])]
     for class_name, by_name in task.measures["classes"].items():
         found += [(name, f" {class_name}", x) for name, x in by_name.items() if name in _MEASURES]
@@ -138,14 +160,18 @@ def _measures_table(task: TaskScore, form: TextFormat) -> str:
         heading, factor, unit = _MEASURES.get(name, (name, 1, ""))
         cells = [_MISSING] * 2
         if estimate.mean is not None:
-            cells[0] = f"{factor * estimate.mean:.3g}"
+            cells[0] = _three_digits(factor * estimate.mean)
         if estimate.ci95 is not None:
-            cells[1] = f"{factor * estimate.ci95[0]:.3g} to {factor * estimate.ci95[1]:.3g}"
+            cells[1] = " to ".join(_three_digits(factor * end) for end in estimate.ci95)
         rows.append([f"{heading}{class_name}", *cells, unit, str(estimate.n)])
-    return _tabulate(["measure", "mean", "95 %", "unit", "n"], rows, form)
+    return Table(["measure", "mean", "95 %", "unit", "n"], rows)
 
 
-def _sensitivity_table(task: TaskScore, form: TextFormat) -> str:
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _sensitivity_table(task: TaskScore) -> Table:
     rows: dict[str, list[str]] = {}
     minima = []
     for cell in task.measures["ks_sensitivity"]:
@@ -156,7 +182,7 @@ def _sensitivity_table(task: TaskScore, form: TextFormat) -> str:
         if cell["minimum_area"] not in minima:
             minima.append(cell["minimum_area"])
     headers = [f"KS-consistent of {task.n_images}, from a size of", *(f"{m} px" for m in minima)]
-    return _tabulate(headers, [[key, *cells] for key, cells in rows.items()], form)
+    return Table(headers, [[key, *cells] for key, cells in rows.items()])
 
 
 def _title(task: TaskScore, version: str) -> str:
@@ -233,6 +259,7 @@ def _tabulate(headers: Sequence[str], rows: Sequence[Sequence[str]], form: TextF
 
     if form == "latex":
         headers = [header.replace("%", r"\%") for header in headers]
+        rows = [[cell.replace("%", r"\%") for cell in row] for row in rows]
     alignment = ["left"] + ["right"] * (len(headers) - 1)
     return tabulate(
         rows,
