@@ -137,10 +137,20 @@ def test_compare_two_submissions(predictions, tmp_path):
     assert run("compare", predictions, predictions, *options).exit_code == 2
 
 
+def test_audit_in_both_forms(tmp_path):
+    """Check that the synthetic set is audited offline, in words and for programs."""
+    result = run("audit", "--dataset-version", "synthetic")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("Audit of data set version synthetic\n")
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    run("audit", "--dataset-version", "synthetic", "--format", "json", "--output", tmp_path / "a")
+    assert json.loads((tmp_path / "a").read_text("utf-8"))["dataset_version"] == "synthetic"
+
+
 def test_help_and_version():
     """Check that help shows examples and exit codes."""
     assert run("--version").stdout == f"uhcs-bench, version {__version__}\n"
-    for command in ((), ("score",), ("compare",), ("download",), ("demo",)):
+    for command in ((), ("score",), ("compare",), ("audit",), ("download",), ("demo",)):
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout

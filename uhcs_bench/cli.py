@@ -209,6 +209,33 @@ def compare(
 
 
 @main.command(
+    epilog="\b\nExamples:\n  uhcs-bench audit\n"
+    "  uhcs-bench audit --format json --output audit.json\n" + _EXIT_CODES
+)
+@version_option
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write instead of standard output.",
+)
+def audit(version: str, form: str, output: Path | None) -> None:
+    """Say what is wrong inside the data, recomputed from them.
+
+    Leaks between folds and tasks, label maps off their micrographs, samples in
+    several folds, doubtful pixel sizes, particles at the border, specks, absent
+    classes, filled rows.
+    """
+    from uhcs_bench import audit as auditing
+    from uhcs_bench import dataset
+
+    found = auditing.audit(dataset.load(task, version=version) for task in protocol.TASKS)
+    emit(found.to_json() if form == "json" else found.to_text(), output)
+
+
+@main.command(
     epilog="\b\nExamples:\n  uhcs-bench demo\n"
     "  uhcs-bench demo --out demo/   # keep the label maps, then:\n"
     "  uhcs-bench score demo/ --dataset-version synthetic --format json\n" + _EXIT_CODES
