@@ -6,12 +6,17 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from uhcs_bench import fetch, protocol, registry
 from uhcs_bench.errors import DataUnavailableError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# No test fails on a wall clock.
+settings.register_profile("without a clock", deadline=None)
+settings.load_profile("without a clock")
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage, stats
 
 import uhcs_bench
-from uhcs_bench import metrics
+from uhcs_bench import metrics, runs
 
 EIGHT_NEIGHBOURS = np.ones((3, 3))
 label_maps = hnp.arrays(
@@ -148,7 +148,7 @@ def test_bands_are_seamless(mask, connectivity, band_pixels):
     """Check that cutting the work into bands of one or more rows changes nothing, not the order."""
     with pytest.MonkeyPatch.context() as patch:
         whole = metrics.particle_areas(mask, connectivity)
-        patch.setattr(metrics, "_BAND_PIXELS", band_pixels)
+        patch.setattr(runs, "BAND_PIXELS", band_pixels)
         np.testing.assert_array_equal(metrics.particle_areas(mask, connectivity), whole)
 
 

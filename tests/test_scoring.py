@@ -264,6 +264,24 @@ def test_extended_measures():
     assert len(extended["ks_sensitivity"]) == 40
 
 
+def test_extended_measures_of_denuded_zones():
+    """Check that a network grown by a pixel all round narrows the denuded zone."""
+    truth = uhcs_bench.load("uhcs", fold=0, version="synthetic").val
+    maps = {
+        m.id: np.where(ndimage.binary_dilation(m.labels == 1) & (m.labels == 0), 1, m.labels)
+        for m in truth
+    }
+    measured = score_synthetic(maps, fold=0, extended=True)["uhcs"].measures["denuded_zone"]
+    assert measured["mean_width_error_px"].mean < -0.3
+    expected = [
+        stats.wasserstein_distance(*map(np.asarray, map(uhcs_bench.denuded_zone_widths, pair)))
+        for pair in ((m.labels, maps[m.id].astype(np.uint8)) for m in truth)
+    ]
+    assert measured["wasserstein_px"].mean == pytest.approx(np.mean(expected))
+    pixel_size = truth[0].pixel_size_um
+    assert measured["wasserstein_um"].mean == pytest.approx(np.mean(expected) * pixel_size)
+
+
 @pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("task", protocol.TASKS)
 def test_real_annotations_score_one(task):

@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from uhcs_bench import errors, images, metrics, otsu, protocol, submission
     from uhcs_bench.dataset import Dataset, Fold, Micrograph, load
+    from uhcs_bench.denuded_zone import denuded_zone_widths
     from uhcs_bench.scoring import Report, score
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Micrograph",
     "Report",
     "__version__",
+    "denuded_zone_widths",
     "errors",
     "images",
     "load",
@@ -46,6 +48,7 @@ _HOME_MODULES = {
     "Fold": "dataset",
     "Micrograph": "dataset",
     "load": "dataset",
+    "denuded_zone_widths": "denuded_zone",
     "Report": "scoring",
     "score": "scoring",
 }

@@ -112,8 +112,8 @@ def download(task: str) -> None:
 @click.option(
     "--extended",
     is_flag=True,
-    help="Also measure boundaries, single particles, and how the KS score depends on what counts "
-    "as a particle; takes about a second for a micrograph of particles.",
+    help="Also measure boundaries, denuded zones, single particles, and how the KS score depends "
+    "on what counts as a particle; takes about a second for a micrograph of particles.",
 )
 @click.option(
     "--report",

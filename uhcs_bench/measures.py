@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from uhcs_bench import agreement, boundaries, instances, sizes
+from uhcs_bench import agreement, boundaries, denuded_zone, instances, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +122,39 @@ def instance_measures(
         for threshold, value in zip(scores.thresholds, getattr(scores, name), strict=True):
             found["instances", name, f"{threshold:.2f}"] = float(value)
     return found
+
+
+def denuded_zone_measures(
+    annotated: NDArray[np.uint8], predicted: NDArray[np.uint8], pixel_size_um: float | None
+) -> dict[Key, float]:
+    """Agreement of the denuded zones' width distributions, as the authors sample them.
+
+    Parameters
+    ----------
+    annotated, predicted : ndarray of uint8, shape (rows, columns)
+        Maps of microconstituents.
+    pixel_size_um : float or None
+
+    Returns
+    -------
+    dict of tuple of str to float
+        Error of the mean width and Wasserstein-1 distance of the distributions, in px and um, by
+        their place in the JSON output; NaN where a map has no denuded zone.
+    """
+    widths_true, widths_pred = (
+        denuded_zone.denuded_zone_widths(labels).widths_px for labels in (annotated, predicted)
+    )
+    error = distance = np.nan
+    if len(widths_true) and len(widths_pred):
+        error = float(widths_pred.mean() - widths_true.mean())
+        distance = sizes.wasserstein_distance(widths_true, widths_pred)
+    scale = np.nan if pixel_size_um is None else pixel_size_um
+    return {
+        ("denuded_zone", "mean_width_error_px"): error,
+        ("denuded_zone", "mean_width_error_um"): error * scale,
+        ("denuded_zone", "wasserstein_px"): distance,
+        ("denuded_zone", "wasserstein_um"): distance * scale,
+    }
 
 
 def sensitivity_rows(tables: list[tuple[sizes.SizeTest, ...]]) -> list[dict[str, Any]]:

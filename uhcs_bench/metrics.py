@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from uhcs_bench import kolmogorov, protocol
+from uhcs_bench import kolmogorov, protocol, runs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 _CHUNK_PIXELS = 1 << 16
 """Pixels counted at a time: few enough to stay in the processor's cache."""
-
-_BAND_PIXELS = 1 << 19
-"""Pixels cut into runs at a time: more than a micrograph has, few enough for any memory."""
 
 
 def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -> NDArray[np.int64]:
@@ -165,10 +162,6 @@ def particle_areas(
 ) -> NDArray[np.int64]:
     """Areas of the particles, that is, of the mask's connected components.
 
-    The mask is cut into horizontal runs; runs that touch in neighbouring rows are then joined. A
-    large mask is worked off in bands of rows, so that beside the mask only one band's runs are in
-    memory.
-
     Parameters
     ----------
     mask : ndarray, shape (rows, columns)
@@ -186,91 +179,14 @@ def particle_areas(
     >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
     array([3, 2])
     """
+    bands = runs.ComponentBands(mask, connectivity)
     areas: list[NDArray[Any]] = [np.zeros(0)]
-    bottoms: list[NDArray[np.int64]] = []
-    tops: list[NDArray[np.int64]] = []
-    band_rows = max(1, _BAND_PIXELS // max(1, mask.shape[1]))
-    n_parts = 0
-    for row in range(0, len(mask), band_rows):
-        # Each band starts with the last row of the one above, where the parts of a particle that
-        # is cut by their border are found again.
-        overlap = min(row, 1)
-        starts, stops, width = _runs(mask[row - overlap : row + band_rows])
-        roots = _run_components(starts, stops, width, connectivity)
-        is_root = roots == np.arange(len(roots))
-        parts = n_parts + np.cumsum(is_root)[roots] - 1
-        lengths = stops - starts
-        if overlap:
-            n_repeated = np.searchsorted(starts, width)
-            lengths[:n_repeated] = 0
-            tops.append(parts[:n_repeated])
-        if row + band_rows < len(mask):
-            last_row = width * (band_rows - 1 + overlap)
-            bottoms.append(parts[np.searchsorted(starts, last_row) :])
-        areas.append(np.bincount(parts - n_parts, weights=lengths.astype(float)))
-        n_parts += int(is_root.sum())
-    whole = np.concatenate(areas)
-    if tops:
-        roots = _join(np.arange(n_parts), np.concatenate(bottoms), np.concatenate(tops))
-        whole = np.bincount(roots, weights=whole)
-        whole = whole[whole > 0]
-    return whole.astype(np.int64)
-
-
-def _run_components(
-    starts: NDArray[np.int64], stops: NDArray[np.int64], width: int, connectivity: Literal[4, 8]
-) -> NDArray[np.int64]:
-    """Find for each run the first run of its component."""
-    # A run touches those of the row above whose pixels lie over it; with 8-connectivity also
-    # diagonally.
-    reach = 1 if connectivity == 8 else 0
-    first = np.searchsorted(stops, starts - width - reach, side="right")
-    last = np.searchsorted(starts, stops - width + reach, side="left")
-    run = np.arange(len(starts))
-    # Most runs touch one run above: that makes a forest, which few edges are left to join.
-    roots = _roots(np.where(last > first, first, run))
-    n_more = np.maximum(last - first - 1, 0)
-    below = np.repeat(run, n_more)
-    nth = np.arange(len(below)) - np.repeat(np.cumsum(n_more) - n_more, n_more)
-    return _join(roots, below, np.repeat(first + 1, n_more) + nth)
-
-
-def _runs(
-    mask: NDArray[np.generic],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Find starts and stops of the horizontal runs, counted row after row, and a row's length.
-
-    Two empty columns between rows keep runs of different rows apart, diagonal neighbours included.
-    """
-    width = mask.shape[1] + 2
-    padded = np.zeros((mask.shape[0], width), np.bool_)
-    np.not_equal(mask, 0, out=padded[:, 1:-1])
-    flat = padded.ravel()
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    return edges[::2], edges[1::2], width
-
-
-def _roots(parents: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Follow every node of a forest up to its root."""
-    while True:
-        shortened = parents[parents]
-        if np.array_equal(shortened, parents):
-            return parents
-        parents = shortened
-
-
-def _join(
-    roots: NDArray[np.int64], ends_a: NDArray[np.int64], ends_b: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Join the trees that edges connect: each hangs its root below the smallest that it meets."""
-    while True:
-        root_a, root_b = roots[ends_a], roots[ends_b]
-        apart = root_a != root_b
-        if not apart.any():
-            return roots
-        ends_a, ends_b, root_a, root_b = (x[apart] for x in (ends_a, ends_b, root_a, root_b))
-        np.minimum.at(roots, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
-        roots = _roots(roots)
+    for band in bands:
+        lengths = (band.stops - band.starts).astype(float)
+        lengths[: band.n_repeated] = 0
+        areas.append(np.bincount(band.part, weights=lengths, minlength=band.n_parts))
+    whole = np.bincount(bands.roots(), weights=np.concatenate(areas))
+    return whole[whole > 0].astype(np.int64)
 
 
 def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:

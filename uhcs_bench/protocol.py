@@ -76,6 +76,11 @@ class Task:
         """Whether single particles are annotated, so that there are sizes to compare."""
         return PARTICLE_CLASS in self.classes
 
+    @property
+    def has_denuded_zone(self) -> bool:
+        """Whether network and spheroidite are annotated, so that the zone between has a width."""
+        return "network" in self.classes
+
 
 TASKS: dict[TaskName, Task] = {
     task.name: task

@@ -265,8 +265,8 @@ def score(
         What the bootstrap of the confidence intervals draws. Folds are fewer, and take into account
         that the micrographs of a fold were predicted by one model.
     extended : bool, optional
-        Also measure boundaries, single particles, and how the KS score depends on what counts as a
-        particle. That takes about a second for a micrograph of particles.
+        Also measure boundaries, denuded zones, single particles, and how the KS score depends on
+        what counts as a particle. That takes about a second for a micrograph of particles.
 
     Returns
     -------
@@ -350,6 +350,8 @@ def _score_task(submission: Submission, resample: Resampled, extended: bool) -> 
             found |= measures.size_measures(*areas, micrograph.pixel_size_um)
         if extended:
             found |= measures.boundary_measures(annotated, predicted, classes)
+        if extended and submission.task.has_denuded_zone:
+            found |= measures.denuded_zone_measures(annotated, predicted, micrograph.pixel_size_um)
         if extended and submission.task.has_particles:
             found |= measures.instance_measures(annotated, predicted)
             sensitivities.append(sizes.ks_sensitivity(annotated, predicted))

@@ -139,8 +139,10 @@ _MEASURES = {
     "count_error": ("count error", 1, ""),
     "mean_diameter_error_px": ("mean diameter error", 1, "px"),
     "mean_diameter_error_um": ("mean diameter error", 1, "um"),
-    "wasserstein_px": ("size distance W1", 1, "px"),
-    "wasserstein_um": ("size distance W1", 1, "um"),
+    "wasserstein_px": ("distribution distance W1", 1, "px"),
+    "wasserstein_um": ("distribution distance W1", 1, "um"),
+    "mean_width_error_px": ("denuded zone width error", 1, "px"),
+    "mean_width_error_um": ("denuded zone width error", 1, "um"),
     "panoptic_quality": ("panoptic quality", 100, "%"),
     "segmentation_quality": ("segmentation quality", 100, "%"),
     "recognition_quality": ("recognition quality", 100, "%"),
@@ -152,7 +154,7 @@ def _measures_table(task: TaskScore) -> Table:
     found: list[tuple[str, str, Estimate]] = [("kappa", "", task.measures["kappa"])]
     for class_name, by_name in task.measures["classes"].items():
         found += [(name, f" {class_name}", x) for name, x in by_name.items() if name in _MEASURES]
-    for group in ("sizes", "instances"):
+    for group in ("sizes", "denuded_zone", "instances"):
         by_name = task.measures.get(group, {})
         found += [(name, "", x) for name, x in by_name.items() if name in _MEASURES]
     rows = []
