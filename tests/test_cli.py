@@ -96,6 +96,28 @@ def test_missing_data_exit_with_3(tmp_path):
         assert fetch.OFFLINE_VARIABLE in result.stderr
 
 
+@pytest.mark.usefixtures("real_data")
+def test_download_verifies_the_cache():
+    """Check that every pixel of a sound cache is found intact."""
+    result = run("download", "all", "--verify")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("48 micrographs intact, 0 damaged, 0 not in the cache.\n")
+
+
+def test_import_of_nothing_exits_with_3(tmp_path):
+    """Check a folder without data, and one that does not exist."""
+    assert run("download", "all", "--from", tmp_path).exit_code == 3
+    assert run("download", "all", "--from", tmp_path / "absent").exit_code == 2
+
+
+def test_sources_say_what_they_are_worth():
+    """Check both forms offline: each source stands there with its reason."""
+    table = run("sources")
+    assert table.exit_code == 0
+    assert fetch.OFFLINE_VARIABLE in table.stdout
+    assert json.loads(run("sources", "--format", "json").stdout)
+
+
 def test_output_that_cannot_be_written_exits_with_2(predictions, tmp_path):
     """Check the message for an impossible file."""
     result = score(predictions, "--output", tmp_path / "absent" / "out.json")
@@ -150,7 +172,15 @@ def test_audit_in_both_forms(tmp_path):
 def test_help_and_version():
     """Check that help shows examples and exit codes."""
     assert run("--version").stdout == f"uhcs-bench, version {__version__}\n"
-    for command in ((), ("score",), ("compare",), ("audit",), ("download",), ("demo",)):
+    for command in (
+        (),
+        ("score",),
+        ("compare",),
+        ("audit",),
+        ("sources",),
+        ("download",),
+        ("demo",),
+    ):
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Exit codes" in result.stdout

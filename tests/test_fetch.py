@@ -21,6 +21,7 @@ import uhcs_bench
 from uhcs_bench import canonical, fetch, protocol, registry
 from uhcs_bench.errors import DataUnavailableError
 from uhcs_bench.registry import Entry, File, HeatTreatment, PixelSize, Source
+from uhcs_bench.supply import in_mirror
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 5), np.uint8)
 LABELS = np.random.default_rng(1).integers(0, 2, (6, 5), np.uint8)
@@ -274,13 +275,13 @@ def test_a_dead_host_is_asked_once(monkeypatch):
     calls = []
     import requests
 
-    original = requests.get
+    original = requests.Session.get
 
-    def counting(url, **options):
+    def counting(session, url, **options):
         calls.append(url)
-        return original(url, **options)
+        return original(session, url, **options)
 
-    monkeypatch.setattr(requests, "get", counting)
+    monkeypatch.setattr(requests.Session, "get", counting)
     wanted = [
         entry((source(f"{base}/{i}.png", b""),), (source(f"{base}/l.png", b""),), f"m{i}")
         for i in range(3)
@@ -340,10 +341,10 @@ def test_a_pipe_sees_no_progress(simple):
 def test_mirror_paths_are_unquoted_in_folders_alone():
     """Check how a source's address becomes a place in a mirror."""
     url = f"https://example.org/{quote('For Training')}/a.png"
-    assert fetch._in_mirror("https://mirror.net/base/", url).endswith(
+    assert in_mirror("https://mirror.net/base/", url).endswith(
         "/base/example.org/For%20Training/a.png"
     )
-    assert fetch._in_mirror("/folder", url) == "/folder/example.org/For Training/a.png"
+    assert in_mirror("/folder", url) == "/folder/example.org/For Training/a.png"
 
 
 @pytest.mark.usefixtures("real_data")

@@ -72,9 +72,24 @@ def main() -> None:
     """Benchmark for the segmentation of ultrahigh-carbon-steel micrographs."""
 
 
-@main.command(epilog="\b\nExample:\n  uhcs-bench download all\n" + _EXIT_CODES)
+@main.command(
+    epilog="\b\nExamples:\n  uhcs-bench download all\n  uhcs-bench download all --verify\n"
+    "  uhcs-bench download all --from ~/Downloads/particles.zip\n" + _EXIT_CODES
+)
 @click.argument("task", metavar="[particles|microconstituents|all]", default="all")
-def download(task: str) -> None:
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Recheck every pixel of the cache; name what is damaged and fetch it again.",
+)
+@click.option(
+    "--from",
+    "copy",
+    metavar="FOLDER_OR_ZIP",
+    type=click.Path(path_type=Path),
+    help="Import a copy that you already have, whatever its files are called, instead of fetching.",
+)
+def download(task: str, verify: bool, copy: Path | None) -> None:
     """Fetch micrographs and label maps and verify every pixel.
 
     What the cache already has is not fetched again. UHCS_BENCH_CACHE moves the
@@ -85,11 +100,31 @@ def download(task: str) -> None:
 
     names = list(protocol.TASKS) if task == "all" else [protocol.task(task).name]
     entries = [entry for name in names for entry in registry.entries(name)]
+    if verify:
+        click.echo(fetch.verify(entries, discard=True))
+    if copy is not None:
+        click.echo(fetch.import_from(copy, entries))
+        return
     fetched = fetch.fetch(entries)
     click.echo(
         f"{len(entries)} micrographs in {fetch.cache_folder()}: {fetched} fetched and verified, "
         f"{len(entries) - fetched} were there."
     )
+
+
+@main.command(epilog="\b\nExample:\n  uhcs-bench sources --format json\n" + _EXIT_CODES)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def sources(form: str) -> None:
+    """Ask every source of the data whether it answers, and show what it would give.
+
+    Sources stand in the order in which "download" tries them.
+    """
+    from uhcs_bench import sources as survey
+
+    states = survey.survey()
+    click.echo(survey.to_json(states) if form == "json" else survey.to_text(states))
 
 
 @main.command(

@@ -1,4 +1,4 @@
-"""Get micrographs from their sources, prove that they are the right ones, and keep them.
+"""Get micrographs, prove that they are the right ones, and keep them.
 
 Three environment variables steer it: ``UHCS_BENCH_MIRROR`` names a folder or base URL that is tried
 before the sources themselves, laid out ``<host>/<path>``; ``UHCS_BENCH_CACHE`` moves the cache;
@@ -7,115 +7,47 @@ before the sources themselves, laid out ``<host>/<path>``; ``UHCS_BENCH_CACHE`` 
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import shutil
-import tempfile
 from collections import defaultdict
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-import numpy as np
-
-from uhcs_bench import canonical, images
-from uhcs_bench.errors import DataUnavailableError, UhcsBenchError
+from uhcs_bench import cache, settings
+from uhcs_bench.cache import Pixels, cache_folder, cache_path, read
+from uhcs_bench.errors import DataUnavailableError, UhcsBenchError, UsageError
+from uhcs_bench.settings import CACHE_VARIABLE, MIRROR_VARIABLE, OFFLINE_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from numpy.typing import NDArray
+    from uhcs_bench.bundle import Find, Index
+    from uhcs_bench.registry import Entry, FileKind
+    from uhcs_bench.supply import Failure, Order
 
-    from uhcs_bench.registry import Entry, File, FileKind, Source
-
-MIRROR_VARIABLE = "UHCS_BENCH_MIRROR"
-CACHE_VARIABLE = "UHCS_BENCH_CACHE"
-OFFLINE_VARIABLE = "UHCS_BENCH_OFFLINE"
-
-_TIMEOUT_S = 30
-_CHUNK_BYTES = 1 << 18
-_USER_AGENT = "uhcs-bench (a benchmark data set loader; python-requests)"
-
-
-@dataclass(frozen=True)
-class Pixels:
-    """A micrograph's arrays as the cache keeps them.
-
-    Attributes
-    ----------
-    image, labels : ndarray of uint8
-        Canonical arrays of shape (rows, columns).
-    filled_rows : tuple of int
-        Rows of the image that its source had lost and that repeat a neighbour.
-    sources : tuple of str
-        Addresses that image and labels came from.
-    """
-
-    image: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    filled_rows: tuple[int, ...]
-    sources: tuple[str, ...]
-
-
-def cache_folder() -> Path:
-    """Folder of the cache: ``UHCS_BENCH_CACHE``, else the user's cache folder of the system."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("uhcs-bench", appauthor=False)
-
-
-def cache_path(entry: Entry) -> Path:
-    """File of the cache that holds a micrograph's pixels: image and label map, stacked.
-
-    It stands beside a JSON file of the same name that says where they came from, and that is
-    written first, so that a micrograph whose pixels are there is complete.
-    """
-    return cache_folder() / entry.version / entry.task / f"{entry.id}.npy"
-
-
-def read(entry: Entry) -> Pixels:
-    """Read a micrograph from the cache.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the cache does not have it.
-    DataUnavailableError
-        If the cache's file is damaged; the message says how to renew it.
-    """
-    path = cache_path(entry)
-    try:
-        stacked = np.load(path, allow_pickle=False)
-        provenance = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if stacked.shape != (2, *entry.shape) or stacked.dtype != np.uint8:
-            raise ValueError(f"it holds an array of shape {stacked.shape}")
-        stacked.flags.writeable = False
-        return Pixels(
-            image=stacked[0],
-            labels=stacked[1],
-            filled_rows=tuple(provenance["filled_rows"]),
-            sources=tuple(provenance["sources"]),
-        )
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged file may raise anything
-        raise DataUnavailableError(
-            f"The cached micrograph {path} is damaged ({error}). Delete this file; "
-            "it is fetched again when it is next needed."
-        ) from error
+__all__ = [
+    "CACHE_VARIABLE",
+    "MIRROR_VARIABLE",
+    "OFFLINE_VARIABLE",
+    "Imported",
+    "Pixels",
+    "Verified",
+    "cache_folder",
+    "cache_path",
+    "fetch",
+    "import_from",
+    "read",
+    "verify",
+]
 
 
 def fetch(entries: Iterable[Entry]) -> int:
     """See to it that the cache has all these micrographs.
 
     Those that are there already cost no access to any source. For the others, every source is tried
-    in turn: first in the mirror, then at its own address. A file that fails its hash is discarded
-    and the next source tried. Progress shows on standard error if that is a terminal.
+    in turn, the most trusted first; see `uhcs_bench.supply`. A file that fails its hash is
+    discarded and the next source tried. An interrupted download is continued, by this process or
+    the next. Several processes may fetch into one cache at once. Progress shows on standard error
+    if that is a terminal.
 
     Parameters
     ----------
@@ -129,207 +61,266 @@ def fetch(entries: Iterable[Entry]) -> int:
     Raises
     ------
     DataUnavailableError
-        If a file could not be had from any source. Everything that could be had is in the cache by
-        then; the message lists each source with its reason, and says what to do.
+        If a file could not be had from any source, or the cache can't be written. Everything that
+        could be had is in the cache by then; the message lists each source with its reason, and
+        says what to do.
     """
+    entries = list(entries)
     missing = [entry for entry in entries if not cache_path(entry).is_file()]
     if not missing:
+        cache.remove_leftovers(entries)
         return 0
     from tqdm import tqdm
 
-    sources = _Sources()
-    failures: dict[str, list[Failure]] = {}
-    # disable=None: a bar on a terminal, silence in a pipe
-    for entry in tqdm(missing, desc="Fetching micrographs", unit="micrograph", disable=None):
-        try:
-            _fetch_one(entry, sources)
-        except _NoSource as error:
-            failures[f"{entry.task} {entry.id} ({error.kind})"] = error.failures
-        except OSError as error:
-            raise DataUnavailableError(
-                f"The cache {cache_folder()} can't be written ({error.strerror or error}). "
-                f"Free some room there, or name another folder in {CACHE_VARIABLE}."
-            ) from error
-    if failures:
-        raise DataUnavailableError(_describe(failures, n_wanted=len(missing)))
+    from uhcs_bench.supply import Order, Supply
+
+    supply = Supply()
+    orders = [Order(entry) for entry in missing]
+    try:
+        # disable=None: a bar on a terminal, silence in a pipe
+        with tqdm(
+            total=len(missing), desc="Fetching micrographs", unit="micrograph", disable=None
+        ) as bar:
+            for order in orders:
+                supply.fetch(order)
+                bar.update(order.is_done)
+            for _ in supply.search_deposits([order for order in orders if not order.is_done]):
+                bar.update()
+    except OSError as error:
+        raise cache.unwritable(error) from error
+    cache.remove_leftovers(entries)
+    failed = [order for order in orders if not order.is_done]
+    if failed:
+        raise DataUnavailableError(_describe(failed, n_wanted=len(missing)))
     return len(missing)
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why a source did not give a file.
+class Verified:
+    """What a check of the cache has found.
 
     Attributes
     ----------
-    location : str
-        Address of the file, or only the host where that is the reason, whatever the file.
-    reason : str
+    n_intact : int
+        Micrographs whose pixels are the registry's.
+    damaged : mapping of Path to str
+        Damaged files, and what is wrong with them.
+    n_absent : int
+        Micrographs that the cache does not have.
     """
 
-    location: str
-    reason: str
+    n_intact: int
+    damaged: Mapping[Path, str]
+    n_absent: int
 
-
-class _NoSource(Exception):
-    def __init__(self, kind: FileKind, failures: list[Failure]) -> None:
-        super().__init__(kind)
-        self.kind = kind
-        self.failures = failures
-
-
-def _fetch_one(entry: Entry, sources: _Sources) -> None:
-    path = cache_path(entry)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{entry.id}-", dir=path.parent) as folder:
-        scratch = Path(folder)
-        image, image_source = _canonical(entry, "image", sources, scratch)
-        labels, labels_source = _canonical(entry, "labels", sources, scratch)
-        provenance = {
-            "sources": [image_source.url, labels_source.url],
-            "filled_rows": list(range(image_source.missing_rows)),
-        }
-        written = scratch / "provenance.json"
-        written.write_text(json.dumps(provenance), encoding="utf-8")
-        written.replace(path.with_suffix(".json"))
-        finished = scratch / path.name
-        np.save(finished, np.stack([image, labels]))
-        finished.replace(path)
-
-
-def _canonical(
-    entry: Entry, kind: FileKind, sources: _Sources, scratch: Path
-) -> tuple[NDArray[np.uint8], Source]:
-    file = entry.files[kind]
-    failures = []
-    for source, location in sources.locations(file):
-        try:
-            raw = sources.retrieve(source, location, scratch)
-            array = canonical.canonical_array(images.read_image(raw), source)
-            canonical.check_pixels(array, file)
-        except UhcsBenchError as error:
-            host_wide = isinstance(error, _HostRefused)
-            failures.append(Failure(_host(location) if host_wide else location, str(error)))
-        else:
-            return array, source
-    raise _NoSource(kind, failures)
-
-
-class _Refused(UhcsBenchError):
-    """A location that gave no file; the message is the reason."""
-
-
-class _HostRefused(_Refused):
-    """A host that gives no file at all."""
-
-
-@dataclass
-class _Sources:
-    """The places where files may be, and what is known of them in this run."""
-
-    mirror: str = field(default_factory=lambda: os.environ.get(MIRROR_VARIABLE, ""))
-    offline: bool = field(
-        default_factory=lambda: os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
-    )
-    silent_hosts: dict[str, str] = field(default_factory=dict)
-
-    def locations(self, file: File) -> list[tuple[Source, str]]:
-        """Where a file's sources may be had, in the order in which to try them."""
-        own = [(source, source.url) for source in file.sources]
-        if not self.mirror:
-            return own
-        return [(source, _in_mirror(self.mirror, source.url)) for source in file.sources] + own
-
-    def retrieve(self, source: Source, location: str, folder: Path) -> Path:
-        """Copy or download one file and check its hash; `_Refused` says why that failed."""
-        import pooch
-        import requests
-
-        remote = _is_url(location)
-        host = _host(location)
-        if remote and self.offline:
-            raise _HostRefused(f"the network is forbidden by {OFFLINE_VARIABLE}")
-        if remote and host in self.silent_hosts:
-            raise _HostRefused(self.silent_hosts[host])
-        pooch.get_logger().setLevel(logging.ERROR)
-        download = pooch.HTTPDownloader(
-            timeout=_TIMEOUT_S, chunk_size=_CHUNK_BYTES, headers={"User-Agent": _USER_AGENT}
+    def __str__(self) -> str:
+        lines = [f"{path} {reason}" for path, reason in self.damaged.items()]
+        lines.append(
+            f"{self.n_intact} micrographs intact, {len(self.damaged)} damaged, "
+            f"{self.n_absent} not in the cache."
         )
+        return "\n".join(lines)
+
+
+def verify(entries: Iterable[Entry], discard: bool = False) -> Verified:
+    """Check every pixel of the cache against the registry's hashes.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+    discard : bool, optional
+        Delete damaged files, so that the next `fetch` renews them.
+
+    Returns
+    -------
+    Verified
+
+    Raises
+    ------
+    DataUnavailableError
+        If a damaged file can't be deleted.
+    """
+    entries = [entry for entry in entries if entry.files]
+    damaged = {}
+    n_absent = 0
+    for entry in entries:
         try:
-            path = pooch.retrieve(
-                location,
-                known_hash=f"sha256:{source.sha256}",
-                fname=f"{source.sha256}{Path(urlsplit(source.url).path).suffix}",
-                path=folder,
-                downloader=download if remote else _copy,
-            )
-        except ValueError as error:
-            raise _Refused(_hash_mismatch(error, remote)) from error
-        except FileNotFoundError as error:
-            raise _Refused("there is no such file in the mirror") from error
-        except requests.HTTPError as error:
-            raise _Refused(
-                f"the server answered {error.response.status_code} {error.response.reason}"
-            ) from error
-        except requests.exceptions.SSLError as error:
-            raise _Refused(f"the server's certificate was not accepted ({error})") from error
-        except (requests.ConnectionError, requests.Timeout) as error:
-            # One dead host must not cost a time-out for each of 96 files.
-            self.silent_hosts[host] = f"can't be reached ({type(error).__name__})"
-            raise _HostRefused(self.silent_hosts[host]) from error
-        except requests.RequestException as error:
-            raise _Refused(f"the download failed ({error})") from error
-        return Path(path)
+            reason = cache.damage(entry)
+        except FileNotFoundError:
+            n_absent += 1
+            continue
+        if reason is not None:
+            damaged[cache_path(entry)] = reason
+    if discard:
+        try:
+            for path in damaged:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cache.unwritable(error) from error
+        cache.remove_leftovers(entries)
+    return Verified(len(entries) - len(damaged) - n_absent, damaged, n_absent)
 
 
-def _is_url(location: str) -> bool:
-    return location.startswith(("http://", "https://"))
+@dataclass(frozen=True)
+class Imported:
+    """What was found in a user's own copy of the data.
+
+    Attributes
+    ----------
+    n_files : int
+        Files that proved to be images or label maps of the benchmark.
+    stored, present : tuple of Entry
+        Micrographs that are in the cache now, and that were before.
+    incomplete : mapping of str to str
+        Micrographs of which only a part was found, with what is missing.
+    missing : tuple of Entry
+        Micrographs of which nothing was found and that the cache does not have.
+    unread : mapping of str to str
+        Files that could not be read, with the reason.
+    """
+
+    n_files: int
+    stored: tuple[Entry, ...]
+    present: tuple[Entry, ...]
+    incomplete: Mapping[str, str]
+    missing: tuple[Entry, ...]
+    unread: Mapping[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"{name} {reason}" for name, reason in self.unread.items()]
+        for lack in dict.fromkeys(self.incomplete.values()):
+            lacking = [name for name, its_lack in self.incomplete.items() if its_lack == lack]
+            lines.append(f"Not imported, as {lack}: {_listing(lacking, 'micrographs')}.")
+        lines.append(
+            f"{self.n_files} files recognised by their pixels; {len(self.stored)} micrographs "
+            f"imported into {cache_folder()}, {len(self.present)} were there."
+        )
+        if self.missing:
+            names = _listing([f"{entry.task} {entry.id}" for entry in self.missing], "micrographs")
+            lines.append(f"Not found: {names}.")
+        return "\n".join(lines)
 
 
-def _host(location: str) -> str:
-    return urlsplit(location).netloc
+def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
+    """Import a copy of the data that the user already has.
 
+    Names don't matter: each image in the folder, and in every zip there, is decoded and compared
+    with the registry by the hash of its pixels. A micrograph in the cache is kept, unless it is
+    damaged, or has a filled row where the copy has the true one.
 
-def _in_mirror(mirror: str, url: str) -> str:
-    parts = urlsplit(url)
-    if _is_url(mirror):
-        return f"{mirror.rstrip('/')}/{parts.netloc}{parts.path}"
-    return str(Path(mirror).expanduser() / parts.netloc / unquote(parts.path).lstrip("/"))
+    Parameters
+    ----------
+    path : Path
+        Folder, zip or image.
+    entries : iterable of Entry
+        Micrographs to look for.
 
+    Returns
+    -------
+    Imported
 
-def _copy(location: str, output_file: str, _pooch: object) -> None:
-    shutil.copyfile(location, output_file)
+    Raises
+    ------
+    UsageError
+        If the path does not exist.
+    DataUnavailableError
+        If nothing in it is of the benchmark, or the cache can't be written.
+    """
+    from uhcs_bench import bundle
 
-
-def _hash_mismatch(error: ValueError, remote: bool) -> str:
-    what = (
-        "the download was discarded"
-        if remote
-        else "its copy was discarded, the mirror left as it is"
+    if not path.exists():
+        raise UsageError(f"There is no folder or file {path} to import from.")
+    entries = list(entries)
+    finds: dict[str, dict[FileKind, Find]] = defaultdict(dict)
+    unread: dict[str, str] = {}
+    addresses = set()
+    for find in _search_all(path, bundle.Index(entries), unread):
+        addresses.add(find.address)
+        known = finds[find.entry.id].get(find.kind)
+        if known is None or len(find.filled_rows) < len(known.filled_rows):
+            finds[find.entry.id][find.kind] = find
+    if not addresses:
+        lines = "".join(f"\n  {name} {reason}" for name, reason in unread.items())
+        raise DataUnavailableError(
+            f"Nothing in {path} has the pixels of an image or label map of the benchmark. "
+            "It takes the images of the deposit themselves, in any format without loss, not scaled "
+            f"and not cut on the left, at the right or at the top.{lines}"
+        )
+    stored, present, missing, incomplete = [], [], [], {}
+    for entry in entries:
+        found = finds.get(entry.id, {})
+        if _is_good(entry, found):
+            present.append(entry)
+        elif len(found) == 2:
+            _store(entry, found)
+            stored.append(entry)
+        elif found:
+            lack = "its label map" if "image" in found else "its image"
+            incomplete[f"{entry.task} {entry.id}"] = f"{lack} was not found"
+        else:
+            missing.append(entry)
+    return Imported(
+        len(addresses), tuple(stored), tuple(present), incomplete, tuple(missing), unread
     )
-    detail = str(error)
-    found = detail.partition("but got ")[2].partition(". ")[0] or detail
-    expected = detail.partition("expected ")[2].partition(" but got")[0] or "the registry's"
-    return f"its sha256 is {found}, expected {expected}; {what}"
 
 
-def _describe(failures: Mapping[str, Sequence[Failure]], n_wanted: int) -> str:
+def _search_all(path: Path, index: Index, unread: dict[str, str]) -> Iterator[Find]:
+    from uhcs_bench import bundle, images
+
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in files:
+        if not file.is_file():
+            continue
+        name = f"{path.name}/{file.relative_to(path).as_posix()}" if file != path else path.name
+        try:
+            yield from bundle.search(file, index, name)
+        except images.ImageError:
+            continue  # a readme or the like
+        except (UhcsBenchError, OSError) as error:
+            unread[name] = str(error)
+
+
+def _is_good(entry: Entry, found: Mapping[FileKind, Find]) -> bool:
+    """Whether the cache has a micrograph that needs no replacement by what was found."""
+    try:
+        if cache.damage(entry) is not None:
+            return False
+        filled = read(entry).filled_rows
+    except (FileNotFoundError, DataUnavailableError):
+        return False
+    return len(found) < 2 or len(found["image"].filled_rows) >= len(filled)
+
+
+def _store(entry: Entry, found: dict[FileKind, Find]) -> None:
+    from uhcs_bench.supply import Order
+
+    try:
+        with cache.hold(cache.workspace_name(entry)) as workspace:
+            Order(entry, found).store(workspace)
+    except OSError as error:
+        raise cache.unwritable(error) from error
+
+
+def _describe(failed: Sequence[Order], n_wanted: int) -> str:
     files_of: dict[Failure, list[str]] = defaultdict(list)
-    for name, tried in failures.items():
-        for failure in tried:
-            files_of[failure].append(name)
+    for order in failed:
+        for kind in order.lacking:
+            for failure in order.failures[kind]:
+                files_of[failure].append(f"{order.entry.task} {order.entry.id} ({kind})")
     lines = [
-        f"{len(failures)} of {n_wanted} micrographs could not be fetched. What was tried:",
+        f"{len(failed)} of {n_wanted} micrographs could not be fetched. What was tried:",
         *(
-            f"  {tried.location} for {_listing(names)}: {tried.reason}"
+            f"  {tried.location} for {_listing(list(dict.fromkeys(names)), 'files')}: "
+            f"{tried.reason}"
             for tried, names in files_of.items()
         ),
         f"Try again later, or set {MIRROR_VARIABLE} to a folder or base URL that holds the files "
-        "as <host>/<path>"
-        + (f", or unset {OFFLINE_VARIABLE}." if os.environ.get(OFFLINE_VARIABLE) else "."),
+        "as <host>/<path>" + (f", or unset {OFFLINE_VARIABLE}." if settings.offline() else "."),
+        "A copy that you already have is imported by: uhcs-bench download --from FOLDER_OR_ZIP",
         "Micrographs that were fetched are kept.",
     ]
     return "\n".join(lines)
 
 
-def _listing(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} files, {names[0]} to {names[-1]}"
+def _listing(names: Sequence[str], what: str) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} {what}, {names[0]} to {names[-1]}"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FileKind = Literal["image", "labels"]
+DepositKind = Literal["zip", "image", "archive", "page"]
 SCHEMA = "uhcs-bench/registry/1"
 
 
@@ -63,6 +64,29 @@ class File:
     pixel_sha256: str
     hashed_from_row: int
     sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A place for what no source gives; which file there is which micrograph, the pixels say.
+
+    Attributes
+    ----------
+    kind : {'zip', 'image', 'archive', 'page'}
+        A zip of images and label maps; a single image; an index of what an archive has captured
+        (see `uhcs_bench.archive.captures`); a repository's page (`uhcs_bench.archive.bitstreams`).
+    url : str
+    max_bytes : int
+        Upper limit of the length of a file there.
+    git_blob : str or None
+        Git's id of the file, by which it is checked before it is opened; None where nobody has
+        recorded any hash of it.
+    """
+
+    kind: DepositKind
+    url: str
+    max_bytes: int
+    git_blob: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +157,8 @@ class Entry:
         What to cite when the micrograph is used.
     files : mapping of {'image', 'labels'} to File
         Empty for a generated micrograph.
+    deposits : tuple of Deposit
+        Places to search for what the files' own sources don't give, the most trusted first.
     """
 
     task: protocol.TaskName
@@ -146,6 +172,7 @@ class Entry:
     licence: str
     citation: tuple[str, ...]
     files: Mapping[FileKind, File] = field(default_factory=dict)
+    deposits: tuple[Deposit, ...] = ()
 
 
 def entries(task: str) -> tuple[Entry, ...]:
@@ -195,6 +222,7 @@ def _entry(record: dict[str, Any], registry: dict[str, Any]) -> Entry:
         licence=registry["licences"][record["licence"]],
         citation=tuple(registry["citations"][key] for key in record["citation"]),
         files={"image": _file(record["image"]), "labels": _file(record["labels"])},
+        deposits=_deposits(record, registry),
     )
 
 
@@ -212,4 +240,18 @@ def _file(record: dict[str, Any]) -> File:
             )
             for source in record["sources"]
         ),
+    )
+
+
+def _deposits(record: dict[str, Any], registry: dict[str, Any]) -> tuple[Deposit, ...]:
+    name = record["uhcsdb_file"]
+    return tuple(
+        Deposit(
+            kind=deposit["kind"],
+            url=deposit["url"] if name is None else deposit["url"].format(uhcsdb_file=name),
+            max_bytes=deposit["max_bytes"],
+            git_blob=deposit["git_blob"],
+        )
+        for deposit in registry["deposits"]
+        if record["task"] in deposit["tasks"] and (deposit["kind"] != "image" or name is not None)
     )

@@ -22,6 +22,8 @@ from urllib.parse import quote
 from uhcs_bench import canonical, images, protocol, registry
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -36,6 +38,25 @@ POSTECH = (
     "weakly_supervised_microstructure_segmentation/data_files/Spheroidite particles/image"
 )
 AUTOPHASE = f"{RAW}/asdfqrt/Autophase/9ecd2dc8ec4e92745f4208cfb97f3985a26f28fd/data/For Training"
+
+DEPOSIT_COPY = (
+    f"https://{RAW}/CollaboratorD/3_UHCS_micro_DB/d50a47901be8d5cb35fa42bdd8b944c41c27f4d9"
+)
+UHCSDB_COPY = (
+    f"https://{RAW}/rydia001/UHCS_micrographs_mirror/e5267cf1b3ea67912d30891a53418e3e42c578c8"
+)
+DATA_FACILITY = "https://data.materialsdatafacility.org/legacy/mdr_item_1496_v1"
+ARCHIVE_INDEX = (
+    "https://web.archive.org/cdx/search/cdx?url=materialsdata.nist.gov/bitstream/handle/11256/964*"
+    "&filter=statuscode:200&output=json&fl=timestamp,original,mimetype,digest&limit=1000"
+)
+NIST_PAGE = "https://materialsdata.nist.gov/handle/11256/964"
+
+MAX_ZIP_BYTES = 12_000_000
+"""The deposit's zips have 9.95 and 6.66 MB."""
+
+MAX_IMAGE_BYTES = 1_000_000
+"""A micrograph of UHCSDB has about 345 kB."""
 
 DATA_BAR_ROWS = 38
 """Rows of the data bar below a 4-class micrograph; its label maps mark them with -1."""
@@ -97,6 +118,46 @@ CITATIONS = {
     "uhcsdb": "NIST materials data repository, handle 11256/940. https://hdl.handle.net/11256/940",
 }
 CITED = ["paper", "annotations", "uhcsdb"]
+
+
+def deposit(
+    kind: registry.DepositKind,
+    url: str,
+    max_bytes: int,
+    tasks: Iterable[str] = tuple(protocol.TASKS),
+    git_blob: str | None = None,
+) -> dict[str, Any]:
+    """Registry record of a place where the pixels have to say which file is which."""
+    return {
+        "kind": kind,
+        "url": url,
+        "max_bytes": max_bytes,
+        "git_blob": git_blob,
+        "tasks": list(tasks),
+    }
+
+
+DEPOSITS = [
+    # In order of trust: a git blob id pins the zips; the images, like all else, only their pixels.
+    deposit(
+        "zip",
+        f"{DEPOSIT_COPY}/particles.zip",
+        MAX_ZIP_BYTES,
+        ["particles"],
+        git_blob="92797965da1356c6d1ae69f05c01e29ea39048ac",
+    ),
+    deposit(
+        "zip",
+        f"{DEPOSIT_COPY}/uhcs.zip",
+        MAX_ZIP_BYTES,
+        ["microconstituents"],
+        git_blob="b4084713c3feb6a114f43234aa30ee1089415c98",
+    ),
+    deposit("image", f"{UHCSDB_COPY}/micrographs/{{uhcsdb_file}}", MAX_IMAGE_BYTES),
+    deposit("image", f"{DATA_FACILITY}/micrographs/micrographs/{{uhcsdb_file}}", MAX_IMAGE_BYTES),
+    deposit("archive", ARCHIVE_INDEX, MAX_ZIP_BYTES),
+    deposit("page", NIST_PAGE, MAX_ZIP_BYTES),
+]
 
 
 class Located(NamedTuple):
@@ -231,6 +292,7 @@ def microconstituent_record(mirror: Path, uhcsdb: Uhcsdb, fold: int, name: str) 
         "fold": fold,
         "shape": list(labels.array.shape),
         "uhcsdb_id": key,
+        "uhcsdb_file": uhcsdb[key]["path"],
         "pixel_size": pixel_size({"uhcsdb": size}, provenance),
         "heat_treatment": uhcsdb.heat_treatment(key),
         "licence": "cc-by-sa-3.0-us",
@@ -283,6 +345,7 @@ def particle_record(mirror: Path, uhcsdb: Uhcsdb, fold: int, micrograph_id: str)
         "fold": fold,
         "shape": list(labels.array.shape),
         "uhcsdb_id": key,
+        "uhcsdb_file": None if key is None else uhcsdb[key]["path"],
         "pixel_size": pixel_size(claims, provenance),
         "heat_treatment": uhcsdb.heat_treatment(key)
         if key is not None
@@ -330,6 +393,7 @@ def generate(mirror: Path) -> dict[str, Any]:
         "dataset_version": protocol.REAL_VERSION,
         "licences": LICENCES,
         "citations": CITATIONS,
+        "deposits": DEPOSITS,
         "micrographs": micrographs,
     }
 
