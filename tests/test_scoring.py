@@ -131,6 +131,18 @@ def test_the_order_of_micrographs_is_no_matter(stack, order):
         assert after[name].AC.se == pytest.approx(score.AC.se, abs=1e-12)
 
 
+@given(confusion_stacks)
+def test_a_copy_of_every_micrograph_changes_no_mean(stack):
+    """Check that doubling the set leaves all means and only narrows their errors."""
+    once = scoring.conventions(stack, CLASSES)
+    twice = scoring.conventions(np.concatenate([stack, stack]), CLASSES)
+    for name, score in once.items():
+        assert twice[name].AC.n == 2 * score.AC.n
+        for before, after in ((score.AC, twice[name].AC), (score.IU, twice[name].IU)):
+            assert after.mean == pytest.approx(before.mean)
+            assert before.se is None or after.se <= before.se + 1e-12
+
+
 @pytest.mark.parametrize("task", protocol.TASKS)
 def test_annotations_score_one(task):
     """Check that the truth is perfect under all conventions, and that one flipped pixel is seen."""
