@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
-from uhcs_bench import fetch, protocol, registry, synthetic
+from uhcs_bench import fetch, protocol, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -194,6 +194,8 @@ def catalogue(task: str, version: str = protocol.REAL_VERSION) -> tuple[Entry, .
         If there is no such task or version.
     """
     if protocol.check_version(version) == protocol.SYNTHETIC_VERSION:
+        from uhcs_bench import synthetic
+
         return synthetic.catalogue(task)
     return registry.entries(task)
 
@@ -260,6 +262,8 @@ def _micrograph(entry: Entry) -> Micrograph:
     if entry.files:
         pixels = fetch.read(entry)
         return Micrograph(entry, pixels.image, pixels.labels, pixels.filled_rows, pixels.sources)
+    from uhcs_bench import synthetic
+
     image, labels = synthetic.generate(entry)
     image.flags.writeable = labels.flags.writeable = False
     return Micrograph(entry, image, labels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from uhcs_bench import agreement, boundaries, denuded_zone, instances, sizes
+from uhcs_bench import agreement, sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +84,8 @@ def boundary_measures(
     dict of tuple of str to float
         By their place in the JSON output; NaN where undefined.
     """
+    from uhcs_bench import boundaries
+
     _, recall = boundaries.boundary_precision_recall(annotated, predicted, len(classes))
     by_class = {
         "boundary_f1": boundaries.boundary_f1(annotated, predicted, len(classes)),
@@ -109,6 +111,8 @@ def instance_measures(
     dict of tuple of str to float
         By their place in the JSON output; NaN where undefined.
     """
+    from uhcs_bench import instances
+
     scores = instances.match_instances(
         instances.label_particles(annotated), instances.label_particles(predicted)
     )
@@ -141,6 +145,8 @@ def denuded_zone_measures(
         Error of the mean width and Wasserstein-1 distance of the distributions, in px and um, by
         their place in the JSON output; NaN where a map has no denuded zone.
     """
+    from uhcs_bench import denuded_zone
+
     widths_true, widths_pred = (
         denuded_zone.denuded_zone_widths(labels).widths_px for labels in (annotated, predicted)
     )

@@ -9,6 +9,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -254,12 +255,6 @@ class _IdResolver:
             for entry in dataset.catalogue(task, version)
         }
         self._plain = {_plain(known): known for known in self.task_of_id}
-        self._version_of_id = {
-            entry.id: other
-            for other in protocol.VERSIONS
-            for task in protocol.TASKS
-            for entry in dataset.catalogue(task, other)
-        }
 
     def tasks_of(self, candidates: Iterable[_Candidate]) -> list[protocol.TaskName]:
         """Tasks that candidates belong to."""
@@ -291,11 +286,11 @@ class _IdResolver:
         meant = self.meant(name)
         if meant is not None:
             return f"there is no micrograph {name}; did you mean {meant}? Rename the file"
-        if name in self._version_of_id:
-            return (
-                "is a micrograph of another data set version: "
-                f"say --dataset-version {self._version_of_id[name]}"
-            )
+        for version, task in product(protocol.VERSIONS, protocol.TASKS):
+            if name in (entry.id for entry in dataset.catalogue(task, version)):
+                return (
+                    f"is a micrograph of another data set version: say --dataset-version {version}"
+                )
         return "there is no micrograph of this name; take the file out, or name it after its own"
 
 
