@@ -195,7 +195,7 @@ def score(
 
 @main.command(
     epilog="\b\nExamples:\n  uhcs-bench compare preds/otsu preds/unet\n"
-    "  uhcs-bench compare leaderboard/* --task particles --format csv\n" + _EXIT_CODES
+    "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n" + _EXIT_CODES
 )
 @click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--task", help="Task to compare on.  [default: those that all of them have]")

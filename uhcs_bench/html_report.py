@@ -24,7 +24,7 @@ import jinja2
 import numpy as np
 from PIL import Image
 
-from uhcs_bench import dataset, metrics, protocol, scoring, tables
+from uhcs_bench import dataset, metrics, protocol, scoring, sizes, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -621,8 +621,7 @@ class _Diameters:
 
 
 def _diameters(labels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    areas = metrics.particle_areas(labels == protocol.PARTICLE_LABEL)
-    return np.sort(2 * np.sqrt(areas / math.pi))
+    return np.sort(sizes.equivalent_diameters(metrics.particle_areas(labels)))
 
 
 def _size_plot(
