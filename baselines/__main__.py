@@ -15,7 +15,7 @@ import click
 
 from baselines.configuration import configure
 from uhcs_bench import protocol
-from uhcs_bench.cli import ReportingGroup, version_option
+from uhcs_bench.cli.common import ReportingGroup, version_option
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 _EXIT_CODES = """

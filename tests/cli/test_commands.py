@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import uhcs_bench
 from uhcs_bench import __version__, cli, fetch, submission
+from uhcs_bench.cli import scoring
 
 
 def run(*arguments):
@@ -48,7 +49,7 @@ def test_json_is_the_reports(predictions):
     assert result.stdout == report.to_json() + "\n"
 
 
-@pytest.mark.parametrize("form", cli.FORMATS)
+@pytest.mark.parametrize("form", scoring.FORMATS)
 def test_output_file_holds_what_would_be_printed(predictions, tmp_path, form):
     """Check each format, in a file and on standard output."""
     printed = score(predictions, "--format", form)

@@ -1,0 +1,34 @@
+"""The command ``uhcs-bench``.
+
+Results go to standard output, progress and errors to standard error. Each command imports what it
+needs when it runs: at this size of data, imports cost more than the work.
+"""
+
+from __future__ import annotations
+
+import click
+
+from uhcs_bench import __version__
+from uhcs_bench.cli import data, scoring
+from uhcs_bench.cli.common import EXIT_CODES, ReportingGroup
+
+
+@click.group(
+    cls=ReportingGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, package_name="uhcs-bench")
+def main() -> None:
+    """Benchmark for the segmentation of ultrahigh-carbon-steel micrographs."""
+
+
+for _command in (
+    data.download,
+    data.sources,
+    data.audit,
+    scoring.score,
+    scoring.compare,
+    scoring.demo,
+):
+    main.add_command(_command)

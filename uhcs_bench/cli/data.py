@@ -1,0 +1,88 @@
+"""Commands about the data sets themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from uhcs_bench import protocol
+from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, version_option
+
+
+@click.command(
+    epilog="\b\nExamples:\n  uhcs-bench download all\n  uhcs-bench download all --verify\n"
+    "  uhcs-bench download all --from ~/Downloads/particles.zip\n" + EXIT_CODES
+)
+@click.argument("task", metavar="[particles|microconstituents|all]", default="all")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Recheck every pixel of the cache; name what is damaged and fetch it again.",
+)
+@click.option(
+    "--from",
+    "copy",
+    metavar="FOLDER_OR_ZIP",
+    type=click.Path(path_type=Path),
+    help="Import a copy that you already have, whatever its files are called, instead of fetching.",
+)
+def download(task: str, verify: bool, copy: Path | None) -> None:
+    """Fetch micrographs and label maps and verify every pixel.
+
+    What the cache already has is not fetched again. UHCS_BENCH_CACHE moves the
+    cache, UHCS_BENCH_MIRROR names a folder or base URL that is tried first,
+    UHCS_BENCH_OFFLINE=1 forbids the network.
+    """
+    from uhcs_bench import fetch, registry
+
+    names = list(protocol.TASKS) if task == "all" else [protocol.task(task).name]
+    entries = [entry for name in names for entry in registry.entries(name)]
+    if verify:
+        click.echo(fetch.verify(entries, discard=True))
+    if copy is not None:
+        click.echo(fetch.import_from(copy, entries))
+        return
+    fetched = fetch.fetch(entries)
+    click.echo(
+        f"{len(entries)} micrographs in {fetch.cache_folder()}: {fetched} fetched and verified, "
+        f"{len(entries) - fetched} were there."
+    )
+
+
+@click.command(epilog="\b\nExample:\n  uhcs-bench sources --format json\n" + EXIT_CODES)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def sources(form: str) -> None:
+    """Ask every source of the data whether it answers, and show what it would give.
+
+    Sources stand in the order in which "download" tries them.
+    """
+    from uhcs_bench import sources as survey
+
+    states = survey.survey()
+    click.echo(survey.to_json(states) if form == "json" else survey.to_text(states))
+
+
+@click.command(
+    epilog="\b\nExamples:\n  uhcs-bench audit\n"
+    "  uhcs-bench audit --format json --output audit.json\n" + EXIT_CODES
+)
+@version_option
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
+)
+@output_option
+def audit(version: str, form: str, output: Path | None) -> None:
+    """Say what is wrong inside the data, recomputed from them.
+
+    Leaks between folds and tasks, label maps off their micrographs, samples in
+    several folds, doubtful pixel sizes, particles at the border, specks, absent
+    classes, filled rows.
+    """
+    from uhcs_bench import audit as auditing
+    from uhcs_bench import dataset
+
+    found = auditing.audit(dataset.load(task, version=version) for task in protocol.TASKS)
+    emit(found.to_json() if form == "json" else found.to_text(), output)
