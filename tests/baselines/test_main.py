@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 import torch
 from click.testing import CliRunner
 
-from baselines import configuration
+from baselines import configuration, prediction, runs
 from baselines.__main__ import main
+from uhcs_bench import dataset
 
 OTSU = ["otsu", "--task", "particles", "--dataset-version", "synthetic"]
 
@@ -118,3 +121,25 @@ def test_reproduce_without_running(invoke, tmp_path):
     assert result.exit_code == 0
     for number in range(1, 5):
         assert f"Table {number}." in result.stdout
+
+
+def test_reproduce_runs_what_is_missing(invoke, tmp_path, monkeypatch, tiny):
+    """Check that every method is trained on both tasks, here on a single fold, and only once."""
+    run = runs.run
+    monkeypatch.setattr(runs, "run", lambda plan, folds: run(plan, folds[:1]))
+    monkeypatch.setattr(dataset, "load", functools.cache(dataset.load))
+    # Whole micrographs take a CPU seconds each; test_prediction and test_runs segment some.
+    monkeypatch.setattr(prediction, "segment", lambda _model, image, _precision: image > 100)
+    trained = ("pixelnet-ce", "pixelnet-focal", "unet")
+    for method in trained:
+        monkeypatch.setitem(configuration.METHODS, method, tiny(method))
+    arguments = ["reproduce", "--weights", "none", "--crop", "32", "--dataset-version", "synthetic",
+                 "--out", tmp_path]  # fmt: skip
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    for method, task in product(trained, ("particles", "microconstituents")):
+        assert len(list((tmp_path / method / task).glob("*.png"))) == 4
+    checkpoints = {p: p.stat().st_mtime_ns for p in (tmp_path / "folds").rglob("checkpoint.pt")}
+    assert len(checkpoints) == 6
+    assert invoke(*arguments).stdout == result.stdout
+    assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
