@@ -110,7 +110,7 @@ def micrographs(base: str) -> tuple[list[Entry], dict[str, bytes]]:
         files[f"/{name}"] = content = png(array)
         sha256 = hashlib.sha256(content).hexdigest()
         source = Source(f"{base}/{name}", sha256, len(content), (0, SHAPE[0]))
-        return File(canonical.pixel_sha256(array), 0, (source,))
+        return File(canonical.pixel_sha256(array), 0, (source,), "")
 
     entries = [
         Entry(

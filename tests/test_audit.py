@@ -153,6 +153,17 @@ def test_neighbouring_fields_of_view_are_found(rows):
     assert overlap.equal_pixels < 0.2
 
 
+def test_a_few_large_particles_alike_are_no_overlap():
+    """Check that corners which chance makes alike, as small ones can be, are not reported."""
+    image, labels = picture(0)
+    other, other_labels = picture(1)
+    corner = (slice(0, 24), slice(0, 40))
+    opposite = (slice(-24, None), slice(-40, None))
+    other[opposite] = image[corner] // 2 + other[opposite] // 2
+    pair = [micrograph("a", (image, labels), 0), micrograph("b", (other, other_labels), 1)]
+    assert audit.find_overlaps(pair) == ()
+
+
 def test_the_tasks_may_share_a_micrograph():
     """Check that it is found across tasks, whatever the folds, and is no duplicate of a task."""
     image, labels = picture(6)

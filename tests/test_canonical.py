@@ -80,7 +80,7 @@ def test_other_pixels_are_refused(pixels, message):
 
 def test_check_pixels_starts_at_the_hashed_row():
     """Check that rows above the hashed ones may differ, and no others."""
-    file = File(canonical.pixel_sha256(gray()[1:]), 1, ())
+    file = File(canonical.pixel_sha256(gray()[1:]), 1, (), "")
     other_first_row = gray()
     other_first_row[0] = 99
     canonical.check_pixels(other_first_row, file)

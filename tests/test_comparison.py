@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,3 +177,33 @@ def test_what_cannot_be_compared(truth):
     uhcs = {m.id: m.labels for m in uhcs_bench.load("uhcs", version="synthetic")}
     with pytest.raises(UsageError, match="no task in common"):
         comparison.compare({"a": whole, "b": scored(uhcs)})
+
+
+def test_different_data_are_not_compared(truth):
+    """Check that version, split and annotations must be the same."""
+    report = scored(truth)
+    (task,) = report.tasks
+    others = {
+        "data set versions": replace(report, dataset_version="1.0"),
+        "splits": scored(truth, split="clean"),
+        "its data id is other, not particles-synthetic-paper-": replace(
+            report, tasks=[replace(task, data_id="other")]
+        ),
+    }
+    for message, other in others.items():
+        with pytest.raises(UsageError, match=message):
+            comparison.compare({"a": report, "b": other})
+
+
+def test_a_comparison_names_its_data(compared):
+    """Check split and data id in all forms."""
+    data_id = uhcs_bench.load("particles", version="synthetic").data_id
+    assert compared.split == "paper"
+    assert compared.tasks[0].data_id == data_id
+    content = json.loads(compared.to_json())
+    assert (content["split"], content["tasks"][0]["data_id"]) == ("paper", data_id)
+    for form in ("table", "markdown", "latex"):
+        text = tables.comparison_to_text(compared, form)
+        assert text.splitlines()[1].removeprefix("% ") == f"split paper, data id {data_id}"
+    rows = list(csv.DictReader(io.StringIO(tables.comparison_to_csv(compared))))
+    assert {(row["split"], row["data_id"]) for row in rows} == {("paper", data_id)}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench import dataset, protocol
+from uhcs_bench import canonical, dataset, protocol
 from uhcs_bench.errors import DataUnavailableError, UsageError
 
 
@@ -76,11 +80,14 @@ def test_synthetic_micrographs_say_so(synthetic):
         (("particles", -1), "folds are 0 to 5"),
         (("particles", True), "folds are 0 to 5"),
         (("particles", "2"), "folds are 0 to 5"),
-        (("particles", None, "2.0"), "versions are 1.0 .*synthetic"),
+        (("particles", None, "2.0"), "versions are 1.0 .*audited .*synthetic"),
+        (("particles", None, "1.0", "random"), "splits are paper .*clean .*grouped"),
+        (("particles", 5, "1.0", "grouped"), "folds are 0 to 4"),
+        (("particles", 5, "audited", "grouped"), "folds are 0 to 4"),
     ],
 )
 def test_wrong_arguments_list_the_right_ones(arguments, message):
-    """Check the errors for a task, fold or version that does not exist."""
+    """Check the errors for a task, fold, version or split that does not exist."""
     with pytest.raises(UsageError, match=message):
         uhcs_bench.load(*arguments)
 
@@ -96,6 +103,47 @@ def test_a_wrong_fold_is_seen_before_anything_is_fetched():
 def test_the_catalogue_needs_no_data():
     """Check that ids and folds are known offline with an empty cache."""
     assert len(dataset.catalogue("uhcs")) == 24
+    assert len(dataset.catalogue("uhcs", split="clean")) == 23
+    assert [e.fold for e in dataset.catalogue("particles", "audited", "grouped")] == [
+        *(0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4),
+    ]
+
+
+def test_splits_of_the_synthetic_version_are_all_the_papers(synthetic):
+    """Check members and folds, and that name and id still say which split was asked for."""
+    for split in protocol.SPLITS:
+        loaded = uhcs_bench.load("particles", version="synthetic", split=split)
+        assert [(m.id, m.fold) for m in loaded] == [(m.id, m.fold) for m in synthetic]
+        assert (loaded.split, loaded.n_folds) == (split, 6)
+        assert f"split {split}" in repr(loaded)
+        assert loaded.data_id.startswith(f"particles-synthetic-{split}-")
+        assert loaded[:3].split == loaded.fold(1).train.split == loaded.fold(1).val.split == split
+
+
+def data_id_by_hand(loaded):
+    """The id as the README tells it, from the pixels alone."""
+    lines = [f"{m.id} {m.fold} {canonical.pixel_sha256(m.labels)}\n" for m in loaded]
+    digits = hashlib.sha256("".join(lines).encode()).hexdigest()[:8]
+    return f"{loaded.task.name}-{loaded.version}-{loaded.split}-{digits}"
+
+
+def test_the_data_id_tells_annotations_and_folds_apart(synthetic):
+    """Check that a pixel, a fold, an order or a missing micrograph each make another id."""
+    assert re.fullmatch("particles-synthetic-paper-[0-9a-f]{8}", synthetic.data_id)
+    assert synthetic.data_id == data_id_by_hand(synthetic)
+    first, *others = synthetic
+    labels = first.labels.copy()
+    labels[0, 0] = 1 - labels[0, 0]
+    changed = [
+        [replace(first, labels=labels), *others],
+        [replace(first, entry=replace(first.entry, fold=1)), *others],
+        [*others, first],
+        others,
+    ]
+    sets = [dataset.Dataset(synthetic.task, "synthetic", found) for found in changed]
+    assert len({found.data_id for found in (synthetic, *sets)}) == 5
+    again = dataset.Dataset(synthetic.task, "synthetic", [replace(first, image=labels), *others])
+    assert again.data_id == synthetic.data_id
 
 
 @pytest.mark.usefixtures("real_data")
@@ -129,3 +177,36 @@ def test_both_sets_share_a_micrograph():
     """Check the picture that is known to stand in both tasks."""
     particle = uhcs_bench.load("particles")["970C-5M-Q-2"].image
     np.testing.assert_array_equal(particle, uhcs_bench.load("uhcs")["uhcs0596"].image[:475])
+
+
+DATA_IDS = {
+    ("particles", "1.0", "paper"): "c567b47b",
+    ("particles", "audited", "paper"): "aca4e078",
+    ("particles", "1.0", "clean"): "60b78dc9",
+    ("particles", "1.0", "grouped"): "0c4faa99",
+}
+
+
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("split", protocol.SPLITS)
+@pytest.mark.parametrize("version", ["1.0", "audited"])
+@pytest.mark.parametrize("task", protocol.TASKS)
+def test_the_data_id_is_that_of_the_pixels(task, version, split):
+    """Check that hashes on record give the id that the loaded label maps have, which stays."""
+    loaded = uhcs_bench.load(task, version=version, split=split)
+    assert loaded.data_id == data_id_by_hand(loaded)
+    if (task, version, split) in DATA_IDS:
+        assert loaded.data_id.endswith(f"-{DATA_IDS[task, version, split]}")
+
+
+@pytest.mark.usefixtures("real_data")
+def test_splits_hold_the_same_micrographs():
+    """Check that only fold and order change from split to split, and what is trained on."""
+    paper = uhcs_bench.load("particles")
+    fold = uhcs_bench.load("particles", 3, split="grouped")
+    assert (len(fold.train), len(fold.val)) == (18, 4)
+    assert {m.entry.heat_treatment.sample for m in fold.val} == {"AC1 800C 3H WQ"}
+    for micrograph in (*fold.train, *fold.val):
+        np.testing.assert_array_equal(micrograph.labels, paper[micrograph.id].labels)
+    clean = uhcs_bench.load("particles", 0, split="clean")
+    assert not {"800C-24H-Q-1", "800C-24H-Q-2"} & {*clean.train.ids, *clean.val.ids}

@@ -51,9 +51,9 @@ def entry(image_sources, labels_sources, name="m0", hashed_from_row=0):
         citation=(),
         files={
             "image": File(
-                canonical.pixel_sha256(IMAGE[hashed_from_row:]), hashed_from_row, image_sources
+                canonical.pixel_sha256(IMAGE[hashed_from_row:]), hashed_from_row, image_sources, ""
             ),
-            "labels": File(canonical.pixel_sha256(LABELS), 0, labels_sources),
+            "labels": File(canonical.pixel_sha256(LABELS), 0, labels_sources, ""),
         },
     )
 

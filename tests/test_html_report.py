@@ -74,6 +74,16 @@ def fold() -> tuple[Report, tuple[Submission, ...]]:
     return scoring.score_submissions(read), read
 
 
+def test_the_page_says_which_data(fold: tuple[Report, tuple[Submission, ...]]) -> None:
+    """Check version, split and data id at the head, and that another split's report is refused."""
+    report, submissions = fold
+    html = html_report.to_html(report, submissions, "truth")
+    assert f"data id {report['particles'].data_id}" in html
+    assert protocol.SPLITS["paper"].replace("'", "&#39;") in html
+    with pytest.raises(ValueError, match="the submissions are"):
+        html_report.to_html(dataclasses.replace(report, split="clean"), submissions, "truth")
+
+
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Start the browser once."""
@@ -280,7 +290,7 @@ def test_cells_have_enough_contrast() -> None:
     )
     assert len(rules) == 21
     for background, text in rules:
-        pair = [html_report._luminance(bytes.fromhex(c)) for c in (background, 2 * text)]
+        pair = [html_report.luminance(bytes.fromhex(c)) for c in (background, 2 * text)]
         assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5
 
 

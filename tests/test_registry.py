@@ -62,7 +62,14 @@ def test_sources_are_pinned(entry):
             assert source.rows[1] - source.rows[0] + source.missing_rows == entry.shape[0]
             assert source.missing_rows <= file.hashed_from_row
     assert entry.licence.startswith("CC BY-SA 3.0 US")
+    assert entry.files["labels"].licence == entry.licence
     assert len(entry.citation) == 3
+
+
+def test_micrographs_of_uhcsdb_have_its_licence():
+    """Check that only the two that were not found there have the annotated set's."""
+    stricter = {e.id for e in ALL if not e.files["image"].licence.startswith("CC BY 3.0 US")}
+    assert stricter == {"800C-24H-Q-4", "800C-24H-Q-6"}
 
 
 def test_sources_with_all_rows_come_first():

@@ -222,13 +222,14 @@ def test_json_has_the_documented_form():
     maps = {name: 0 * labels for name, labels in {**true_maps(), **true_maps("uhcs")}.items()}
     content = json.loads(score_synthetic(maps).to_json(), parse_constant=pytest.fail)
     assert list(content) == [
-        *("schema", "scorer_version", "dataset_version", "resampled", "tasks"),
+        *("schema", "scorer_version", "dataset_version", "split", "resampled", "tasks"),
     ]
     assert content["schema"] == "uhcs-bench/score/1"
     assert content["scorer_version"] == uhcs_bench.__version__
-    assert content["dataset_version"] == "synthetic"
+    assert (content["dataset_version"], content["split"]) == ("synthetic", "paper")
     particles, uhcs = content["tasks"]
     assert (particles["task"], particles["n_images"]) == ("particles", 24)
+    assert particles["data_id"] == uhcs_bench.load("particles", version="synthetic").data_id
     assert particles["folds"] == [0, 1, 2, 3, 4, 5]
     assert set(particles["conventions"]) == {"paper", "present", "pooled"}
     for convention in particles["conventions"].values():
@@ -360,3 +361,34 @@ def test_what_the_particle_scores_can_and_cannot_see():
     scored = uhcs_bench.score(without_specks)["particles"]
     assert scored.psd.n_consistent == 14
     assert scored.conventions["paper"].classes["particle"].IU.mean == pytest.approx(0.994, abs=1e-3)
+
+
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("version", ["1.0", "audited"])
+@pytest.mark.parametrize("split", protocol.SPLITS)
+def test_scores_follow_the_split(version, split):
+    """Check that maps of all 24 score as the split's micrographs alone, under the split's id."""
+    every = {m.id: 0 * m.labels for m in uhcs_bench.load("particles")}
+    truth = uhcs_bench.load("particles", version=version, split=split)
+    report = uhcs_bench.score(every, version=version, split=split)
+    scored = report["particles"]
+    assert (report.dataset_version, report.split) == (version, split)
+    assert scored.data_id == truth.data_id
+    assert [(i.id, i.fold) for i in scored.images] == [(m.id, m.fold) for m in truth]
+    assert scored.n_images == scored.psd.n == len(truth)
+    expected = np.mean([(m.labels == 0).mean() for m in truth])
+    assert scored.conventions["paper"].AC.mean == pytest.approx(expected)
+    part = uhcs_bench.score(every, fold=0, version=version, split=split)["particles"]
+    assert part.data_id == truth.fold(0).val.data_id != scored.data_id
+
+
+@pytest.mark.usefixtures("real_data")
+def test_the_audited_annotations_score_one_only_against_themselves():
+    """Check that scoring uses the corrected maps."""
+    maps = {m.id: m.labels for m in uhcs_bench.load("particles", version="audited")}
+    iu = {
+        version: uhcs_bench.score(maps, version=version)["particles"].conventions["paper"].IU.mean
+        for version in ("1.0", "audited")
+    }
+    assert iu["audited"] == 1
+    assert iu["1.0"] < 0.95

@@ -304,9 +304,50 @@ def test_ids_must_be_strings():
     assert any("ids are strings" in problem for problem in problems_of({3: np.zeros((2, 2), int)}))
 
 
-@pytest.mark.parametrize("wrong", [{"task": "steel"}, {"fold": 6}, {"version": "0"}])
+def real_maps(split):
+    """Maps of the real particle micrographs of a split, all matrix."""
+    return {e.id: np.zeros(e.shape, int) for e in dataset.catalogue("particles", split=split)}
+
+
+def test_a_split_needs_its_micrographs_alone():
+    """Check that those it leaves out may be there or not, and that the rest may not be missing."""
+    for maps in (real_maps("paper"), real_maps("clean")):
+        for split in ("clean", "grouped"):
+            (found,) = read_submission(maps, split=split)
+            assert found.split == split
+            assert len(found.entries) == len(found.maps) == 22
+            assert found.entries == dataset.catalogue("particles", split=split)
+    (found,) = read_submission(real_maps("clean"), fold=4, split="grouped")
+    assert [entry.id for entry in found.entries] == ["800C-8H-Q-4", "800C-8H-Q-1", "800C-8H-Q-3"]
+    incomplete = real_maps("clean")
+    del incomplete["800C-8H-Q-4"]
+    with pytest.raises(SubmissionError, match=r"1 of 22 micrographs \(800C-8H-Q-4\)"):
+        read_submission(incomplete, split="grouped")
+
+
+def test_a_whole_split_is_recognised():
+    """Check that someone who trained on another split than is scored is told the option."""
+    with pytest.raises(SubmissionError) as caught:
+        read_submission(real_maps("clean"))
+    (problem,) = caught.value.problems
+    assert "2 of 24 micrographs (800C-24H-Q-1, 800C-24H-Q-2)" in problem
+    assert "say --split clean or --split grouped" in problem
+
+
+def test_folds_are_those_of_the_tasks_in_the_split():
+    """Check that a fold which only the other task has is told before maps are."""
+    with pytest.raises(UsageError, match=r"no fold 5 in split grouped of particles.*are 0 to 4"):
+        read_submission(real_maps("clean"), fold=5, split="grouped")
+    network = {e.id: np.zeros(e.shape, int) for e in dataset.catalogue("uhcs", split="grouped")}
+    (found,) = read_submission(network, fold=5, split="grouped")
+    assert len(found.entries) == 3
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"task": "steel"}, {"fold": 6}, {"version": "0"}, {"split": "random"}]
+)
 def test_wrong_arguments_are_usage_errors(wrong):
-    """Check that a wrong task, fold or version is told from a wrong submission."""
+    """Check that a wrong task, fold, version or split is told from a wrong submission."""
     with pytest.raises(UsageError):
         read_submission({}, **wrong)
 

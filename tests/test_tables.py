@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,32 @@ def report():
 def test_table_fits_a_terminal(report):
     """Check the width."""
     assert max(map(len, tables.to_text(report).splitlines())) <= 80
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "latex"])
+def test_tables_say_which_data(report, form):
+    """Check that the title of each task names the split and the data id, within the width."""
+    lines = [line.removeprefix("% ") for line in tables.to_text(report, form).splitlines()]
+    for task in report.tasks:
+        title = lines.index(f"split paper, data id {task.data_id}") - 1
+        assert lines[title].startswith(f"{task.task}: SYNTHETIC set")
+    longest = replace(
+        report,
+        dataset_version="audited",
+        split="grouped",
+        tasks=[
+            replace(task, data_id=f"{task.task}-audited-grouped-{0:08}") for task in report.tasks
+        ],
+    )
+    if form == "table":
+        assert max(map(len, tables.to_text(longest).splitlines())) <= 80
+
+
+def test_csv_says_which_data(report):
+    """Check that each row names version, split and data id."""
+    rows = list(csv.DictReader(io.StringIO(tables.to_csv(report))))
+    found = {(r["dataset_version"], r["split"], r["task"], r["data_id"]) for r in rows}
+    assert found == {("synthetic", "paper", t.task, t.data_id) for t in report.tasks}
 
 
 def test_extended_tables(report):

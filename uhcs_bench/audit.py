@@ -53,6 +53,12 @@ STANDARD_ERRORS = 5.0
 OVERLAP_CORRELATION = 0.5
 """Correlation of two micrographs' gray levels above which they show the same spot."""
 
+PATCH_PX = 7
+"""Edge of the square of pixels that counts as one independent gray level: particles make
+neighbours alike. Small overlaps have few of them, and need a correlation that is `STANDARD_ERRORS`
+away from chance all the same: 35 over the root of their pixels. Unrelated micrographs of version
+1.0 reach 27, the least true overlap 131."""
+
 SMALLEST_OVERLAP = 0.04
 """Share of a micrograph below which an overlap isn't looked for: chance alone makes small ones."""
 
@@ -274,7 +280,8 @@ class TaskAudit:
     registrations : tuple of Registration
         Of each micrograph with at least two classes and enough rows.
     repeated_rows : dict of str to tuple of int
-        Rows of a label map that repeat the row above while their neighbours change, by id.
+        Rows of a label map that repeat the row above while their neighbours change, by id; those of
+        `filled_label_rows` left out.
     samples : tuple of SampleSpan
     n_without_sample : int
         Micrographs whose sample isn't recorded.
@@ -284,6 +291,8 @@ class TaskAudit:
     pixel_size_unknown : tuple of str
     filled_rows : dict of str to tuple of int
         Rows of the image that repeat a neighbour since their source lacks them, by id.
+    filled_label_rows : dict of str to tuple of int
+        Rows of the label map that repeat a neighbour since it was moved into place, by id.
     particles : tuple of ParticleCounts
         Of each micrograph; empty if single particles aren't annotated.
     """
@@ -301,6 +310,7 @@ class TaskAudit:
     n_comparable_pixel_sizes: int
     pixel_size_unknown: tuple[str, ...]
     filled_rows: dict[str, tuple[int, ...]]
+    filled_label_rows: dict[str, tuple[int, ...]]
     particles: tuple[ParticleCounts, ...]
 
 
@@ -456,7 +466,11 @@ def _audit_task(dataset: Dataset, overlaps: Sequence[Overlap]) -> TaskAudit:
         registrations=tuple(
             found for micrograph in dataset if (found := register(micrograph)) is not None
         ),
-        repeated_rows={m.id: rows for m in dataset if (rows := _repeated_rows(m.labels))},
+        repeated_rows={
+            m.id: rows
+            for m in dataset
+            if (rows := tuple(sorted({*repeated_rows(m.labels)} - {*m.filled_label_rows})))
+        },
         samples=_sample_spans(dataset),
         n_without_sample=sum(m.heat_treatment.sample is None for m in dataset),
         pixel_sizes=tuple(
@@ -467,6 +481,7 @@ def _audit_task(dataset: Dataset, overlaps: Sequence[Overlap]) -> TaskAudit:
         n_comparable_pixel_sizes=sum(len(size.claims) > 1 for size in sizes.values()),
         pixel_size_unknown=tuple(m.id for m in dataset if m.pixel_size_um is None),
         filled_rows={m.id: m.filled_rows for m in dataset if m.filled_rows},
+        filled_label_rows={m.id: m.filled_label_rows for m in dataset if m.filled_label_rows},
         particles=tuple(map(count_particles, dataset)) if dataset.task.has_particles else (),
     )
 
@@ -493,8 +508,8 @@ def _sample_spans(dataset: Dataset) -> tuple[SampleSpan, ...]:
     return tuple(span for span in spans if len(span.folds) > 1)
 
 
-def _repeated_rows(labels: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Rows that repeat the row above while their neighbours don't: rows that were put in."""
+def repeated_rows(labels: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Find rows that repeat the row above while their neighbours don't: rows that were put in."""
     changes = np.count_nonzero(labels[1:] != labels[:-1], axis=1)
     around = np.minimum(changes[:-2], changes[2:])
     return tuple((np.flatnonzero((changes[1:-1] == 0) & (around >= _BUSY_PX)) + 2).tolist())
@@ -636,10 +651,11 @@ def _compared(a: Micrograph, b: Micrograph, around: tuple[int, int], reach: int)
         if correlation > 1 - 1e-3:
             break  # nothing near the right offset is better
     correlation, offset = best
-    if correlation < OVERLAP_CORRELATION:
-        return None
     in_a, in_b = _windows(a.image.shape, b.image.shape, offset)
     equal = a.image[in_a] == b.image[in_b]
+    by_chance = STANDARD_ERRORS * PATCH_PX / math.sqrt(max(equal.size, 1))
+    if correlation < max(OVERLAP_CORRELATION, by_chance):
+        return None
     is_known = np.ones(len(equal), np.bool_)
     for window, micrograph in ((in_a, a), (in_b, b)):
         filled = [row - window[0].start for row in micrograph.filled_rows]
@@ -1045,6 +1061,15 @@ def _circumstance_findings(task: TaskAudit) -> Iterator[Finding]:
             f"Row {_and(rows)} of {len(task.filled_rows)} {_micrographs(task)} is lost and "
             f"repeats its neighbour: {_listing(task.filled_rows)}; a prediction there has no gray "
             "level of its own to go by.",
+        )
+    if task.filled_label_rows:
+        counts = [len(filled) for filled in task.filled_label_rows.values()]
+        yield Finding(
+            "filled rows",
+            tuple(task.filled_label_rows),
+            f"{len(counts)} {_adjective(task)} label maps were moved into place, so that "
+            f"{sum(counts)} of their rows repeat a neighbour, up to {max(counts)} in one: "
+            f"{_listing(task.filled_label_rows)}.",
         )
 
 

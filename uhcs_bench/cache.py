@@ -73,7 +73,7 @@ def cache_path(entry: Entry) -> Path:
     It stands beside a JSON file of the same name that says where they came from, and that is
     written first, so that a micrograph whose pixels are there is complete.
     """
-    return cache_folder() / entry.version / entry.task / f"{entry.id}.npy"
+    return cache_folder() / entry.source_version / entry.task / f"{entry.id}.npy"
 
 
 def read(entry: Entry) -> Pixels:
@@ -243,7 +243,7 @@ def remove_leftovers(entries: Sequence[Entry]) -> None:
 
 def workspace_name(entry: Entry) -> str:
     """Name of the workspace in which a micrograph is fetched."""
-    return f"{entry.version}-{entry.task}-{entry.id}"
+    return f"{entry.source_version}-{entry.task}-{entry.id}"
 
 
 def unwritable(error: OSError) -> DataUnavailableError:

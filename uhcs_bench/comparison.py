@@ -93,9 +93,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class TaskComparison:
-    """All differences on one task, pair by pair."""
+    """All differences on one task, pair by pair, on the annotations that `data_id` names."""
 
     task: str
+    data_id: str
     n_images: int
     differences: list[Difference]
 
@@ -107,12 +108,14 @@ class Comparison:
     Attributes
     ----------
     dataset_version : str
+    split : str
     names : list of str
         Of the submissions.
     tasks : list of TaskComparison
     """
 
     dataset_version: str
+    split: str
     names: list[str]
     tasks: list[TaskComparison]
     schema: str = SCHEMA
@@ -148,7 +151,7 @@ def compare(reports: Mapping[str, Report]) -> Comparison:
     ------
     UsageError
         If there are fewer than two, they have no task in common, or they were scored on different
-        micrographs or data set versions.
+        micrographs, data set versions or splits.
 
     Examples
     --------
@@ -166,6 +169,8 @@ def compare(reports: Mapping[str, Report]) -> Comparison:
         raise UsageError("A comparison needs at least two submissions.")
     if len({report.dataset_version for report in reports.values()}) > 1:
         raise UsageError("The submissions were scored on different data set versions.")
+    if len({report.split for report in reports.values()}) > 1:
+        raise UsageError("The submissions were scored on different splits.")
     tasks = []
     for name in protocol.TASKS:
         scores = {
@@ -178,8 +183,8 @@ def compare(reports: Mapping[str, Report]) -> Comparison:
             tasks.append(_compare_task(scores))
     if not tasks:
         raise UsageError(f"The submissions {', '.join(reports)} have no task in common.")
-    version = next(iter(reports.values())).dataset_version
-    return Comparison(version, list(reports), tasks)
+    first = next(iter(reports.values()))
+    return Comparison(first.dataset_version, first.split, list(reports), tasks)
 
 
 def _compare_task(scores: Mapping[str, TaskScore]) -> TaskComparison:
@@ -188,6 +193,11 @@ def _compare_task(scores: Mapping[str, TaskScore]) -> TaskComparison:
     for name, task in scores.items():
         if [image.id for image in task.images] != ids:
             raise UsageError(f"{name} was scored on other micrographs of {first.task}.")
+        if task.data_id != first.data_id:
+            raise UsageError(
+                f"{name} was scored against other annotations or folds of {first.task}: its data "
+                f"id is {task.data_id}, not {first.data_id}."
+            )
     tables = {name: _score_table(task) for name, task in scores.items()}
     differences = []
     for column in next(iter(tables.values())):
@@ -200,7 +210,7 @@ def _compare_task(scores: Mapping[str, TaskScore]) -> TaskComparison:
         differences += [
             replace(difference, p_holm=p) for difference, p in zip(family, corrected, strict=True)
         ]
-    return TaskComparison(first.task, len(ids), differences)
+    return TaskComparison(first.task, first.data_id, len(ids), differences)
 
 
 Column = tuple[str, str | None]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from uhcs_bench import fetch, protocol, registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from uhcs_bench.registry import Entry, HeatTreatment, PixelSize
+    from uhcs_bench.torch_dataset import TorchDataset
+
+_DATA_ID_DIGITS = 8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +37,9 @@ class Micrograph:
         Rows of `image` that its source had lost and that repeat a neighbour.
     sources : tuple of str
         Addresses that image and labels came from; empty for a generated micrograph.
+    filled_label_rows : tuple of int
+        Rows of `labels` that repeat a neighbour, since the annotation has none for them; in the
+        audited version alone.
     """
 
     entry: Entry
@@ -40,6 +47,7 @@ class Micrograph:
     labels: NDArray[np.uint8]
     filled_rows: tuple[int, ...] = ()
     sources: tuple[str, ...] = ()
+    filled_label_rows: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -58,7 +66,7 @@ class Micrograph:
 
     @property
     def fold(self) -> int:
-        """Validation fold, 0 to 5, that the micrograph belongs to."""
+        """Validation fold that the micrograph belongs to in the split it was loaded with."""
         return self.entry.fold
 
     @property
@@ -83,13 +91,14 @@ class Micrograph:
 
 
 class Dataset(Sequence[Micrograph]):
-    """Micrographs of one task, in the order of the paper's folds.
+    """Micrographs of one task, in the order of their split's folds.
 
     Parameters
     ----------
     task : Task
     version : str
     micrographs : iterable of Micrograph
+    split : str, optional
 
     Examples
     --------
@@ -101,10 +110,15 @@ class Dataset(Sequence[Micrograph]):
     """
 
     def __init__(
-        self, task: protocol.Task, version: protocol.Version, micrographs: Iterable[Micrograph]
+        self,
+        task: protocol.Task,
+        version: protocol.Version,
+        micrographs: Iterable[Micrograph],
+        split: protocol.Split = protocol.PAPER_SPLIT,
     ) -> None:
         self.task = task
         self.version = version
+        self.split = split
         self._micrographs = tuple(micrographs)
         self._by_id = {micrograph.id: micrograph for micrograph in self._micrographs}
 
@@ -118,6 +132,33 @@ class Dataset(Sequence[Micrograph]):
         """Names of the classes; a class's label is its position."""
         return self.task.classes
 
+    @property
+    def n_folds(self) -> int:
+        """Number of folds of the split, which this may be a part of."""
+        return n_folds(self.task.name, self.version, self.split)
+
+    @property
+    def data_id(self) -> str:
+        """Name of exactly these annotations in these folds, which every score carries.
+
+        It ends in the first digits of a hash over the micrographs' ids, folds and label maps.
+
+        Examples
+        --------
+        >>> load("particles", version="synthetic").data_id.rpartition("-")[0]
+        'particles-synthetic-paper'
+        """
+        digest = hashlib.sha256()
+        for micrograph in self:
+            labels = micrograph.entry.labels_sha256
+            if labels is None:
+                from uhcs_bench import canonical
+
+                labels = canonical.pixel_sha256(micrograph.labels)
+            digest.update(f"{micrograph.id} {micrograph.fold} {labels}\n".encode())
+        digits = digest.hexdigest()[:_DATA_ID_DIGITS]
+        return f"{self.task.name}-{self.version}-{self.split}-{digits}"
+
     @overload
     def __getitem__(self, key: int | str) -> Micrograph: ...
     @overload
@@ -127,7 +168,7 @@ class Dataset(Sequence[Micrograph]):
         if isinstance(key, str):
             return self._by_id[key]
         if isinstance(key, slice):
-            return Dataset(self.task, self.version, self._micrographs[key])
+            return Dataset(self.task, self.version, self._micrographs[key], self.split)
         return self._micrographs[key]
 
     def __len__(self) -> int:
@@ -136,8 +177,30 @@ class Dataset(Sequence[Micrograph]):
     def __iter__(self) -> Iterator[Micrograph]:
         return iter(self._micrographs)
 
+    def to_torch(self, transform: Callable[..., Any] | None = None) -> TorchDataset:
+        """Give the micrographs in the form that PyTorch trains on.
+
+        Parameters
+        ----------
+        transform : callable, optional
+            Of ``torchvision.transforms.v2``: called with image and mask, gives both back.
+
+        Returns
+        -------
+        uhcs_bench.torch_dataset.TorchDataset
+
+        Raises
+        ------
+        MissingPackageError
+            If PyTorch or torchvision is not installed.
+        """
+        from uhcs_bench.torch_dataset import TorchDataset
+
+        return TorchDataset(self, transform)
+
     def __repr__(self) -> str:
-        return f"<Dataset {self.task.name} {self.version}: {len(self)} micrographs>"
+        name = f"{self.task.name} {self.version}, split {self.split}"
+        return f"<Dataset {name}: {len(self)} micrographs>"
 
     def fold(self, number: int) -> Fold:
         """Split into the training and validation micrographs of a fold.
@@ -147,25 +210,31 @@ class Dataset(Sequence[Micrograph]):
         UsageError
             If there is no such fold.
         """
-        protocol.check_fold(number)
-        return Fold(
-            number=number,
-            train=Dataset(self.task, self.version, (m for m in self if m.fold != number)),
-            val=Dataset(self.task, self.version, (m for m in self if m.fold == number)),
+        check_fold(number, self.task.name, self.version, self.split)
+        train, val = (
+            Dataset(
+                self.task,
+                self.version,
+                (m for m in self if (m.fold == number) == is_validated),
+                self.split,
+            )
+            for is_validated in (False, True)
         )
+        return Fold(number, train, val)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One of the six cross-validation splits.
+    """One of the cross-validation folds.
 
     Attributes
     ----------
     number : int
     train : Dataset
-        The 20 micrographs to learn from.
+        The micrographs to learn from, those of all other folds: 20 in the paper's split.
     val : Dataset
-        The 4 micrographs to score on, in the paper's order. They may not select anything.
+        The micrographs to score on, in the paper's order: 4 in the paper's split. They may not
+        select anything.
     """
 
     number: int
@@ -173,7 +242,9 @@ class Fold:
     val: Dataset
 
 
-def catalogue(task: str, version: str = protocol.REAL_VERSION) -> tuple[Entry, ...]:
+def catalogue(
+    task: str, version: str = protocol.REAL_VERSION, split: str = protocol.PAPER_SPLIT
+) -> tuple[Entry, ...]:
     """List the micrographs of a task without their pixels; nothing is fetched.
 
     Parameters
@@ -182,30 +253,62 @@ def catalogue(task: str, version: str = protocol.REAL_VERSION) -> tuple[Entry, .
         Name or alias of a task.
     version : str, optional
         Data set version.
+    split : str, optional
+        Which micrographs, in which folds. No two synthetic micrographs are of one sample, so that
+        all splits of the synthetic version are the paper's.
 
     Returns
     -------
     tuple of Entry
-        24 entries, in the order of the paper's folds.
+        In the order of the folds; 24 in the paper's split.
 
     Raises
     ------
     UsageError
-        If there is no such task or version.
+        If there is no such task, version or split.
     """
-    if protocol.check_version(version) == protocol.SYNTHETIC_VERSION:
+    version, split = protocol.check_version(version), protocol.check_split(split)
+    if version == protocol.SYNTHETIC_VERSION:
         from uhcs_bench import synthetic
 
         return synthetic.catalogue(task)
-    return registry.entries(task)
+    return registry.entries(task, version, split)
+
+
+def n_folds(
+    task: str, version: str = protocol.REAL_VERSION, split: str = protocol.PAPER_SPLIT
+) -> int:
+    """Count the folds of a split.
+
+    Examples
+    --------
+    >>> n_folds("particles"), n_folds("particles", split="grouped")
+    (6, 5)
+    """
+    return 1 + max(entry.fold for entry in catalogue(task, version, split))
+
+
+def check_fold(fold: int, task: str, version: str, split: str) -> int:
+    """Give back a fold number if the split has such a fold.
+
+    Raises
+    ------
+    UsageError
+        If it has not, or there is no such task, version or split.
+    """
+    place = "" if split == protocol.PAPER_SPLIT else f" in split {split} of {task}"
+    return protocol.check_fold(fold, n_folds(task, version, split), place)
 
 
 @overload
-def load(task: str, fold: None = None, version: str = ...) -> Dataset: ...
+def load(task: str, fold: None = None, version: str = ..., split: str = ...) -> Dataset: ...
 @overload
-def load(task: str, fold: int, version: str = ...) -> Fold: ...
+def load(task: str, fold: int, version: str = ..., split: str = ...) -> Fold: ...
 def load(
-    task: str, fold: int | None = None, version: str = protocol.REAL_VERSION
+    task: str,
+    fold: int | None = None,
+    version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
 ) -> Dataset | Fold:
     """Load the micrographs of a task, fetching what the cache does not have.
 
@@ -214,20 +317,26 @@ def load(
     task : str
         ``"particles"`` (alias ``"spheroidite"``) or ``"microconstituents"`` (alias ``"uhcs"``).
     fold : int, optional
-        One of the paper's cross-validation folds, 0 to 5.
+        One of the split's cross-validation folds, 0 to 5 in the paper's.
     version : str, optional
-        ``"1.0"`` is the deposit as the paper used it, ``"synthetic"`` a generated stand-in that
-        needs no network.
+        ``"1.0"`` is the deposit as the paper used it, ``"audited"`` the same with misplaced
+        particle label maps moved into place, ``"synthetic"`` a generated stand-in that needs no
+        network.
+    split : str, optional
+        ``"paper"`` for the paper's folds. ``"clean"`` leaves out, in training too, micrographs that
+        show what another fold shows; ``"grouped"`` deals the rest anew, so that no heat-treated
+        sample stands in two folds.
 
     Returns
     -------
     Dataset or Fold
-        All 24 micrographs; with `fold` its 20 training and 4 validation micrographs.
+        All micrographs of the split, 24 in the paper's; with `fold` those to train on (20) and
+        those to validate on (4).
 
     Raises
     ------
     UsageError
-        If there is no such task, fold or version.
+        If there is no such task, fold, version or split.
     DataUnavailableError
         If a micrograph could not be had from any source.
 
@@ -239,10 +348,15 @@ def load(
     >>> fold.val[0].image.shape == fold.val[0].labels.shape
     True
     """
-    entries = catalogue(task, version)
+    entries = catalogue(task, version, split)
     if fold is not None:
-        protocol.check_fold(fold)
-    dataset = Dataset(protocol.task(task), protocol.check_version(version), micrographs(entries))
+        check_fold(fold, task, version, split)
+    dataset = Dataset(
+        protocol.task(task),
+        protocol.check_version(version),
+        micrographs(entries),
+        protocol.check_split(split),
+    )
     return dataset if fold is None else dataset.fold(fold)
 
 
@@ -261,7 +375,15 @@ def micrographs(entries: Sequence[Entry]) -> tuple[Micrograph, ...]:
 def _micrograph(entry: Entry) -> Micrograph:
     if entry.files:
         pixels = fetch.read(entry)
-        return Micrograph(entry, pixels.image, pixels.labels, pixels.filled_rows, pixels.sources)
+        labels = pixels.labels
+        filled_label_rows: tuple[int, ...] = ()
+        if entry.correction is not None:
+            from uhcs_bench import corrections
+
+            labels, filled_label_rows = corrections.corrected(pixels.labels, entry)
+        return Micrograph(
+            entry, pixels.image, labels, pixels.filled_rows, pixels.sources, filled_label_rows
+        )
     from uhcs_bench import synthetic
 
     image, labels = synthetic.generate(entry)

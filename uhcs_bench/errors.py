@@ -36,6 +36,8 @@ class SubmissionError(UhcsBenchError, ValueError):
     problems : sequence of str
         Everything that was found, one sentence or two each: what is wrong, in which file, what to
         do.
+    done : str, optional
+        What was not done with it.
 
     Attributes
     ----------
@@ -44,15 +46,33 @@ class SubmissionError(UhcsBenchError, ValueError):
 
     exit_code = 2
 
-    def __init__(self, where: str, problems: Sequence[str]) -> None:
+    def __init__(self, where: str, problems: Sequence[str], done: str = "scored") -> None:
         self.where = where
         self.problems = tuple(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{where} was not scored: {count}.{lines}")
+        super().__init__(f"{where} was not {done}: {count}.{lines}")
 
 
 class DataUnavailableError(UhcsBenchError, RuntimeError):
     """No source gave the data; the message lists each source with its reason."""
 
     exit_code = 3
+
+
+class MissingPackageError(UhcsBenchError, ImportError):
+    """A package that an optional part needs is not installed.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it, the beginning of a sentence.
+    extra : str
+        Extra of this package that installs it.
+    """
+
+    def __init__(self, purpose: str, extra: str) -> None:
+        super().__init__(
+            f"{purpose} needs packages that are not installed. "
+            f"Install them with: pip install 'uhcs-bench[{extra}]'"
+        )

@@ -276,8 +276,11 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
     >>> "<h1>&lt;perfect&gt;</h1>" in page
     True
     """
-    scored = [(task.task, [image.id for image in task.images]) for task in report.tasks]
-    submitted = [(s.task.name, [entry.id for entry in s.entries]) for s in submissions]
+    data = (report.dataset_version, report.split)
+    scored = [(*data, task.task, [image.id for image in task.images]) for task in report.tasks]
+    submitted = [
+        (s.version, s.split, s.task.name, [entry.id for entry in s.entries]) for s in submissions
+    ]
     if scored != submitted:
         raise ValueError(f"the report is on {scored}, the submissions are {submitted}")
     css = _asset("report.css") + _shades_css()
@@ -287,20 +290,31 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
         report=report,
         synthetic=report.dataset_version == protocol.SYNTHETIC_VERSION,
         version_meaning=protocol.VERSIONS[protocol.check_version(report.dataset_version)],
+        split_meaning=protocol.SPLITS[protocol.check_split(report.split)],
         conventions=protocol.CONVENTIONS,
         tasks=[_task_section(*pair) for pair in zip(report.tasks, submissions, strict=True)],
         css=css,
         script=script,
-        css_hash=_csp_hash(css),
-        script_hash=_csp_hash(script),
+        css_hash=csp_hash(css),
+        script_hash=csp_hash(script),
     )
     return page.lstrip()  # the macros leave blank lines
 
 
 @cache
 def _template() -> jinja2.Template:
+    return environment().get_template("report/page.html.jinja")
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Set up templates of the package's ``data`` folder: everything is escaped, nothing guessed."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("uhcs_bench", "data"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update(
         percent=_percent,
@@ -310,14 +324,14 @@ def _template() -> jinja2.Template:
         decimal=_decimal,
         p_value=_p_value,
     )
-    return environment.from_string(_asset("page.html.jinja"))
+    return environment
 
 
 def _asset(name: str) -> str:
     return (resources.files("uhcs_bench") / "data" / "report" / name).read_text(encoding="utf-8")
 
 
-def _csp_hash(text: str) -> str:
+def csp_hash(text: str) -> str:
     """Name an inline style or script in the page's content security policy."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
@@ -332,12 +346,12 @@ def _shades_css() -> str:
         rgb = [round(255 + (dark - 255) * shade / _N_SHADES) for dark in _DARKEST_SHADE]
         background = "#{:02x}{:02x}{:02x}".format(*rgb)
         # Of black and white, one always has a contrast of at least 4.5 against any colour.
-        text = "#fff" if _luminance(rgb) < 0.179 else "#000"
+        text = "#fff" if luminance(rgb) < 0.179 else "#000"
         rules.append(f".shade-{shade} {{ background: {background}; color: {text}; }}\n")
     return "".join(rules)
 
 
-def _luminance(rgb: Sequence[int]) -> float:
+def luminance(rgb: Sequence[int]) -> float:
     """Relative luminance of a colour, as the Web Content Accessibility Guidelines define it."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _unit(rgb)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -389,7 +403,7 @@ def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
     truth = {m.id: m for m in dataset.micrographs(submission.entries)}
     worst_first = sorted(score.images, key=lambda image: image.IU)
     diameters = {
-        image.id: _Diameters(truth[image.id].labels, submission.maps[image.id])
+        image.id: Diameters(truth[image.id].labels, submission.maps[image.id])
         for image in score.images
         if task.has_particles
     }
@@ -410,9 +424,7 @@ def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
                 truth[image.id],
                 submission.maps[image.id],
                 task,
-                _size_plot(
-                    diameters[image.id], image.psd, truth[image.id].pixel_size_um, largest_px
-                )
+                size_plot(diameters[image.id], image.psd, truth[image.id].pixel_size_um, largest_px)
                 if image.psd
                 else None,
             )
@@ -491,8 +503,8 @@ def _micrograph_section(
         n_rows=n_rows,
         n_columns=n_columns,
         image=_gray(micrograph.image),
-        annotation=_label_image(micrograph.labels, task.colors),
-        prediction=_label_image(predicted, task.colors),
+        annotation=label_image(micrograph.labels, task.colors),
+        prediction=label_image(predicted, task.colors),
         errors=_error_image(micrograph.labels, predicted, task),
         scale_bar=_scale_bar(micrograph.pixel_size_um, n_columns),
         classes=[
@@ -524,6 +536,9 @@ def _facts(micrograph: Micrograph) -> list[str]:
     if micrograph.filled_rows:
         rows = ", ".join(map(str, micrograph.filled_rows))
         facts.append(f"image row {rows} lost at the source and filled with its neighbour")
+    if micrograph.entry.correction is not None:
+        rows = ", ".join(map(str, micrograph.filled_label_rows))
+        facts.append(f"annotation moved into place; row {rows} filled with its neighbour")
     return facts
 
 
@@ -539,7 +554,8 @@ def _heat_treatment(treatment: HeatTreatment) -> list[str]:
     return [", ".join(parts)] if parts else []
 
 
-def _label_image(labels: NDArray[np.uint8], colors: Sequence[str]) -> str:
+def label_image(labels: NDArray[np.uint8], colors: Sequence[str]) -> str:
+    """Encode a label map in the colours of its classes, as a data URI."""
     return _colored(labels, [_rgba(color) for color in colors])
 
 
@@ -611,7 +627,7 @@ def _verdict(test: SizeDistributionTest) -> str:
     return f"KS {test.ks_statistic:.2f}, p {relation}{p_value}: {conclusion}"
 
 
-class _Diameters:
+class Diameters:
     """Equivalent circular diameters of the particles of two maps, in pixels."""
 
     def __init__(self, annotated: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
@@ -624,8 +640,8 @@ def _diameters(labels: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.sort(sizes.equivalent_diameters(metrics.particle_areas(labels)))
 
 
-def _size_plot(
-    diameters: _Diameters, test: SizeDistributionTest, pixel_um: float | None, largest_px: float
+def size_plot(
+    diameters: Diameters, test: SizeDistributionTest, pixel_um: float | None, largest_px: float
 ) -> SizePlot:
     """Draw both cumulative distributions; the axis is that of all micrographs of the task."""
     # One pixel has a diameter of 1.13.

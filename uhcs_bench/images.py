@@ -120,7 +120,7 @@ def _read_npy(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic
 def _read_tiff(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic]:
     import tifffile
 
-    with _silenced("tifffile"), tifffile.TiffFile(path) as tiff:
+    with silenced("tifffile"), tifffile.TiffFile(path) as tiff:
         series = tiff.series[0]
         photometric = tiff.pages.first.photometric
         color: Literal["gray", "palette", "color"] = "color"
@@ -140,7 +140,7 @@ def _read_tiff(path: Path, check: Callable[[Header], None]) -> NDArray[np.generi
 
 
 @contextmanager
-def _silenced(logger_name: str) -> Iterator[None]:
+def silenced(logger_name: str) -> Iterator[None]:
     """Keep a library from logging each damaged tag: what is wrong is raised, in one sentence."""
     logger = logging.getLogger(logger_name)
     disabled, logger.disabled = logger.disabled, True

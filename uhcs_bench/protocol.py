@@ -13,11 +13,13 @@ from typing import Literal
 from uhcs_bench.errors import UsageError
 
 TaskName = Literal["particles", "microconstituents"]
-Version = Literal["1.0", "synthetic"]
+Version = Literal["1.0", "audited", "synthetic"]
+Split = Literal["paper", "clean", "grouped"]
 ConventionName = Literal["paper", "present", "pooled"]
 
 N_FOLDS = 6
-"""Cross-validation folds, numbered 0 to 5 (section "Performance evaluation")."""
+"""Cross-validation folds of the paper's split, numbered 0 to 5 (section "Performance evaluation");
+no split has more."""
 
 KS_ALPHA = 0.05
 """Level of the Kolmogorov-Smirnov test behind the KS score (section "Performance evaluation")."""
@@ -41,10 +43,19 @@ CONVENTIONS: dict[ConventionName, str] = {
 }
 
 REAL_VERSION: Version = "1.0"
+AUDITED_VERSION: Version = "audited"
 SYNTHETIC_VERSION: Version = "synthetic"
 VERSIONS: dict[Version, str] = {
     "1.0": "the deposit as the paper used it",
+    "audited": "1.0 with misplaced particle label maps moved into place",
     "synthetic": "generated stand-in, not micrographs of steel",
+}
+
+PAPER_SPLIT: Split = "paper"
+SPLITS: dict[Split, str] = {
+    "paper": "the paper's folds",
+    "clean": "the paper's folds without micrographs that show what an earlier fold shows",
+    "grouped": "those of clean, no heat-treated sample in two folds",
 }
 
 
@@ -132,16 +143,24 @@ def task(name: str) -> Task:
     raise UsageError(f"There is no task {name!r}. The tasks are {known}.")
 
 
-def check_fold(fold: int) -> int:
-    """Give back a fold number if it is one of the protocol's.
+def check_fold(fold: int, n_folds: int = N_FOLDS, place: str = "") -> int:
+    """Give back a fold number if there is such a fold.
+
+    Parameters
+    ----------
+    fold : int
+    n_folds : int, optional
+        Number of folds, where it is not the paper's; see `uhcs_bench.dataset.check_fold`.
+    place : str, optional
+        Whose folds they are, for the message: for example ``" in split grouped of particles"``.
 
     Raises
     ------
     UsageError
-        If it is not an integer from 0 to 5.
+        If it is not an integer from 0 to `n_folds` - 1.
     """
-    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < N_FOLDS:
-        raise UsageError(f"There is no fold {fold!r}. The folds are 0 to {N_FOLDS - 1}.")
+    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < n_folds:
+        raise UsageError(f"There is no fold {fold!r}{place}. The folds are 0 to {n_folds - 1}.")
     return fold
 
 
@@ -158,3 +177,18 @@ def check_version(version: str) -> Version:
             return known
     listing = ", ".join(f"{name} ({meaning})" for name, meaning in VERSIONS.items())
     raise UsageError(f"There is no data set version {version!r}. The versions are {listing}.")
+
+
+def check_split(split: str) -> Split:
+    """Give back the name of a split if it exists.
+
+    Raises
+    ------
+    UsageError
+        If there is no such split; the message lists those that exist.
+    """
+    for known in SPLITS:
+        if split == known:
+            return known
+    listing = ", ".join(f"{name} ({meaning})" for name, meaning in SPLITS.items())
+    raise UsageError(f"There is no split {split!r}. The splits are {listing}.")

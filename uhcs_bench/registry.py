@@ -1,13 +1,15 @@
 """What the data sets consist of: every micrograph, its sources, hashes and circumstances.
 
 The registry itself is ``data/registry.json``, written by ``python -m
-uhcs_bench.data.generate_registry``.
+uhcs_bench.data.generate_registry``. Splits other than the paper's are ``data/splits.json``, the
+audited version is what ``data/corrections.json`` makes of the deposit; both are written from what
+`uhcs_bench.audit` measures, by ``generate_splits`` and ``generate_corrections`` beside them.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,11 +61,14 @@ class File:
     hashed_from_row : int
         Rows above this one are in no known source, so that they can't be checked.
     sources : tuple of Source
+    licence : str
+        Of this file: that of UHCSDB for its micrographs, that of the annotated set for the rest.
     """
 
     pixel_sha256: str
     hashed_from_row: int
     sources: tuple[Source, ...]
+    licence: str
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,23 @@ class HeatTreatment:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """What moves a misplaced label map into place; see `uhcs_bench.corrections`.
+
+    Attributes
+    ----------
+    shifts : tuple of (int, int)
+        First row of the corrected map to which a shift applies, and the shift: rows down, from
+        there to the next such row.
+    pixel_sha256 : str
+        `uhcs_bench.canonical.pixel_sha256` of the corrected map.
+    """
+
+    shifts: tuple[tuple[int, int], ...]
+    pixel_sha256: str
+
+
+@dataclass(frozen=True)
 class Entry:
     """One micrograph of one task, without its pixels.
 
@@ -145,7 +167,7 @@ class Entry:
     version : str
         Data set version.
     fold : int
-        The validation fold, 0 to 5, that the micrograph belongs to.
+        The validation fold of its split that the micrograph belongs to.
     shape : tuple of int
         Rows and columns of image and label map.
     uhcsdb_id : int or None
@@ -153,12 +175,15 @@ class Entry:
     pixel_size : PixelSize
     heat_treatment : HeatTreatment
     licence : str
+        Of image and labels together, as the annotated set gives it; `File.licence` has each one's.
     citation : tuple of str
         What to cite when the micrograph is used.
     files : mapping of {'image', 'labels'} to File
         Empty for a generated micrograph.
     deposits : tuple of Deposit
         Places to search for what the files' own sources don't give, the most trusted first.
+    correction : Correction or None
+        What is done to the label map of the files when it is loaded; in the audited version alone.
     """
 
     task: protocol.TaskName
@@ -173,20 +198,40 @@ class Entry:
     citation: tuple[str, ...]
     files: Mapping[FileKind, File] = field(default_factory=dict)
     deposits: tuple[Deposit, ...] = ()
+    correction: Correction | None = None
+
+    @property
+    def source_version(self) -> protocol.Version:
+        """Data set version whose files, in the cache too, this one is made of."""
+        return protocol.REAL_VERSION if self.files else self.version
+
+    @property
+    def labels_sha256(self) -> str | None:
+        """Hash of the label map's pixels as it is loaded; None for a generated micrograph."""
+        if self.correction is not None:
+            return self.correction.pixel_sha256
+        return self.files["labels"].pixel_sha256 if self.files else None
 
 
-def entries(task: str) -> tuple[Entry, ...]:
-    """List the 24 real micrographs of a task, in the order of the paper's fold file.
+def entries(
+    task: str,
+    version: protocol.Version = protocol.REAL_VERSION,
+    split: protocol.Split = protocol.PAPER_SPLIT,
+) -> tuple[Entry, ...]:
+    """List the real micrographs of a task in the order of the folds.
 
     Parameters
     ----------
     task : str
         Name or alias of a task.
+    version : {'1.0', 'audited'}, optional
+    split : {'paper', 'clean', 'grouped'}, optional
 
     Returns
     -------
     tuple of Entry
-        The four micrographs of fold 0, then those of fold 1, and so on.
+        The micrographs of fold 0, then those of fold 1, and so on: 24 in the paper's split, each
+        fold in the order of the paper's fold file.
 
     Raises
     ------
@@ -197,16 +242,52 @@ def entries(task: str) -> tuple[Entry, ...]:
     --------
     >>> [entry.id for entry in entries("particles")][:2]
     ['970C-5M-Q-2', '800C-24H-Q-7']
+    >>> len(entries("particles", split="clean"))
+    22
     """
-    name = protocol.task(task).name
-    return tuple(entry for entry in _all_entries() if entry.task == name)
+    return _entries(protocol.task(task).name, version, split)
+
+
+@cache
+def _entries(
+    task: protocol.TaskName, version: protocol.Version, split: protocol.Split
+) -> tuple[Entry, ...]:
+    listed = [entry for entry in _all_entries() if entry.task == task]
+    if version == protocol.AUDITED_VERSION:
+        corrections = _corrections(task)
+        listed = [
+            replace(entry, version=version, correction=corrections.get(entry.id))
+            for entry in listed
+        ]
+    if split != protocol.PAPER_SPLIT:
+        by_id = {entry.id: entry for entry in listed}
+        listed = [
+            replace(by_id[id_], fold=fold)
+            for fold, ids in enumerate(_read("splits.json")["splits"][task][split])
+            for id_ in ids
+        ]
+    return tuple(listed)
+
+
+def _corrections(task: protocol.TaskName) -> dict[str, Correction]:
+    return {
+        id_: Correction(
+            shifts=tuple((row, shift) for row, shift in record["shifts"]),
+            pixel_sha256=record["pixel_sha256"],
+        )
+        for id_, record in _read("corrections.json")["corrections"][task].items()
+    }
 
 
 @cache
 def _all_entries() -> tuple[Entry, ...]:
-    text = (resources.files("uhcs_bench") / "data" / "registry.json").read_text(encoding="utf-8")
-    registry = json.loads(text)
+    registry = _read("registry.json")
     return tuple(_entry(record, registry) for record in registry["micrographs"])
+
+
+def _read(name: str) -> Any:
+    text = (resources.files("uhcs_bench") / "data" / name).read_text(encoding="utf-8")
+    return json.loads(text)
 
 
 def _entry(record: dict[str, Any], registry: dict[str, Any]) -> Entry:
@@ -221,12 +302,15 @@ def _entry(record: dict[str, Any], registry: dict[str, Any]) -> Entry:
         heat_treatment=HeatTreatment(**record["heat_treatment"]),
         licence=registry["licences"][record["licence"]],
         citation=tuple(registry["citations"][key] for key in record["citation"]),
-        files={"image": _file(record["image"]), "labels": _file(record["labels"])},
+        files={
+            "image": _file(record["image"], registry["licences"]),
+            "labels": _file(record["labels"], registry["licences"]),
+        },
         deposits=_deposits(record, registry),
     )
 
 
-def _file(record: dict[str, Any]) -> File:
+def _file(record: dict[str, Any], licences: Mapping[str, str]) -> File:
     return File(
         pixel_sha256=record["pixel_sha256"],
         hashed_from_row=record["hashed_from_row"],
@@ -240,6 +324,7 @@ def _file(record: dict[str, Any]) -> File:
             )
             for source in record["sources"]
         ),
+        licence=licences[record["licence"]],
     )
 
 

@@ -1,13 +1,13 @@
 """Score a submission as the paper does, and in the two other conventions that later work used.
 
-=========  ======================================================================================
+==========  =====================================================================================
 convention  what a mean is taken over
-=========  ======================================================================================
-paper      micrographs; a class counts where the quantity is defined, so that a class that is
-           predicted but not annotated counts as IU 0 and precision 0
-present    micrographs; a class counts only where it is annotated
-pooled     nothing: one confusion matrix over all pixels of all micrographs
-=========  ======================================================================================
+==========  =====================================================================================
+paper       micrographs; a class counts where the quantity is defined, so that a class that is
+            predicted but not annotated counts as IU 0 and precision 0
+present     micrographs; a class counts only where it is annotated
+pooled      nothing: one confusion matrix over all pixels of all micrographs
+==========  =====================================================================================
 """
 
 from __future__ import annotations
@@ -166,6 +166,9 @@ class TaskScore:
     Attributes
     ----------
     task : str
+    data_id : str
+        Name of the annotations and folds that were scored on, see `uhcs_bench.Dataset.data_id`;
+        scores can be compared if it is the same.
     folds : list of int
     n_images : int
     conventions : dict of str to ConventionScore
@@ -179,6 +182,7 @@ class TaskScore:
     """
 
     task: str
+    data_id: str
     folds: list[int]
     n_images: int
     conventions: dict[str, ConventionScore]
@@ -197,6 +201,8 @@ class Report:
         Version of uhcs-bench.
     dataset_version : str
         Version of the annotations; ``"synthetic"`` for the generated stand-in.
+    split : str
+        Which micrographs, in which folds; ``"paper"`` for the paper's.
     resampled : {'micrographs', 'folds'}
         What the bootstrap of the confidence intervals draws.
     tasks : list of TaskScore
@@ -212,6 +218,7 @@ class Report:
 
     scorer_version: str
     dataset_version: str
+    split: str
     resampled: Resampled
     tasks: list[TaskScore]
     schema: str = SCHEMA
@@ -244,6 +251,7 @@ def score(
     task: str | None = None,
     fold: int | None = None,
     version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
     resample: Resampled = "micrographs",
     extended: bool = False,
 ) -> Report:
@@ -258,9 +266,13 @@ def score(
     task : str, optional
         Task to score. By default every task that the ids belong to.
     fold : int, optional
-        Score only the four validation micrographs of this fold. By default all 24 are required.
+        Score only the validation micrographs of this fold. By default all micrographs of the split
+        are required.
     version : str, optional
         Data set version to score against.
+    split : str, optional
+        Which micrographs, in which folds: ``"paper"``, ``"clean"`` or ``"grouped"``. A model whose
+        predictions are scored must have been trained on the training micrographs of that split.
     resample : {'micrographs', 'folds'}, optional
         What the bootstrap of the confidence intervals draws. Folds are fewer, and take into account
         that the micrographs of a fold were predicted by one model.
@@ -277,7 +289,7 @@ def score(
     SubmissionError
         If anything is wrong with the predictions; it lists all problems of all files.
     UsageError
-        If there is no such task, fold or version.
+        If there is no such task, fold, version or split.
     DataUnavailableError
         If the annotations could not be had from any source.
 
@@ -292,7 +304,7 @@ def score(
     >>> report["particles"].psd.n_consistent
     0
     """
-    submissions = read_submission(predictions, task, fold, version)
+    submissions = read_submission(predictions, task, fold, version, split)
     return score_submissions(submissions, resample, extended=extended)
 
 
@@ -307,7 +319,8 @@ def score_submissions(
     Parameters
     ----------
     submissions : sequence of Submission
-        At least one, all for one data set version; see `uhcs_bench.submission.read_submission`.
+        At least one, all for one data set version and split; see
+        `uhcs_bench.submission.read_submission`.
     resample : {'micrographs', 'folds'}, optional
         What the bootstrap of the confidence intervals draws.
     extended : bool, optional
@@ -325,13 +338,19 @@ def score_submissions(
     return Report(
         scorer_version=__version__,
         dataset_version=submissions[0].version,
+        split=submissions[0].split,
         resampled=resample,
         tasks=[_score_task(submission, resample, extended) for submission in submissions],
     )
 
 
 def _score_task(submission: Submission, resample: Resampled, extended: bool) -> TaskScore:
-    truth = dataset.micrographs(submission.entries)
+    truth = dataset.Dataset(
+        submission.task,
+        submission.version,
+        dataset.micrographs(submission.entries),
+        submission.split,
+    )
     classes = submission.task.classes
     folds = [micrograph.fold for micrograph in truth]
     groups = folds if resample == "folds" else range(len(truth))
@@ -382,6 +401,7 @@ def _score_task(submission: Submission, resample: Resampled, extended: bool) -> 
     ]
     return TaskScore(
         task=submission.task.name,
+        data_id=truth.data_id,
         folds=sorted(set(folds)),
         n_images=len(truth),
         conventions=conventions(confusions, classes, groups),

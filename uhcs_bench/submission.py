@@ -46,15 +46,18 @@ class Submission:
     version : str
         Data set version that the maps are for.
     entries : tuple of Entry
-        The micrographs, in the order of the paper's folds.
+        The micrographs, in the order of the split's folds.
     maps : mapping of str to ndarray of uint8
         A map for each of `entries`, by id, of the micrograph's shape.
+    split : str
+        Which micrographs, in which folds.
     """
 
     task: protocol.Task
     version: protocol.Version
     entries: tuple[Entry, ...]
     maps: Mapping[str, NDArray[np.uint8]]
+    split: protocol.Split = protocol.PAPER_SPLIT
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def read_submission(
     task: str | None = None,
     fold: int | None = None,
     version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
 ) -> tuple[Submission, ...]:
     """Read and check predicted label maps; nothing is fetched.
 
@@ -102,9 +106,11 @@ def read_submission(
     task : str, optional
         Task to read. By default every task that the ids belong to.
     fold : int, optional
-        Read only the four micrographs of this fold. By default all 24 are required.
+        Read only the micrographs of this fold. By default all of the split are required.
     version : str, optional
         Data set version that the maps are for.
+    split : str, optional
+        Which micrographs, in which folds. Maps of micrographs that it leaves out are left unread.
 
     Returns
     -------
@@ -116,18 +122,21 @@ def read_submission(
     SubmissionError
         If anything is wrong; it lists all problems of all files.
     UsageError
-        If there is no such task, fold or version.
+        If there is no such task, fold, version or split.
     """
-    version_name = protocol.check_version(version)
+    data = protocol.check_version(version), protocol.check_split(split)
     if fold is not None:
         protocol.check_fold(fold)
     problems = _Problems()
     candidates = _candidates(predictions, problems)
     resolver = _IdResolver(version)
     names = [protocol.task(task).name] if task else resolver.tasks_of(candidates)
+    if fold is not None:
+        for name in names:
+            dataset.check_fold(fold, name, *data)
     maps_by_id = _sort_by_id(candidates, names, resolver, problems)
     submissions = [
-        _read_task(name, version_name, fold, maps_by_id, problems) for name in names if candidates
+        _read_task(name, *data, fold, maps_by_id, problems) for name in names if candidates
     ]
     if problems:
         where = "The submission" if isinstance(predictions, Mapping) else os.fspath(predictions)
@@ -138,11 +147,12 @@ def read_submission(
 def _read_task(
     name: protocol.TaskName,
     version: protocol.Version,
+    split: protocol.Split,
     fold: int | None,
     maps_by_id: Mapping[str, Sequence[_Candidate]],
     problems: _Problems,
 ) -> Submission:
-    catalogue = dataset.catalogue(name, version)
+    catalogue = dataset.catalogue(name, version, split)
     entries = tuple(entry for entry in catalogue if fold is None or entry.fold == fold)
     maps = {}
     for entry in entries:
@@ -157,8 +167,71 @@ def _read_task(
                 problems.add(candidate.place, str(error))
     absent = [entry for entry in entries if entry.id not in maps_by_id]
     if absent:
-        problems.add("", _missing(name, entries, absent, maps_by_id, catalogue))
-    return Submission(protocol.TASKS[name], version, entries, maps)
+        problems.add("", _missing(name, version, entries, absent, maps_by_id, catalogue))
+    return Submission(protocol.TASKS[name], version, entries, maps, split)
+
+
+def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
+    """Read one label map of any size, and check it.
+
+    Parameters
+    ----------
+    path : Path
+        A gray PNG, TIFF or NPY file.
+    classes : sequence of str
+        Names of the labels from 0 on.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns)
+
+    Raises
+    ------
+    ImageError
+        If it can't be decoded, is no gray image, holds no pixels, or a label is outside the
+        classes.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "map.png"
+    ...     write_label_map(path, np.eye(2, dtype=np.uint8))
+    ...     read_map(path, ("matrix", "particle"))
+    array([[1, 0],
+           [0, 1]], dtype=uint8)
+    """
+
+    def check(header: images.Header) -> None:
+        _check_color(header)
+        if len(header.shape) != 2:
+            described = ", ".join(map(str, header.shape))
+            raise images.ImageError(f"has the shape ({described}), expected rows and columns")
+        if 0 in header.shape:
+            raise images.ImageError("holds no pixels")
+
+    return _check_labels(images.read_image(path, check), classes)
+
+
+def read_label_map(path: Path, entry: Entry) -> NDArray[np.uint8]:
+    """Read and check one label map, whatever its file is called.
+
+    Parameters
+    ----------
+    path : Path
+    entry : Entry
+        The micrograph that the map is for.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns)
+        Class labels.
+
+    Raises
+    ------
+    ImageError
+        If anything is wrong; the message is a phrase that follows the file's name.
+    """
+    return _label_map(path, entry)
 
 
 def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
@@ -328,6 +401,7 @@ def _sort_by_id(
 
 def _missing(
     task: str,
+    version: str,
     entries: Sequence[Entry],
     absent: Sequence[Entry],
     known: Mapping[str, object],
@@ -345,6 +419,16 @@ def _missing(
             f"{text}; those of fold {folds[0]} are all there: "
             f"to score it alone, say --fold {folds[0]}"
         )
+    complete = [
+        split
+        for split in protocol.SPLITS
+        if all(entry.id in known for entry in dataset.catalogue(task, version, split))
+    ]
+    if complete:
+        return (
+            f"{text}; those of the splits {' and '.join(complete)} are all there: if you trained "
+            f"on one of them, say --split {' or --split '.join(complete)}"
+        )
     return text
 
 
@@ -358,7 +442,7 @@ def _label_map(content: Path | ArrayLike, entry: Entry) -> NDArray[np.uint8]:
     return _check_labels(array, protocol.TASKS[entry.task].classes)
 
 
-def _check_header(header: images.Header, entry: Entry) -> None:
+def _check_color(header: images.Header) -> None:
     if header.color == "palette":
         raise images.ImageError(
             "is a palette image; save the class labels themselves as a gray image (Pillow: mode L)"
@@ -367,6 +451,10 @@ def _check_header(header: images.Header, entry: Entry) -> None:
         raise images.ImageError(
             "is a colour image; save the class labels themselves as a gray image (Pillow: mode L)"
         )
+
+
+def _check_header(header: images.Header, entry: Entry) -> None:
+    _check_color(header)
     rows, columns = entry.shape
     found = header.shape
     if found == entry.shape:

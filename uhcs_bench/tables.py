@@ -23,6 +23,8 @@ _TABULATE_FORMATS = {"table": "simple", "markdown": "github", "latex": "latex_ra
 _MISSING = "-"
 _CSV_COLUMNS = (
     "dataset_version",
+    "split",
+    "data_id",
     "task",
     "convention",
     "micrograph",
@@ -59,7 +61,7 @@ def to_text(report: Report, form: TextFormat = "table") -> str:
     >>> print(to_text(report).splitlines()[0])
     particles: SYNTHETIC set, not real micrographs; n = 24, folds 0-5
     """
-    return "\n\n".join(_task_text(task, report.dataset_version, form) for task in report.tasks)
+    return "\n\n".join(_task_text(task, report, form) for task in report.tasks)
 
 
 def to_csv(report: Report) -> str:
@@ -80,13 +82,13 @@ def to_csv(report: Report) -> str:
     writer.writerow(_CSV_COLUMNS)
     for task in report.tasks:
         for row in (*_mean_rows(task), *_micrograph_rows(task)):
-            writer.writerow((report.dataset_version, task.task, *row))
+            writer.writerow((report.dataset_version, report.split, task.data_id, task.task, *row))
     return stream.getvalue()
 
 
-def _task_text(task: TaskScore, version: str, form: TextFormat) -> str:
+def _task_text(task: TaskScore, report: Report, form: TextFormat) -> str:
     plus_minus = r"$\pm$" if form == "latex" else "±"
-    parts = [_title(task, version), _class_table(task, form, plus_minus)]
+    parts = [_title(task, report), _class_table(task, form, plus_minus)]
     parts.append(_convention_table(task, form, plus_minus))
     if task.psd is not None:
         parts.append(
@@ -187,12 +189,20 @@ def _sensitivity_table(task: TaskScore) -> Table:
     return Table(headers, [[key, *cells] for key, cells in rows.items()])
 
 
-def _title(task: TaskScore, version: str) -> str:
+def _title(task: TaskScore, report: Report) -> str:
     numbers = task.folds
     folds = f"fold {numbers[0]}"
     if len(numbers) > 1:
         folds = f"folds {numbers[0]}-{numbers[-1]}"
-    return f"{task.task}: {_version_text(version)}; n = {task.n_images}, {folds}"
+    version = _version_text(report.dataset_version)
+    return (
+        f"{task.task}: {version}; n = {task.n_images}, {folds}\n"
+        f"{_data_text(report.split, task.data_id)}"
+    )
+
+
+def _data_text(split: str, data_id: str) -> str:
+    return f"split {split}, data id {data_id}"
 
 
 def _version_text(version: str) -> str:
@@ -289,13 +299,15 @@ def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> st
     for task in comparison.tasks:
         for a, b in combinations(comparison.names, 2):
             pair = [d for d in task.differences if (d.a, d.b) == (a, b) and d.metric in _COMPARED]
-            parts.append(_comparison_part(task, a, b, pair, comparison.dataset_version, form))
+            parts.append(_comparison_part(task, a, b, pair, comparison, form))
     return "\n\n".join(parts)
 
 
 _COMPARED = ("AC", "IU", "KS")
 _COMPARISON_CSV_COLUMNS = (
     "dataset_version",
+    "split",
+    "data_id",
     "task",
     "a",
     "b",
@@ -316,10 +328,14 @@ def _comparison_part(
     a: str,
     b: str,
     differences: Sequence[Difference],
-    version: str,
+    comparison: Comparison,
     form: TextFormat,
 ) -> str:
-    title = f"{task.task}: {a} (A) and {b} (B); {_version_text(version)}, n = {task.n_images}"
+    version = _version_text(comparison.dataset_version)
+    title = (
+        f"{task.task}: {a} (A) and {b} (B); {version}, n = {task.n_images}\n"
+        f"{_data_text(comparison.split, task.data_id)}"
+    )
     rows = [
         [
             f"{d.metric} {d.class_name or ''}".strip(),
@@ -359,8 +375,9 @@ def comparison_to_csv(comparison: Comparison) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COMPARISON_CSV_COLUMNS)
     for task in comparison.tasks:
+        data = (comparison.dataset_version, comparison.split, task.data_id, task.task)
         for d in task.differences:
-            key = (comparison.dataset_version, task.task, d.a, d.b, d.metric, d.class_name)
+            key = (*data, d.a, d.b, d.metric, d.class_name)
             ends = d.ci95 or (None, None)
             writer.writerow((*key, None, d.mean, *ends, d.p_value, d.p_holm, d.n))
             for micrograph, difference in d.micrographs.items():

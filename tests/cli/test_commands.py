@@ -76,6 +76,7 @@ def test_invalid_submission_exits_with_2(predictions):
         (("--task", "steel"), "tasks are particles"),
         (("--fold", "6"), "folds are 0 to 5"),
         (("--dataset-version", "7"), "versions are 1.0"),
+        (("--split", "random"), "splits are paper"),
         (("--format", "xml"), "'xml' is not one of"),
         (("--fold", "two"), "not a valid integer"),
     ],
@@ -95,6 +96,32 @@ def test_missing_data_exit_with_3(tmp_path):
         result = run(*arguments)
         assert result.exit_code == 3
         assert fetch.OFFLINE_VARIABLE in result.stderr
+
+
+def test_scores_and_comparisons_of_a_split(predictions, tmp_path):
+    """Check the option of both commands, and that scores of the paper's split are others."""
+    result = score(predictions, "--split", "grouped", "--format", "json")
+    report = uhcs_bench.score(predictions, version="synthetic", split="grouped")
+    assert result.stdout == report.to_json() + "\n"
+    (tmp_path / "other").symlink_to(predictions)
+    options = ("--dataset-version", "synthetic", "--split", "grouped")
+    result = run("compare", predictions, tmp_path / "other", *options)
+    assert f"split grouped, data id {report['particles'].data_id}\n" in result.stdout
+
+
+@pytest.mark.usefixtures("real_data")
+def test_the_audited_version_is_scored_and_audited(tmp_path):
+    """Check the version in both commands, with maps as files."""
+    for micrograph in uhcs_bench.load("particles", version="audited", split="clean"):
+        submission.write_label_map(tmp_path / f"{micrograph.id}.png", micrograph.labels)
+    result = run("score", tmp_path, "--dataset-version", "audited", "--split", "clean")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("particles: data set audited; n = 22, folds 0-5\nsplit clean, ")
+    assert "100.0 ± 0.0" in result.stdout
+    result = run("audit", "--dataset-version", "audited")
+    assert result.exit_code == 0
+    assert "Shifted label maps" not in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
 
 
 @pytest.mark.usefixtures("real_data")
@@ -193,7 +220,7 @@ def test_a_closed_pipe_is_no_error(predictions):
     score = f"{sys.executable} -m uhcs_bench score {predictions} --dataset-version synthetic"
     command = f"{score} --format csv | head -1"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
-    assert result.stdout.startswith("dataset_version,task")
+    assert result.stdout.startswith("dataset_version,split,data_id,task")
     assert result.stderr == ""
 
 

@@ -53,6 +53,17 @@ def version_option(command: Any) -> Any:
     )(command)
 
 
+def split_option(command: Any) -> Any:
+    """Add the option that names the split."""
+    return click.option(
+        "--split",
+        default=protocol.PAPER_SPLIT,
+        show_default=True,
+        metavar="SPLIT",
+        help="; ".join(f"{name}: {meaning}" for name, meaning in protocol.SPLITS.items()) + ".",
+    )(command)
+
+
 def output_option(command: Any) -> Any:
     """Add the option that names a file for the result; see `emit`."""
     return click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, version_option
+from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, split_option, version_option
 from uhcs_bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
 @click.command(
     epilog="\b\nExamples:\n  uhcs-bench score preds/\n"
     "  uhcs-bench score preds/ --task particles --fold 2\n"
+    "  uhcs-bench score preds/ --split grouped\n"
     "  uhcs-bench score preds/ --format json --output scores.json\n"
     "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES
 )
 @click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
 @click.option("--task", help="Task to score.  [default: those that the ids belong to]")
-@click.option("--fold", type=int, help="Score this fold alone.  [default: all six]")
+@click.option("--fold", type=int, help="Score this fold alone.  [default: all of the split]")
 @version_option
+@split_option
 @click.option(
     "--resample",
     type=click.Choice(["micrographs", "folds"]),
@@ -53,6 +55,7 @@ def score(
     task: str | None,
     fold: int | None,
     version: str,
+    split: str,
     resample: Resampled,
     extended: bool,
     report_folder: Path | None,
@@ -68,7 +71,7 @@ def score(
     """
     from uhcs_bench import scoring, submission
 
-    submissions = submission.read_submission(predictions, task, fold, version)
+    submissions = submission.read_submission(predictions, task, fold, version, split)
     report = scoring.score_submissions(submissions, resample, extended=extended)
     emit(formatted(report, form), output)
     if report_folder is not None:
@@ -85,8 +88,9 @@ def score(
 )
 @click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--task", help="Task to compare on.  [default: those that all of them have]")
-@click.option("--fold", type=int, help="Compare on this fold alone.  [default: all six]")
+@click.option("--fold", type=int, help="Compare on this fold alone.  [default: all of the split]")
 @version_option
+@split_option
 @click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
 @output_option
 def compare(
@@ -94,6 +98,7 @@ def compare(
     task: str | None,
     fold: int | None,
     version: str,
+    split: str,
     form: str,
     output: Path | None,
 ) -> None:
@@ -112,7 +117,7 @@ def compare(
         raise UsageError("The same submission is named twice.")
     compared = comparison.compare(
         {
-            name: scoring.score(path, task, fold, version)
+            name: scoring.score(path, task, fold, version, split)
             for name, path in zip(names, predictions, strict=True)
         }
     )

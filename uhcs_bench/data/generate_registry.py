@@ -103,8 +103,13 @@ MATCHED_PIXEL_SIZES_UM = {
 AGREEMENT = 0.02
 """Relative difference up to which pixel sizes agree: bars of about 100 px, read to a pixel."""
 
+UHCSDB_LICENCE = "cc-by-3.0-us"
+ANNOTATED_LICENCE = "cc-by-sa-3.0-us"
+"""Of the annotated set: its label maps, and its micrographs that were not found in UHCSDB."""
+
 LICENCES = {
-    "cc-by-sa-3.0-us": "CC BY-SA 3.0 US (https://creativecommons.org/licenses/by-sa/3.0/us/)",
+    UHCSDB_LICENCE: "CC BY 3.0 US (https://creativecommons.org/licenses/by/3.0/us/)",
+    ANNOTATED_LICENCE: "CC BY-SA 3.0 US (https://creativecommons.org/licenses/by-sa/3.0/us/)",
 }
 CITATIONS = {
     "paper": (
@@ -182,7 +187,7 @@ def locate(mirror: Path, path: str, rows: int, missing_rows: int = 0) -> Located
     return Located(path, source, array)
 
 
-def file_record(located: list[Located]) -> dict[str, Any]:
+def file_record(located: list[Located], licence: str) -> dict[str, Any]:
     """Registry record of an image or label map; raise if the sources disagree."""
     hashed_from_row = min(item.source.missing_rows for item in located)
     pixels = {canonical.pixel_sha256(item.array[hashed_from_row:]) for item in located}
@@ -191,6 +196,7 @@ def file_record(located: list[Located]) -> dict[str, Any]:
     return {
         "pixel_sha256": pixels.pop(),
         "hashed_from_row": hashed_from_row,
+        "licence": licence,
         "sources": [
             {
                 "url": item.source.url,
@@ -295,10 +301,10 @@ def microconstituent_record(mirror: Path, uhcsdb: Uhcsdb, fold: int, name: str) 
         "uhcsdb_file": uhcsdb[key]["path"],
         "pixel_size": pixel_size({"uhcsdb": size}, provenance),
         "heat_treatment": uhcsdb.heat_treatment(key),
-        "licence": "cc-by-sa-3.0-us",
+        "licence": ANNOTATED_LICENCE,
         "citation": CITED,
-        "image": file_record([image]),
-        "labels": file_record([labels]),
+        "image": file_record([image], UHCSDB_LICENCE),
+        "labels": file_record([labels], ANNOTATED_LICENCE),
     }
 
 
@@ -350,10 +356,13 @@ def particle_record(mirror: Path, uhcsdb: Uhcsdb, fold: int, micrograph_id: str)
         "heat_treatment": uhcsdb.heat_treatment(key)
         if key is not None
         else heat_treatment_in_name(micrograph_id),
-        "licence": "cc-by-sa-3.0-us",
+        "licence": ANNOTATED_LICENCE,
         "citation": CITED,
-        "image": file_record(particle_images(mirror, micrograph_id, rows)),
-        "labels": file_record([labels]),
+        "image": file_record(
+            particle_images(mirror, micrograph_id, rows),
+            UHCSDB_LICENCE if "uhcsdb" in claims else ANNOTATED_LICENCE,
+        ),
+        "labels": file_record([labels], ANNOTATED_LICENCE),
     }
 
 

@@ -4,6 +4,9 @@ document.documentElement.classList.add("scripted");
 
 for (const table of document.querySelectorAll("table.sortable")) {
   Array.from(table.tHead.rows[0].cells).forEach((header, column) => {
+    if ("unsorted" in header.dataset) {
+      return;
+    }
     const button = document.createElement("button");
     button.type = "button";
     button.append(...header.childNodes);
@@ -12,9 +15,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Ascending first, so that the worst is on top; undefined values stay last both ways.
+// Ascending first, so that the worst is on top, unless the heading says otherwise; undefined values
+// stay last both ways.
 function sortBy(table, header, column) {
-  const descending = header.getAttribute("aria-sort") === "ascending";
+  const current = header.getAttribute("aria-sort");
+  const descending = current ? current === "ascending" : "descendingFirst" in header.dataset;
   for (const other of header.parentElement.cells) {
     other.removeAttribute("aria-sort");
   }
