@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 import uhcs_bench
-from baselines import paper
-from uhcs_bench import dataset, protocol
+from uhcs_bench import dataset, paper, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

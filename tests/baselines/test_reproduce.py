@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import uhcs_bench
-from baselines import paper, reproduce
-from uhcs_bench import protocol, submission
+from baselines import reproduce
+from uhcs_bench import paper, protocol, submission
 
 
 @pytest.fixture

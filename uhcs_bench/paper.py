@@ -2,13 +2,25 @@
 
 DeCost, Lei, Francis and Holm, "High throughput quantitative metallography for complex
 microstructures using deep learning: a case study in ultrahigh carbon steel", Microscopy and
-Microanalysis 25 (2019) 21-29. The numbers of Tables 1, 3 and 4 are those of the authors' draft
-(github.com/bdecost/uhcs-segment); Table 2 is known only from what the text says of it.
+Microanalysis 25 (2019) 21-29. Nobody can recompute them, since the paper's label maps are not
+public; the board shows them as reported. The numbers of Tables 1, 3 and 4 are those of the authors'
+draft (github.com/bdecost/uhcs-segment); Table 2 is known only from what the text says of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+SOURCE_URL = "https://doi.org/10.1017/S1431927618015635"
+DRAFT_URL = "https://github.com/bdecost/uhcs-segment"
+SOURCE = "DeCost, Lei, Francis and Holm (2019); numbers of the authors' draft"
+
+METHOD_NAMES = {
+    "otsu": "Otsu's threshold",
+    "pixelnet-focal": "PixelNet, focal loss",
+    "pixelnet-ce": "PixelNet, cross-entropy",
+    "unet": "U-Net",
+}
 
 METRICS = ("IU", "precision", "recall")
 
@@ -127,3 +139,77 @@ TABLES_WITHOUT_NUMBERS = (
     ClassTable("Microconstituents, U-Net", "microconstituents", "unet", {}, _UNET_NOTE),
 )
 """What the paper mentions or leaves out and `reproduce` runs all the same."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A method's overall numbers on a task, as the paper reports them.
+
+    Attributes
+    ----------
+    method : str
+        Key of `METHOD_NAMES`.
+    table : str
+        Where the numbers stand, for example ``"Table 4"``.
+    IU, AC, ks_score : Published or None
+    classes : dict of str to Published
+        IU by class.
+    """
+
+    method: str
+    table: str
+    IU: Published | None
+    AC: Published | None
+    ks_score: Published | None
+    classes: dict[str, Published]
+
+
+def reported(task: str) -> list[Reported]:
+    """List what the paper reports on a task; methods without numbers are left out.
+
+    Parameters
+    ----------
+    task : {"particles", "microconstituents"}
+
+    Returns
+    -------
+    list of Reported
+        For particles the rows of Table 4, for microconstituents the tables by class that have
+        numbers.
+
+    Examples
+    --------
+    >>> [(row.method, row.IU.mean) for row in reported("particles")]
+    [('otsu', 69.9), ('pixelnet-focal', 72.4)]
+    """
+    if task == "particles":
+        return [
+            Reported(
+                method=method,
+                table="Table 4",
+                IU=cells.get("IU mean"),
+                AC=cells.get("AC"),
+                ks_score=cells.get("KS score"),
+                classes={
+                    name: cells[f"IU {name}"]
+                    for name in ("matrix", "particle")
+                    if f"IU {name}" in cells
+                },
+            )
+            for method, cells in TABLE_4.items()
+        ]
+    return [
+        Reported(
+            method=table.method,
+            table=table.title.partition(".")[0],
+            IU=table.cells["overall"]["IU"],
+            # The paper's overall precision and recall are the pixel accuracy.
+            AC=table.cells["overall"]["precision"],
+            ks_score=None,
+            classes={
+                name: metrics["IU"] for name, metrics in table.cells.items() if name != "overall"
+            },
+        )
+        for table in CLASS_TABLES
+        if table.task == task and table.cells
+    ]
