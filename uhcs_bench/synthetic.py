@@ -1,25 +1,44 @@
-"""A small generated stand-in for both data sets, which needs neither network nor cache.
+"""Micrographs with known truth: a measuring standard, and a stand-in for both data sets.
+
+`particles` and `hypereutectoid` make an image, its exact label map, and what went into them:
+every particle's place and size, the width of the denuded zone. With them a measure, a
+segmentation or a whole procedure can be tested where the right answer is known; see
+`uhcs_bench.calibration`.
 
 A micrograph is made in two steps that share no random numbers: a structure with known truth
-(lengths in micrometres, `Hypereutectoid` or `Particles`), and an image of it (lengths in pixels,
-`Imaging`). Either can grow without changing the other. No pixel of a real micrograph goes in;
-shares, sizes and gray levels are of the order of the real ones, and no score on this set says
+(lengths in micrometres, `uhcs_bench.microstructure`), and an image of it (lengths in pixels,
+`uhcs_bench.acquisition`). Either can change without the other. No pixel of a real micrograph goes
+in; shares, sizes and gray levels are of the order of the real ones, and no score on this set says
 anything about steel.
+
+`catalogue` and `generate` are the 48 micrographs of ``uhcs-bench demo``.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.acquisition import Imaging, acquire
 from uhcs_bench.errors import UsageError
+from uhcs_bench.microstructure import (
+    Hypereutectoid,
+    ParticleField,
+    Placed,
+    Sizes,
+    grow_hypereutectoid,
+    particle_coverage,
+    scatter_particles,
+)
 from uhcs_bench.registry import Entry, HeatTreatment, PixelSize
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.random import Generator
     from numpy.typing import NDArray
 
@@ -27,169 +46,248 @@ N_MICROGRAPHS = 24
 SHAPE = (192, 256)
 PIXEL_UM: dict[protocol.TaskName, float] = {"particles": 0.04, "microconstituents": 0.2}
 
-MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN = range(4)
-"""Labels of the microconstituents."""
+OVERVIEW = Imaging(
+    # Flat cementite is hardly brighter than ferrite, as in the real overviews: there only edges
+    # are bright.
+    ferrite=100.0,
+    cementite=98.0,
+    edge_gain=300.0,
+    edge_px=1.1,
+    shadow=65.0,
+    tilt=50.0,
+    tilt_px=4.0,
+    relief=12.0,
+    relief_px=1.0,
+    scratches=80.0,
+    scratch_depth=15.0,
+    drift=0.06,
+    blur_px=0.6,
+    electrons=4.0,
+)
+"""Imaging of an ordinary micrograph of the microconstituents task."""
 
 _ENTROPY = 0x55484353
 """Start of every seed, arbitrary ("UHCS"). Another one makes another data set."""
-_GAP_PX = 1.5
-"""Free space between particles: over sqrt(2), so that their pixels don't touch even at a corner."""
-_REACH = 3
-"""Grid cells to each side that a node of a smooth field reaches."""
-_ROUNDS = 40
-"""Times that a particle without a place may look for one."""
-_ENTRY_ROUNDS = 4
-"""Rounds after which all particles have begun to look."""
-_TRIES = 8
-"""Spots that a particle without a place looks at in one round."""
+_DENSEST = 0.35
+"""Above this share of area, particles with their gaps no longer find room."""
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Lognormal distribution of equivalent diameters, cut off at both ends.
-
-    A particle's equivalent diameter is that of the circle of equal area.
+@dataclass(frozen=True, eq=False)  # arrays don't compare as a whole
+class Synthetic:
+    """A micrograph and the truth about it.
 
     Attributes
     ----------
-    median_um : float
-        Median of the distribution before it is cut off.
-    log_sd : float
-        Standard deviation of the natural logarithm of the diameter, before it is cut off.
-    smallest_um, largest_um : float
-        No diameter lies outside these.
+    image : ndarray of uint8, shape (rows, columns)
+        Gray levels.
+    labels : ndarray of uint8, shape (rows, columns)
+        Exact label map: what lies at each pixel's centre.
+    cementite : ndarray of float64, shape (rows, columns)
+        Share of cementite in each pixel, which is what was imaged.
+    pixel_size_um : float
+    structure : ParticleField or Hypereutectoid
+        What was stated.
+    placed : Placed
+        The particles that were drawn, also those outside the image that reach into it.
+    denuded_um : ndarray of float64, shape (rows, columns), or None
+        Stated width of the denuded zone whose outer edge runs through a pixel, measured from the
+        network's outline; None for a field of particles.
     """
 
-    median_um: float
-    log_sd: float
-    smallest_um: float
-    largest_um: float
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    cementite: NDArray[np.float64]
+    pixel_size_um: float
+    structure: ParticleField | Hypereutectoid
+    placed: Placed
+    denuded_um: NDArray[np.float64] | None = None
+
+    @property
+    def diameters_um(self) -> NDArray[np.float64]:
+        """Equivalent diameters of the particles whose centres lie in the image: its true sizes."""
+        inside = self.placed.within((self.labels.shape[0], self.labels.shape[1]))
+        return np.asarray(self.placed.diameter[inside] * self.pixel_size_um)
+
+    @property
+    def number_density_um(self) -> float:
+        """Particles per square micrometre, by their centres."""
+        return self.diameters_um.size / (self.labels.size * self.pixel_size_um**2)
 
 
-@dataclass(frozen=True)
-class Particles:
-    """A field of spheroidised cementite particles in ferrite.
+def particles(
+    seed: int | Generator,
+    shape: tuple[int, int] = (475, 645),
+    pixel_size_um: float = 0.04,
+    sizes: Sizes | None = None,
+    *,
+    area_share: float = 0.15,
+    longest_aspect: float = 1.8,
+    irregularity: float = 0.05,
+    imaging: Imaging | None = None,
+) -> Synthetic:
+    """Make a micrograph of spheroidised cementite with known particle sizes.
 
-    Attributes
+    Diameters are drawn from a stated lognormal distribution. Particles are placed at random,
+    without overlap and with a gap of `uhcs_bench.microstructure.GAP_PX`, so that every particle is
+    a connected component of the label map, and the other way round, but for those that are too
+    small to hold a pixel's centre.
+
+    Parameters
     ----------
-    sizes : Sizes
-    area_share : float
+    seed : int or Generator
+        The same seed gives the same micrograph.
+    shape : tuple of int, optional
+        Rows and columns.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres.
+    sizes : Sizes, optional
+        Distribution of equivalent diameters.
+    area_share : float, optional
         Share of the field that particles cover, on average over many fields.
-    longest_aspect : float
+    longest_aspect : float, optional
         Aspect ratios are uniform from 1 to this.
+    irregularity : float, optional
+        Standard deviation of three- and fourfold bumps of an outline, relative to its radius.
+    imaging : Imaging, optional
+        How the image comes from the structure.
+
+    Returns
+    -------
+    Synthetic
+        Labels are those of the particle task.
+
+    Raises
+    ------
+    UsageError
+        If the numbers describe no field; all that is wrong with them is said at once.
+
+    Examples
+    --------
+    >>> from uhcs_bench.particles import measure_particles, size_distribution
+    >>> sizes = Sizes(median_um=0.5, log_sd=0.3, smallest_um=0.2, largest_um=1.2)
+    >>> made = particles(7, (400, 400), 0.04, sizes)
+    >>> round(float(made.diameters_um.mean()), 2)
+    0.52
+    >>> measured = size_distribution(measure_particles(made.labels, made.pixel_size_um))
+    >>> round(measured.diameters.mean.um.value, 2)
+    0.52
     """
+    structure = ParticleField(sizes or Sizes(), area_share, longest_aspect, irregularity)
+    _check(shape, pixel_size_um, _field_problems(structure))
+    structure_rng, imaging_rng = np.random.default_rng(seed).spawn(2)
+    placed = scatter_particles(structure_rng, structure, shape, pixel_size_um)
+    cementite = particle_coverage(placed, shape)
+    return Synthetic(
+        image=acquire(imaging_rng, imaging or Imaging(), cementite),
+        labels=(cementite >= 0.5).astype(np.uint8),
+        cementite=cementite,
+        pixel_size_um=pixel_size_um,
+        structure=structure,
+        placed=placed,
+    )
 
-    sizes: Sizes
-    area_share: float
-    longest_aspect: float
 
+def hypereutectoid(
+    seed: int | Generator,
+    shape: tuple[int, int] = (484, 645),
+    pixel_size_um: float = 0.2,
+    structure: Hypereutectoid | None = None,
+    *,
+    imaging: Imaging | None = None,
+) -> Synthetic:
+    """Make a micrograph with network, denuded zone of known width, spheroidite and laths.
 
-@dataclass(frozen=True)
-class Hypereutectoid:
-    """Grains with a network, denuded zones beside it, spheroidite and Widmanstatten laths.
-
-    Attributes
+    Parameters
     ----------
-    grain_um : float
-        Square root of the mean grain area.
-    roughness_um : float
-        Root mean square deviation of a grain boundary from a plane.
-    network_um : float
-        Median thickness of the network away from triple junctions.
-    network_log_sd : float
-        Standard deviation of the natural logarithm of the thickness along the network.
-    denuded_um : float
-        Median distance from the network to the spheroidite.
-    denuded_log_sd : float
-        Standard deviation of the natural logarithm of that distance.
-    lath_share : float
-        Share of the image that laths are to cover; less where they cross or lack room.
-    lath_um : tuple of float
-        Shortest and longest lath.
-    lath_width_um : float
-        Mean width of a lath at its root.
-    particles : Particles
-        What fills the spheroidite.
+    seed : int or Generator
+        The same seed gives the same micrograph.
+    shape : tuple of int, optional
+        Rows and columns.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres.
+    structure : Hypereutectoid, optional
+        Grain size, thickness of the network, width of the zone and what else there is. With
+        ``denuded_log_sd=0``, as it is unless told, every point of the zone's outer edge lies at one
+        distance from the network's outline, except where a lath takes the zone's place.
+    imaging : Imaging, optional
+        How the image comes from the structure; `OVERVIEW` unless told.
+
+    Returns
+    -------
+    Synthetic
+        Labels are those of the microconstituents task. Spheroidite covers the particles and what
+        lies between them.
+
+    Raises
+    ------
+    UsageError
+        If the numbers describe no structure; all that is wrong with them is said at once.
+
+    Examples
+    --------
+    >>> from uhcs_bench.denuded_zone import unobstructed_widths, width_distribution
+    >>> made = hypereutectoid(7, (300, 400), structure=Hypereutectoid(denuded_um=2.0))
+    >>> zone = width_distribution(unobstructed_widths(made.labels), made.pixel_size_um)
+    >>> round(zone.median.um.value, 1)
+    2.0
     """
-
-    grain_um: float
-    roughness_um: float
-    network_um: float
-    network_log_sd: float
-    denuded_um: float
-    denuded_log_sd: float
-    lath_share: float
-    lath_um: tuple[float, float]
-    lath_width_um: float
-    particles: Particles
-
-
-@dataclass(frozen=True)
-class Imaging:
-    """How a secondary-electron image comes from the structure.
-
-    Lengths are in pixels, signals in gray levels.
-
-    Attributes
-    ----------
-    ferrite, cementite : float
-        Signal of a wide flat region of each phase.
-    edge_gain : float
-        What the edge effect adds to cementite: half of it at a straight edge, most of it on a
-        small particle.
-    edge_px : float
-        Length over which the edge effect fades.
-    shadow : float
-        What ferrite loses at the foot of cementite that stands proud of it, on the same scale as
-        `edge_gain`.
-    tilt : float
-        What a slope gains that faces the detector, beyond the image's top edge, and loses that
-        faces away.
-    relief, relief_px : float
-        Standard deviation and length of the etched ferrite's texture.
-    drift : float
-        Standard deviation of the slow relative drift of the signal over the image.
-    blur_px : float
-        Standard deviation of the beam.
-    electrons : float
-        Detected electrons per gray level: the shot noise's variance is the signal divided by this.
-    read_noise : float
-        Standard deviation of the noise that does not depend on the signal.
-    """
-
-    ferrite: float
-    cementite: float
-    edge_gain: float
-    edge_px: float
-    shadow: float
-    tilt: float
-    relief: float
-    relief_px: float
-    drift: float
-    blur_px: float
-    electrons: float
-    read_noise: float
+    structure = structure or Hypereutectoid()
+    _check(shape, pixel_size_um, _hypereutectoid_problems(structure))
+    structure_rng, imaging_rng = np.random.default_rng(seed).spawn(2)
+    grown = grow_hypereutectoid(structure_rng, structure, shape, pixel_size_um)
+    return Synthetic(
+        image=acquire(imaging_rng, imaging or OVERVIEW, grown.cementite),
+        labels=grown.labels,
+        cementite=grown.cementite,
+        pixel_size_um=pixel_size_um,
+        structure=structure,
+        placed=grown.placed,
+        denuded_um=grown.denuded_um,
+    )
 
 
-@dataclass(frozen=True)
-class Placed:
-    """Particles in their places, as ellipses: five arrays of one length, in pixels and radians.
+def _check(shape: tuple[int, int], pixel_size_um: float, problems: Iterator[str]) -> None:
+    found = []
+    if len(shape) != 2 or min(shape) < 1:
+        found.append(f"shape {shape} is not a number of rows and one of columns, from 1 on")
+    if not 0 < pixel_size_um < math.inf:
+        found.append(f"pixel_size_um is {pixel_size_um}, and must be above 0")
+    found += problems
+    if found:
+        raise UsageError("Can't make that micrograph: " + "; ".join(found) + ".")
 
-    Attributes
-    ----------
-    row, column : ndarray of float64
-        Centres; a pixel's centre has integer coordinates.
-    major, minor : ndarray of float64
-        Semi-axes.
-    angle : ndarray of float64
-        From the column axis to the major axis.
-    """
 
-    row: NDArray[np.float64]
-    column: NDArray[np.float64]
-    major: NDArray[np.float64]
-    minor: NDArray[np.float64]
-    angle: NDArray[np.float64]
+def _field_problems(structure: ParticleField) -> Iterator[str]:
+    sizes = structure.sizes
+    if not 0 < sizes.smallest_um < sizes.largest_um < math.inf:
+        yield (
+            f"smallest_um {sizes.smallest_um} and largest_um {sizes.largest_um} of the sizes must "
+            "be above 0, the first below the second"
+        )
+    elif not sizes.smallest_um <= sizes.median_um <= sizes.largest_um:
+        yield f"median_um {sizes.median_um} of the sizes lies outside smallest_um to largest_um"
+    if not 0 < sizes.log_sd < math.inf:
+        yield f"log_sd of the sizes is {sizes.log_sd}, and must be above 0"
+    if not 0 <= structure.area_share <= _DENSEST:
+        yield f"area_share is {structure.area_share}, and must be from 0 to {_DENSEST}"
+    if not 1 <= structure.longest_aspect < math.inf:
+        yield f"longest_aspect is {structure.longest_aspect}, and must be 1 or more"
+    if not 0 <= structure.irregularity <= 0.2:
+        yield f"irregularity is {structure.irregularity}, and must be from 0 to 0.2"
+
+
+def _hypereutectoid_problems(structure: Hypereutectoid) -> Iterator[str]:
+    for name in ("grain_um", "roughness_um", "network_um", "denuded_um", "lath_width_um"):
+        value = getattr(structure, name)
+        if not 0 < value < math.inf:
+            yield f"{name} is {value}, and must be above 0"
+    for name in ("network_log_sd", "denuded_log_sd", "lath_share"):
+        value = getattr(structure, name)
+        if not 0 <= value < 1:
+            yield f"{name} is {value}, and must be from 0 to below 1"
+    if not 0 < structure.lath_um[0] <= structure.lath_um[1] < math.inf:
+        yield f"lath_um is {structure.lath_um}, and must be two lengths, the shorter one first"
+    yield from _field_problems(structure.particles)
 
 
 def catalogue(task: str) -> tuple[Entry, ...]:
@@ -270,45 +368,41 @@ def generate(entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     >>> image.shape, image.dtype, sorted(set(labels.flat)) == [0, 1, 2, 3]
     ((192, 256), dtype('uint8'), True)
     """
-    structure_rng, imaging_rng = _generators(entry)
-    pixel_um = PIXEL_UM[entry.task]
-    if entry.task == "particles":
-        field = draw_particles(structure_rng)
-        anywhere = np.full(entry.shape, np.inf)
-        placed = place_particles(structure_rng, field, anywhere, pixel_um)
-        cementite = rasterise(placed, entry.shape)
-        labels = cementite.astype(np.uint8)
-        imaging = draw_particle_imaging(imaging_rng)
-    else:
-        structure = draw_hypereutectoid(structure_rng)
-        labels, cementite = grow_hypereutectoid(structure_rng, structure, entry.shape, pixel_um)
-        imaging = draw_overview_imaging(imaging_rng)
-    return acquire(imaging_rng, imaging, cementite), labels
-
-
-def _generators(entry: Entry) -> tuple[Generator, Generator]:
     if entry.version != protocol.SYNTHETIC_VERSION:
         raise UsageError(
             f"{entry.id!r} is a real micrograph and can't be generated. "
             "The entries that can are those of uhcs_bench.synthetic.catalogue."
         )
     position = list(protocol.TASKS).index(entry.task), int(entry.id.rsplit("-", 1)[1])
-    seeds = np.random.SeedSequence(_ENTROPY, spawn_key=position).spawn(2)
-    structure, imaging = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
-    return structure, imaging
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(_ENTROPY, spawn_key=position)))
+    if entry.task == "particles":
+        field, imaging = draw_particles(rng), draw_particle_imaging(rng)
+        made = particles(
+            rng,
+            entry.shape,
+            PIXEL_UM[entry.task],
+            field.sizes,
+            area_share=field.area_share,
+            longest_aspect=field.longest_aspect,
+            irregularity=field.irregularity,
+            imaging=imaging,
+        )
+    else:
+        structure, imaging = draw_hypereutectoid(rng), draw_overview_imaging(rng)
+        made = hypereutectoid(rng, entry.shape, PIXEL_UM[entry.task], structure, imaging=imaging)
+    return made.image, made.labels
 
 
-def draw_particles(rng: Generator) -> Particles:
+def draw_particles(rng: Generator) -> ParticleField:
     """Draw the conditions of a micrograph of the particle task."""
-    return Particles(
+    return ParticleField(
         sizes=Sizes(
-            median_um=math.exp(rng.uniform(math.log(0.18), math.log(0.42))),
-            log_sd=rng.uniform(0.35, 0.55),
+            median_um=math.exp(rng.uniform(math.log(0.18), math.log(0.36))),
+            log_sd=rng.uniform(0.4, 0.6),
             smallest_um=0.08,
             largest_um=1.2,
         ),
         area_share=rng.uniform(0.10, 0.20),
-        longest_aspect=1.8,
     )
 
 
@@ -324,14 +418,12 @@ def draw_hypereutectoid(rng: Generator) -> Hypereutectoid:
         denuded_um=rng.uniform(0.7, 2.3),
         denuded_log_sd=0.2,
         lath_share=rng.uniform(0.015, 0.055),
-        lath_um=(4.0, 20.0),
         lath_width_um=rng.uniform(0.4, 0.6),
-        particles=Particles(
+        particles=ParticleField(
             sizes=Sizes(
-                median_um=rng.uniform(0.6, 0.9), log_sd=0.4, smallest_um=0.4, largest_um=1.8
+                median_um=rng.uniform(0.55, 0.85), log_sd=0.45, smallest_um=0.35, largest_um=2.0
             ),
             area_share=rng.uniform(0.1, 0.16),
-            longest_aspect=1.8,
         ),
     )
 
@@ -339,395 +431,38 @@ def draw_hypereutectoid(rng: Generator) -> Hypereutectoid:
 def draw_particle_imaging(rng: Generator) -> Imaging:
     """Draw the imaging conditions of a micrograph of the particle task."""
     return Imaging(
-        ferrite=rng.uniform(75.0, 120.0),
-        cementite=rng.uniform(150.0, 205.0),
-        edge_gain=rng.uniform(60.0, 150.0),
-        edge_px=rng.uniform(1.0, 1.8),
-        shadow=rng.uniform(50.0, 110.0),
-        tilt=rng.uniform(20.0, 90.0),
-        relief=rng.uniform(12.0, 36.0),
-        relief_px=rng.uniform(0.9, 1.6),
-        drift=rng.uniform(0.02, 0.18),
-        blur_px=rng.uniform(0.4, 0.9),
-        electrons=rng.uniform(1.0, 6.0),
-        read_noise=3.0,
+        ferrite=rng.uniform(75.0, 115.0),
+        cementite=rng.uniform(185.0, 235.0),
+        edge_gain=rng.uniform(40.0, 110.0),
+        edge_px=rng.uniform(1.0, 2.0),
+        shadow=rng.uniform(40.0, 110.0),
+        tilt=rng.uniform(10.0, 60.0),
+        tilt_px=rng.uniform(4.0, 7.0),
+        relief=rng.uniform(22.0, 48.0),
+        relief_px=rng.uniform(0.8, 1.6),
+        scratches=rng.uniform(0.0, 600.0),
+        scratch_depth=rng.uniform(10.0, 35.0),
+        drift=rng.uniform(0.01, 0.10),
+        blur_px=rng.uniform(0.5, 1.2),
+        electrons=math.exp(rng.uniform(math.log(1.0), math.log(30.0))),
     )
 
 
 def draw_overview_imaging(rng: Generator) -> Imaging:
     """Draw the imaging conditions of a micrograph of the microconstituents task."""
     ferrite = rng.uniform(85.0, 120.0)
-    return Imaging(
+    return replace(
+        OVERVIEW,
         ferrite=ferrite,
-        # Flat cementite is hardly brighter than ferrite, as in the real overviews: there only
-        # edges are bright.
         cementite=ferrite + rng.uniform(-15.0, 12.0),
-        edge_gain=rng.uniform(160.0, 280.0),
+        edge_gain=rng.uniform(200.0, 360.0),
         edge_px=rng.uniform(0.9, 1.3),
         shadow=rng.uniform(40.0, 90.0),
         tilt=rng.uniform(20.0, 80.0),
-        relief=rng.uniform(12.0, 26.0),
+        relief=rng.uniform(6.0, 18.0),
         relief_px=rng.uniform(0.8, 1.3),
+        scratches=rng.uniform(0.0, 150.0),
         drift=rng.uniform(0.02, 0.10),
-        blur_px=rng.uniform(0.4, 0.7),
+        blur_px=rng.uniform(0.4, 0.8),
         electrons=rng.uniform(1.5, 6.0),
-        read_noise=3.0,
     )
-
-
-def smooth_field(rng: Generator, shape: tuple[int, int], length_px: float) -> NDArray[np.float64]:
-    """Draw a Gaussian random field of zero mean and unit variance everywhere.
-
-    Parameters
-    ----------
-    rng : Generator
-    shape : tuple of int
-    length_px : float
-        Distance at which the correlation has fallen to exp(-1/4).
-
-    Returns
-    -------
-    ndarray of float64
-
-    Examples
-    --------
-    >>> field = smooth_field(np.random.Generator(np.random.PCG64(1)), (30, 40), 5.0)
-    >>> field.shape, bool(np.abs(np.diff(field)).max() < 0.8)
-    ((30, 40), True)
-    """
-    n_nodes = [math.floor((n - 1) / length_px) + 1 + 2 * _REACH for n in shape]
-    nodes = rng.standard_normal(n_nodes)
-    return _spread(_spread(nodes, shape[0], length_px).T, shape[1], length_px).T
-
-
-def _spread(nodes: NDArray[np.float64], n: int, length_px: float) -> NDArray[np.float64]:
-    """Go from a grid of spacing `length_px` to `n` rows, at a cost independent of that length."""
-    position = np.arange(n) / length_px
-    before = np.floor(position).astype(np.intp)
-    offsets = np.arange(2 * _REACH + 1)
-    weights = np.exp(-(((position - before)[:, None] + _REACH - offsets) ** 2))
-    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
-    rows = np.zeros((n, nodes.shape[1]))
-    for offset in offsets:
-        rows += weights[:, offset, None] * nodes[before + offset]
-    return rows
-
-
-def draw_diameters(rng: Generator, sizes: Sizes, n: int) -> NDArray[np.float64]:
-    """Draw equivalent diameters in micrometres, in no order."""
-    from scipy.special import ndtri
-
-    low, high = _cut_off(sizes)
-    quantiles = ndtri(rng.uniform(_normal_cdf(low), _normal_cdf(high), n))
-    diameters: NDArray[np.float64] = sizes.median_um * np.exp(sizes.log_sd * quantiles)
-    return diameters
-
-
-def _cut_off(sizes: Sizes) -> tuple[float, float]:
-    low, high = (
-        math.log(limit / sizes.median_um) / sizes.log_sd
-        for limit in (sizes.smallest_um, sizes.largest_um)
-    )
-    return low, high
-
-
-def _normal_cdf(x: float) -> float:
-    return 0.5 * math.erfc(-x / math.sqrt(2.0))
-
-
-def _mean_area_um2(sizes: Sizes) -> float:
-    low, high = _cut_off(sizes)
-    twice = 2.0 * sizes.log_sd
-    kept = (_normal_cdf(high - twice) - _normal_cdf(low - twice)) / (
-        _normal_cdf(high) - _normal_cdf(low)
-    )
-    return math.pi / 4.0 * sizes.median_um**2 * math.exp(twice * sizes.log_sd) * kept
-
-
-def place_particles(
-    rng: Generator, particles: Particles, clearance: NDArray[np.float64], pixel_um: float
-) -> Placed:
-    """Draw particles and put them where they neither overlap nor touch.
-
-    Parameters
-    ----------
-    rng : Generator
-    particles : Particles
-    clearance : ndarray of float64
-        Distance in pixels from each pixel to what no particle may touch: 0 there, infinite if
-        there is nothing.
-    pixel_um : float
-
-    Returns
-    -------
-    Placed
-        Largest first. The image's border may cut them. A field too dense to hold all has fewer of
-        the small ones.
-    """
-    field_um2 = np.count_nonzero(clearance) * pixel_um**2
-    n = round(particles.area_share * field_um2 / _mean_area_um2(particles.sizes))
-    radius = -np.sort(-draw_diameters(rng, particles.sizes, n)) / (2.0 * pixel_um)
-    stretch = np.sqrt(rng.uniform(1.0, particles.longest_aspect, n))
-    major, minor = radius * stretch, radius / stretch
-    angle = rng.uniform(0.0, math.pi, n)
-
-    pixels = np.argsort(-clearance, axis=None, kind="stable")
-    # A centre lies up to half a pixel's diagonal away from where its clearance was measured.
-    needed = major + _GAP_PX + math.sqrt(0.5)
-    n_spots = np.searchsorted(-clearance.ravel()[pixels], -needed, side="right")
-
-    centres = np.empty((n, 2))
-    placed = np.zeros(n, bool)
-    for in_round in range(_ROUNDS):
-        # Small ones come in later, when the large ones, which have fewer spots, have theirs.
-        admitted = np.arange(n) < n * (in_round + 1) / _ENTRY_ROUNDS
-        looking = np.repeat(np.flatnonzero(admitted & ~placed & (n_spots > 0)), _TRIES)
-        chosen = pixels[rng.integers(n_spots[looking])]
-        spots = np.stack(np.divmod(chosen, clearance.shape[1]), axis=1)
-        spots = spots + rng.uniform(-0.5, 0.5, spots.shape)
-
-        taken, _ = _clashes(spots, major[looking], centres[placed], major[placed])
-        vacant = np.delete(np.arange(looking.size), taken)
-        new, first = np.unique(looking[vacant], return_index=True)
-        centres[new] = spots[vacant[first]]
-        # Of two newcomers that clash, the larger one stays.
-        one, other = _clashes(centres[new], major[new], centres[new], major[new])
-        placed[new] = True
-        placed[new[other[one < other]]] = False
-        if placed.all():
-            break
-    row, column = centres[placed].T
-    return Placed(row, column, major[placed], minor[placed], angle[placed])
-
-
-def _clashes(
-    at: NDArray[np.float64],
-    radius: NDArray[np.float64],
-    there: NDArray[np.float64],
-    radius_there: NDArray[np.float64],
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Find which circles here come too near to which circles there."""
-    from scipy.spatial import cKDTree
-
-    reach = radius.max(initial=0.0) + radius_there.max(initial=0.0) + _GAP_PX
-    near = cKDTree(at).sparse_distance_matrix(cKDTree(there), reach, output_type="ndarray")
-    clash = near["v"] <= radius[near["i"]] + radius_there[near["j"]] + _GAP_PX
-    return near["i"][clash], near["j"][clash]
-
-
-def rasterise(placed: Placed, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Mark the pixels whose centres lie in a particle.
-
-    Examples
-    --------
-    >>> one = np.ones(1)
-    >>> rasterise(Placed(one, 2 * one, 2 * one, one, 0 * one), (3, 5)).astype(int)
-    array([[0, 0, 1, 0, 0],
-           [1, 1, 1, 1, 1],
-           [0, 0, 1, 0, 0]])
-    """
-    # Each particle's box of pixels, one box after the other, so that no loop over particles is
-    # needed.
-    side = 2 * np.ceil(placed.major).astype(np.intp) + 3
-    n_pixels = side**2
-    owner = np.repeat(np.arange(side.size), n_pixels)
-    within = np.arange(n_pixels.sum()) - np.repeat(np.cumsum(n_pixels) - n_pixels, n_pixels)
-    down, right = np.divmod(within, side[owner])
-    row = np.rint(placed.row).astype(np.intp)[owner] + down - side[owner] // 2
-    column = np.rint(placed.column).astype(np.intp)[owner] + right - side[owner] // 2
-
-    y, x = row - placed.row[owner], column - placed.column[owner]
-    sine, cosine = np.sin(placed.angle)[owner], np.cos(placed.angle)[owner]
-    along = (x * cosine + y * sine) / placed.major[owner]
-    across = (y * cosine - x * sine) / placed.minor[owner]
-    inside = (along**2 + across**2 <= 1.0) & _in_frame(row, column, shape)
-    mask = np.zeros(shape, bool)
-    mask[row[inside], column[inside]] = True
-    return mask
-
-
-def _in_frame(
-    row: NDArray[np.intp], column: NDArray[np.intp], shape: tuple[int, int]
-) -> NDArray[np.bool_]:
-    return (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
-
-
-def grow_hypereutectoid(
-    rng: Generator, structure: Hypereutectoid, shape: tuple[int, int], pixel_um: float
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Make a label map of the microconstituents and say where cementite is.
-
-    Parameters
-    ----------
-    rng : Generator
-    structure : Hypereutectoid
-    shape : tuple of int
-    pixel_um : float
-
-    Returns
-    -------
-    labels : ndarray of uint8
-    cementite : ndarray of bool
-        Network, laths, and the particles of the spheroidite.
-    """
-    from scipy.ndimage import distance_transform_edt
-
-    grains, network = _grains_and_network(rng, structure, shape, pixel_um)
-    to_network = distance_transform_edt(~network)
-    denuded_px = structure.denuded_um / pixel_um
-    rough = smooth_field(rng, shape, max(denuded_px, 2.0))
-    denuded = to_network <= denuded_px * np.exp(structure.denuded_log_sd * rough)
-    laths = _laths(rng, structure, grains, to_network, pixel_um)
-
-    labels = np.full(shape, SPHEROIDITE, np.uint8)
-    labels[denuded] = MATRIX
-    labels[laths] = WIDMANSTATTEN
-    labels[network] = NETWORK
-
-    clearance = distance_transform_edt(labels == SPHEROIDITE)
-    placed = place_particles(rng, structure.particles, clearance, pixel_um)
-    return labels, network | laths | rasterise(placed, shape)
-
-
-def _grains_and_network(
-    rng: Generator, structure: Hypereutectoid, shape: tuple[int, int], pixel_um: float
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    from scipy.spatial import cKDTree
-
-    grain_px = structure.grain_um / pixel_um
-    # One seed in each cell of a grid makes grains of about one size; its odd rows are shifted by
-    # half a cell, so that boundaries meet in threes. From two cells outside the frame a seed no
-    # longer reaches into it.
-    cells = np.stack(
-        np.meshgrid(*(np.arange(-2.0, n / grain_px + 3.0) for n in shape), indexing="ij"), axis=-1
-    ).reshape(-1, 2)
-    cells[:, 1] += 0.5 * (cells[:, 0] % 2.0)
-    seeds = (cells + rng.uniform(size=2) + rng.uniform(-0.45, 0.45, cells.shape)) * grain_px
-
-    roughness_px = structure.roughness_um / pixel_um
-    points = np.moveaxis(np.indices(shape, np.float64), 0, -1).copy()
-    for axis in range(2):
-        points[..., axis] += roughness_px * smooth_field(rng, shape, 5.0 * roughness_px)
-    distance, nearest = cKDTree(seeds).query(points, k=3)
-    between = np.linalg.norm(seeds[nearest[..., 0]] - seeds[nearest[..., 1]], axis=-1)
-    to_boundary = (distance[..., 1] ** 2 - distance[..., 0] ** 2) / (2.0 * between)
-
-    # Most of the thickness varies over a good part of a grain's edge, some over the thickness
-    # itself.
-    network_px = structure.network_um / pixel_um
-    varying = 0.9 * smooth_field(rng, shape, grain_px / 4.0)
-    varying += math.sqrt(1.0 - 0.9**2) * smooth_field(rng, shape, network_px)
-    # The network is thickest where three grains meet.
-    junction = 1.5 * np.exp(-(distance[..., 2] - distance[..., 0]) / (0.1 * grain_px))
-    thickness = network_px * np.exp(structure.network_log_sd * varying) * (1.0 + junction)
-    return nearest[..., 0], to_boundary < thickness / 2.0
-
-
-def _laths(
-    rng: Generator,
-    structure: Hypereutectoid,
-    grains: NDArray[np.intp],
-    to_network: NDArray[np.float64],
-    pixel_um: float,
-) -> NDArray[np.bool_]:
-    """Grow needles from the network into some grains, along two directions in each."""
-    shortest, longest = (length / pixel_um for length in structure.lath_um)
-    mean_area = (shortest + longest) / 2.0 * structure.lath_width_um / pixel_um
-    n = max(1, round(structure.lath_share * grains.size / mean_area))
-
-    visible = np.unique(grains[to_network > shortest])
-    bearing = rng.permutation(visible)[: math.ceil(0.5 * visible.size)]
-    roots = np.argwhere((to_network > 0.0) & (to_network < 2.0) & np.isin(grains, bearing))
-    if not roots.size:
-        return np.zeros(grains.shape, bool)
-    # Most roots point back into the network or along it, hence many candidates; the first n with
-    # room are taken.
-    root = roots[rng.integers(len(roots), size=20 * n)]
-    grain = grains[root[:, 0], root[:, 1]]
-    # A grain has few habit planes, so that its laths are parallel or cross at one angle.
-    habit = rng.uniform(0.0, 2.0 * math.pi, grains.max() + 1)
-    angle = habit[grain] + rng.choice(
-        [0.0, 1.1, math.pi, math.pi + 1.1], grain.size, p=[0.4, 0.1, 0.4, 0.1]
-    )
-    angle += rng.normal(0.0, 0.03, grain.size)
-    direction = np.stack([np.sin(angle), np.cos(angle)], axis=1)
-
-    steps = np.arange(math.ceil(longest))
-    path = np.rint(root[:, None] + steps[:, None] * direction[:, None]).astype(np.intp)
-    framed = _in_frame(path[..., 0], path[..., 1], grains.shape)
-    path[~framed] = 0
-    here = path[..., 0], path[..., 1]
-    free = framed & (to_network[here] > 0.0) & (grains[here] == grain[:, None])
-    room = np.logical_and.accumulate(free, axis=1).sum(axis=1)
-    length = np.minimum(rng.uniform(shortest, longest, grain.size), room)
-    tip = np.rint(root + length[:, None] * direction).astype(np.intp)
-    tip = np.clip(tip, 0, np.array(grains.shape) - 1)
-    inward = to_network[tip[:, 0], tip[:, 1]] >= 0.4 * length
-    taken = np.flatnonzero((length >= shortest) & inward)[:n]
-
-    half_width = structure.lath_width_um / pixel_um / 2.0 * rng.uniform(0.7, 1.3, taken.size)
-    return _rasterise_needles(
-        root[taken], direction[taken], length[taken], half_width, grains.shape
-    )
-
-
-def _rasterise_needles(
-    root: NDArray[np.intp],
-    direction: NDArray[np.float64],
-    length: NDArray[np.float64],
-    half_width: NDArray[np.float64],
-    shape: tuple[int, int],
-) -> NDArray[np.bool_]:
-    """Mark the pixels whose centres lie in a needle, which tapers over its last quarter."""
-    reach = math.ceil(half_width.max(initial=0.0)) + 1
-    around = np.indices((2 * reach + 1, 2 * reach + 1)).reshape(2, -1).T - reach
-    steps = np.arange(math.ceil(length.max(initial=0.0)) + 1)
-    # Axes: needle, step along it, pixel around that point, coordinate.
-    axis = np.rint(root[:, None] + steps[:, None] * direction[:, None]).astype(np.intp)
-    pixels = axis[:, :, None] + around
-    row, column = np.moveaxis(pixels - root[:, None, None], -1, 0)
-    sine, cosine = direction.T[:, :, None, None]
-    along = (row * sine + column * cosine) / length[:, None, None]
-    across = row * cosine - column * sine
-    # A needle thinner than a pixel's diagonal would fall apart into specks.
-    half = half_width[:, None, None] * np.minimum(1.0, 4.0 * (1.0 - along))
-    inside = (np.abs(across) <= np.maximum(half, math.sqrt(0.5))) & (along >= 0.0) & (along <= 1.0)
-    pixels = pixels[inside & _in_frame(pixels[..., 0], pixels[..., 1], shape)]
-    mask = np.zeros(shape, bool)
-    mask[pixels[:, 0], pixels[:, 1]] = True
-    return mask
-
-
-def acquire(rng: Generator, imaging: Imaging, cementite: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Image a structure with secondary electrons.
-
-    Parameters
-    ----------
-    rng : Generator
-    imaging : Imaging
-    cementite : ndarray of bool
-        Where cementite is; the rest is ferrite.
-
-    Returns
-    -------
-    ndarray of uint8
-    """
-    from scipy.ndimage import gaussian_filter
-
-    shape = cementite.shape
-    solid = cementite.astype(np.float64)
-    # Share of cementite around each pixel: electrons leave more easily where there is less of it,
-    # and less easily at its foot.
-    around = gaussian_filter(solid, imaging.edge_px)
-    bright = imaging.cementite + imaging.edge_gain * (1.0 - around)
-    dark = imaging.ferrite - imaging.shadow * around
-    dark += imaging.relief * smooth_field(rng, shape, imaging.relief_px)
-    slope = imaging.edge_px * np.gradient(around, axis=0)
-    signal = np.where(cementite, bright, dark) + imaging.tilt * slope
-    signal = gaussian_filter(signal, imaging.blur_px)
-    signal *= 1.0 + imaging.drift * smooth_field(rng, shape, max(shape) / 2.0)
-    # Shot noise by its Gaussian limit, which holds from some ten electrons per pixel on.
-    variance = np.maximum(signal, 0.0) / imaging.electrons + imaging.read_noise**2
-    signal += np.sqrt(variance) * rng.standard_normal(shape)
-    image: NDArray[np.uint8] = np.rint(np.clip(signal, 0.0, 255.0)).astype(np.uint8)
-    return image
