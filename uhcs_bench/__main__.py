@@ -2,4 +2,5 @@
 
 from uhcs_bench.cli import main
 
-main(prog_name="uhcs-bench")
+if __name__ == "__main__":
+    main(prog_name="uhcs-bench")

@@ -1,0 +1,106 @@
+"""Configuration of the documentation site: ``sphinx-build -W docs docs/_build/html``."""
+
+from __future__ import annotations
+
+import sys
+import types
+import warnings
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# The baselines are not a part of the installed package.
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+import pictures  # noqa: E402
+
+import uhcs_bench  # noqa: E402
+
+project = "uhcs-bench"
+author = "The uhcs-bench developers"
+copyright = author  # noqa: A001
+version = release = uhcs_bench.__version__
+
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_click",
+    "sphinx_copybutton",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "jupyter_execute"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+nb_execution_mode = "cache"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+
+# numpydoc also reads docstrings of what a module imports, and wonders at their sections.
+warnings.filterwarnings("ignore", message="Unknown section", module="numpydoc")
+
+autosummary_generate = True
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"  # numpydoc's sections say them
+numpydoc_show_class_members = False
+# What is typed, but not what it answers.
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "uhcs-bench"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
+# Only the API has enough pages for a list of its own.
+html_sidebars = {
+    "[!g]*": [],
+    "data/*": [],
+    "api": ["sidebar-nav-bs"],
+    "generated/*": ["sidebar-nav-bs"],
+}
+html_theme_options = {
+    "header_links_before_dropdown": 4,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
+    "show_prev_next": True,
+    "show_nav_level": 2,
+}
+
+
+def setup(app):
+    app.connect("builder-inited", lambda _: pictures.write(HERE / "generated"))
+    app.connect("sphinx-click-process-epilog", show_examples)
+    app.connect("autodoc-skip-member", skip_aliases)
+
+
+def skip_aliases(app, what, name, obj, skip, options):  # noqa: ARG001
+    """Leave out aliases such as dict[str, Any], which numpydoc takes for classes."""
+    return True if isinstance(obj, types.GenericAlias) else None
+
+
+def show_examples(app, context, lines):  # noqa: ARG001
+    """Show what stands below a command's options as code; exit codes where they are its own."""
+    shown = sections(context.command.epilog)
+    if context.parent is not None:
+        known = sections(context.parent.command.epilog).items()
+        shown = {title: body for title, body in shown.items() if (title, body) not in known}
+    lines[:] = [
+        line
+        for title, body in shown.items()
+        for line in (f".. rubric:: {title}", "", ".. code-block:: text", "", *body, "")
+    ]
+
+
+def sections(epilog):
+    """Titles, which end in a colon, with the indented lines below."""
+    found = {}
+    for line in (epilog or "").replace("\b", "").splitlines():
+        if line.endswith(":") and not line.startswith(" "):
+            body = found.setdefault(line.removesuffix(":"), [])
+        elif line.strip():
+            body.append(line)
+    return found

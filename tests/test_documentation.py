@@ -1,0 +1,368 @@
+"""The documentation: each block of code is run, outputs are compared, the site and notebook work.
+
+Blocks of a page are run in their order, in one folder and one Python namespace. ``python`` blocks
+with prompts are doctests; ``console`` blocks hold commands after ``$`` and what they print; a
+``text`` block right after a block of ``sh`` or plain Python is the end of what that prints. In
+outputs ``...`` stands for anything. A block under ``<!-- not run: reason -->`` is left out.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import uhcs_bench
+from tests import browser
+from uhcs_bench import cli, protocol, submission
+from uhcs_bench.otsu import segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
+]
+LANGUAGES = ("python", "sh", "console")
+NOT_CODE = ("text", "yaml", "json", "bibtex")
+INSTALLING = ("python3 -m venv ", "pip install ")
+"""Blocks that start so need no mark: continuous integration runs the README's own, and a release's
+installation is tested in test_release.py."""
+
+ELLIPSIS = doctest.ELLIPSIS
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page.
+
+    Attributes
+    ----------
+    page : Path
+    line : int
+        Of its first line of content, from 1.
+    language : str
+    content : str
+    not_run : str
+        Why it is not run; empty if it is.
+    """
+
+    page: Path
+    line: int
+    language: str
+    content: str
+    not_run: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """Fenced blocks of a page, with the mark that stands above each."""
+    mark = ""
+    language, start, content = None, 0, []
+    for number, line in enumerate(page.read_text("utf-8").splitlines(), start=1):
+        if language is None:
+            if found := re.fullmatch(r"```([\w-]*|\{[\w-]+\}.*)", line):
+                language, start, content = found[1], number + 1, []
+            elif found := re.fullmatch(r"<!-- not run: (.+) -->", line):
+                mark = found[1]
+            elif line.strip() and not line.startswith("<!--"):
+                mark = ""
+        elif line == "```":
+            yield Block(page, start, language, "\n".join(content) + "\n", mark)
+            language, mark = None, ""
+        else:
+            content.append(line)
+    assert language is None, f"{page}: a block is not closed"
+
+
+def run_shell(script: str) -> str:
+    """Run a script by bash, and give back what it prints; it must succeed."""
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, f"{script}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+def assert_same(expected: str, found: str, place: str) -> None:
+    """Compare outputs; lines may end in blanks, ``...`` is anything."""
+    expected, found = (
+        "\n".join(line.rstrip() for line in text.strip("\n").splitlines()) + "\n"
+        for text in (expected, found)
+    )
+    checker = doctest.OutputChecker()
+    if not checker.check_output(expected, found, ELLIPSIS):
+        example = doctest.Example("", expected)
+        pytest.fail(f"{place}:\n{checker.output_difference(example, found, ELLIPSIS)}")
+
+
+def run_console(block: Block) -> None:
+    """Run each command of a session, and compare what it prints."""
+    parts = re.split(r"^\$ ((?:.*\\\n)*.*)\n", block.content, flags=re.MULTILINE)
+    assert parts[0] == "", f"{block.place}: a session starts with $"
+    for command, expected in zip(parts[1::2], parts[2::2], strict=True):
+        assert_same(expected, run_shell(command), f"{block.place} {command}")
+
+
+def run_python(block: Block, namespace: dict[str, Any]) -> str:
+    """Run Python, as a doctest if it has prompts; else give back what it prints."""
+    if ">>>" not in block.content:
+        code = compile("\n" * (block.line - 1) + block.content, str(block.page), "exec")
+        with redirect_stdout(io.StringIO()) as printed, redirect_stderr(io.StringIO()):
+            exec(code, namespace)  # noqa: S102
+        return printed.getvalue()
+    test = doctest.DocTestParser().get_doctest(
+        block.content, namespace, block.place, str(block.page), block.line - 1
+    )
+    test.globs = namespace  # the parser has made a copy
+    runner = doctest.DocTestRunner(optionflags=ELLIPSIS)
+    report = io.StringIO()
+    runner.run(test, out=report.write, clear_globs=False)
+    assert runner.failures == 0, report.getvalue()
+    return ""
+
+
+def run(page: Path) -> int:
+    """Run a page in the current folder; give back how many blocks were run."""
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    printed = ""
+    n_run = 0
+    for block in blocks(page):
+        if block.language == "text" and printed:
+            # The end of it: a block may hold a command whose output isn't shown.
+            n_lines = len(block.content.strip("\n").splitlines())
+            lines = printed.strip("\n").splitlines()
+            shown = lines if "..." in block.content else lines[-n_lines:]
+            assert_same(block.content, "\n".join(shown), block.place)
+        printed = ""
+        if block.language not in LANGUAGES:
+            continue
+        if block.not_run or block.content.startswith(INSTALLING):
+            continue
+        n_run += 1
+        if block.language == "python":
+            printed = run_python(block, namespace)
+        elif block.language == "console":
+            run_console(block)
+        else:
+            printed = run_shell(block.content)
+    return n_run
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like a clone, with what a reader would bring: predictions under preds/mine."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    for name in ("baselines", "pyproject.toml"):
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "leaderboard", folder / "leaderboard")
+    monkeypatch.chdir(folder)
+    commands = Path(sys.executable).parent
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    # A session in a pipe, whatever runs these tests.
+    monkeypatch.setenv("COLUMNS", "80")
+    return folder
+
+
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_page(page, workplace):
+    """Check that each block of a page runs, and prints what the page shows."""
+    codes = [block for block in blocks(page) if block.language in LANGUAGES]
+    if any("preds/mine" in block.content for block in codes):
+        bring_predictions(workplace / "preds" / "mine")
+    n_left_out = sum(bool(b.not_run) or b.content.startswith(INSTALLING) for b in codes)
+    assert run(page) == len(codes) - n_left_out
+
+
+def bring_predictions(folder: Path) -> None:
+    """Write what a reader has predicted: Otsu's particles, a little smoothed."""
+    from scipy.ndimage import median_filter
+
+    for micrograph in uhcs_bench.load("particles"):
+        smooth = median_filter(micrograph.image, 3)
+        submission.write_label_map(
+            folder / "particles" / f"{micrograph.id}.png", segment(smooth, "particles")
+        )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_block_says_what_it_is(page):
+    """Check that no block of code escapes by a language that is not known here."""
+    for block in blocks(page):
+        known = block.language in (*LANGUAGES, *NOT_CODE) or block.language.startswith("{")
+        assert known, f"{block.place}: is {block.language!r} run or not?"
+
+
+def test_few_blocks_are_left_out():
+    """Check that the exception stays one: at most a fifth of the blocks, each with a reason."""
+    codes = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]
+    left_out = [block for block in codes if block.not_run]
+    assert all(len(block.not_run.split()) >= 3 for block in left_out)
+    assert len(left_out) <= len(codes) / 5, [f"{b.place}: {b.not_run}" for b in left_out]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("```python\n1 / 0\n```\n", ZeroDivisionError),
+        ("```python\n>>> 1 + 1\n3\n```\n", AssertionError),
+        ("```sh\nfalse\n```\n", AssertionError),
+        ("```console\n$ echo steel\niron\n```\n", pytest.fail.Exception),
+        ("```sh\necho steel\n```\n\n```text\niron\n```\n", pytest.fail.Exception),
+    ],
+)
+def test_wrong_page_fails(tmp_path, monkeypatch, content, complaint):
+    """Check the checks themselves, on pages that are wrong."""
+    page = tmp_path / "page.md"
+    page.write_text(content)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    with pytest.raises(complaint):
+        run(page)
+
+
+def test_right_page_passes(tmp_path, monkeypatch):
+    """Check that state is kept along a page, and that a marked block is left out."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\na = 1\n```\n\n```python\n>>> a + 1\n2\n\n```\n\n"
+        "<!-- not run: it would fail -->\n```sh\nfalse\n```\n\n"
+        "```console\n$ echo a \\\n    b\na b\n$ echo one; echo two\n...\ntwo\n```\n\n"
+        "```sh\necho hidden; echo shown\n```\n\n```text\nshown\n```\n"
+    )
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert run(page) == 4
+
+
+def test_every_command_is_documented():
+    """Check that each command of the package is at least named in a page of prose."""
+    prose = "\n".join(page.read_text("utf-8") for page in PAGES)
+    for name in cli.main.commands:
+        assert f"uhcs-bench {name}" in prose, name
+
+
+def test_versions_splits_and_conventions_are_explained():
+    """Check that the page on the protocol has a word on each."""
+    text = (DOCS / "protocol.md").read_text("utf-8")
+    for name in (*protocol.VERSIONS, *protocol.SPLITS, *protocol.CONVENTIONS):
+        assert f"`{name}`" in text, name
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """The site as it is published, built in a copy: a warning is an error."""
+    require("sphinx", "the extra 'docs'")
+    clone = tmp_path_factory.mktemp("site")
+    shutil.copytree(DOCS, clone / "docs", ignore=shutil.ignore_patterns("_build", "generated"))
+    for name in ("baselines", "CHANGELOG.md", "CONTRIBUTING.md"):
+        (clone / name).symlink_to(ROOT / name)
+    result = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "html"],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return clone / "html"
+
+
+def require(module: str, what: str) -> None:
+    """Skip a test where something optional is missing; in continuous integration that fails."""
+    if os.environ.get("CI"):
+        importlib.import_module(module)
+    pytest.importorskip(module, reason=f"needs {what}")
+
+
+def test_site_has_every_page(site):
+    """Check that pages, commands and modules are there, and that the notebook has been run."""
+    for page in DOCS.rglob("*.md"):
+        assert (site / page.relative_to(DOCS).with_suffix(".html")).is_file(), page
+    commands = (site / "cli.html").read_text("utf-8")
+    for name in cli.main.commands:
+        assert f'id="uhcs-bench-{name}"' in commands, name
+    for name in ("dataset", "scoring", "croissant", "denuded_zone"):
+        assert (site / "generated" / f"uhcs_bench.{name}.html").is_file()
+    assert 'class="output' in (site / "tutorial.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_site_works_in_a_browser(site, width):
+    """Check that pages fit a desktop and a phone, and ask for nothing outside."""
+    pages = (
+        "index",
+        "protocol",
+        "cli",
+        "tutorial",
+        "data/particles",
+        "generated/uhcs_bench.scoring",
+    )
+    with browser.chromium() as chromium:
+        for name in pages:
+            with browser.opened(chromium, site / f"{name}.html", width=width) as page:
+                assert browser.overflow(page) <= 0, name
+                assert page.locator("h1").first.is_visible(), name
+
+
+def notebook():
+    require("nbclient", "the extra 'docs'")
+    import nbformat
+
+    return nbformat.read(DOCS / "tutorial.ipynb", as_version=4)
+
+
+def test_notebook_is_committed_without_outputs():
+    """Check that it is valid, and that no picture of a real micrograph can be in it."""
+    import nbformat
+
+    content = notebook()
+    nbformat.validate(content)
+    cells = [cell for cell in content.cells if cell.cell_type == "code"]
+    assert len(cells) >= 8
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
+
+
+@pytest.mark.parametrize("version", ["synthetic", "1.0"])
+@pytest.mark.usefixtures("real_data")
+def test_notebook_runs(version, tmp_path):
+    """Check that all cells run, on the synthetic set and, with one line changed, the real."""
+    content = notebook()
+    (line,) = (cell for cell in content.cells if 'VERSION = "synthetic"' in cell.source)
+    line.source = line.source.replace('"synthetic"', f'"{version}"')
+    import nbclient
+
+    nbclient.NotebookClient(
+        content, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    outputs = [output for cell in content.cells for output in cell.get("outputs", [])]
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 5
+    printed = "".join(
+        output.get("text", "") for output in outputs if output.get("name") == "stdout"
+    )
+    assert f"particles-{version}-paper-" in printed
+    assert "IU: smoothed is better than plain at n = 24" in printed
+    assert "nan" not in printed
