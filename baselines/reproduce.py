@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def tables(out: Path, version: str = protocol.REAL_VERSION) -> str:
     parts = []
     if version != protocol.REAL_VERSION:
         parts.append(
-            f"Scored on the data set version {version!r}: not comparable with the paper's numbers."
+            f"Scored on the data set version {version!r}:\nnot comparable with the paper's numbers."
         )
     parts += [
         _class_table(table, found.get((table.method, table.task))) for table in paper.CLASS_TABLES
@@ -102,16 +103,13 @@ def _score(out: Path, method: str, task: str, version: str) -> TaskScore | str:
 
 
 def _class_table(table: paper.ClassTable, score: TaskScore | None) -> str:
-    names = (*protocol.task(table.task).classes, "overall")
     rows = []
-    for name in names:
-        row = [name]
+    for name in (*protocol.task(table.task).classes, "overall"):
         for metric in paper.METRICS:
             published = table.cells.get(name, {}).get(metric)
-            row += _compare(published, None if score is None else _found(score, name, metric))
-        rows.append(row)
-    headers = ["%", *(part for m in paper.METRICS for part in (f"{m}, paper", "here", "diff."))]
-    return _titled(table.title, rows, headers, table.note)
+            cell = None if score is None else _found(score, name, metric)
+            rows.append([name, metric, *_compare(published, cell)])
+    return _titled(table.title, rows, "class", table.note)
 
 
 def _found(score: TaskScore, name: str, metric: str) -> Cell:
@@ -134,7 +132,7 @@ def _table_4(found: dict[tuple[str, str], TaskScore]) -> str:
     note = (
         "The draft's spread of the Otsu row fits a standard deviation (SD), not a standard error."
     )
-    return _titled(paper.TABLE_4_TITLE, rows, ["method", "%", "paper", "here", "diff."], note)
+    return _titled(paper.TABLE_4_TITLE, rows, "method", note)
 
 
 def _table_4_row(score: TaskScore) -> dict[str, Cell]:
@@ -172,6 +170,7 @@ def _published(number: paper.Published | None) -> str:
     return str(Cell(number.mean, number.spread))
 
 
-def _titled(title: str, rows: Iterable[list[str]], headers: list[str], note: str) -> str:
+def _titled(title: str, rows: Iterable[list[str]], what: str, note: str) -> str:
+    headers = [what, "%", "paper", "here", "diff."]
     text = tabulate(rows, headers=headers, disable_numparse=True)
-    return "\n".join([title, "", text, *([f"\n{note}"] if note else [])])
+    return "\n".join([title, "", text, *([f"\n{textwrap.fill(note, 80)}"] if note else [])])

@@ -168,7 +168,7 @@ def to_text(states: Iterable[Status]) -> str:
         for state in states
     ]
     return tabulate(
-        rows, ("source", "answers", "detail", "would give"), maxcolwidths=[34, None, 40, 40]
+        rows, ("source", "answers", "detail", "would give"), maxcolwidths=[24, None, 20, 22]
     )
 
 
