@@ -208,6 +208,107 @@ def predict(
         raise UhcsBenchError("\n  ".join([f"{len(failures)} not segmented:", *failures]))
 
 
+@main.command(
+    epilog="\b\nExamples:\n"
+    "  python -m baselines figures\n"
+    "  python -m baselines figures --method pixelnet-ce --format png --format pdf \\\n"
+    "      --particle-model runs/folds/pixelnet-focal/particles/0/checkpoint.pt\n" + _EXIT_CODES
+)
+@click.option(
+    "--maps",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="leaderboard",
+    show_default=True,
+    help="Folder with <method>/<task>/<id>.png.",
+)
+@click.option(
+    "--method",
+    default="pixelnet-focal",
+    show_default=True,
+    help="Whose maps Figures 3 to 5 show; Figure 2 shows all.",
+)
+@click.option(
+    "--particle-model",
+    metavar="CHECKPOINT",
+    type=click.Path(path_type=Path),
+    help="Model that finds particles, for Figure 4.",
+)
+@click.option("--microconstituents", metavar="ID,ID,...", help="Show these in Figures 2, 4 and 5.")
+@click.option("--particles", metavar="ID,ID,...", help="Show these in Figure 3.")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["png", "pdf", "svg"]),
+    multiple=True,
+    default=["png"],
+    show_default=True,
+    help="May be given several times.",
+)
+@version_option
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default="figures", show_default=True
+)
+def figures(
+    maps: Path,
+    method: str,
+    particle_model: Path | None,
+    microconstituents: str | None,
+    particles: str | None,
+    formats: tuple[str, ...],
+    version: str,
+    out: Path,
+) -> None:
+    """Redraw the paper's Figures 2 to 5 from label maps.
+
+    Beside each figure lies a text: what was drawn from which maps, and the
+    numbers in it. What a method has not predicted is shown as missing. The
+    figures show real micrographs, under CC BY-SA 3.0 US.
+
+    Figure 4 needs a model for particles. What it predicts is kept under
+    OUT/particle-maps, so that a second call is fast.
+    """
+    from baselines import figures as drawing
+
+    shown = {"particles": particles, "microconstituents": microconstituents}
+    plan = drawing.Plan(
+        maps,
+        out,
+        version,
+        method,
+        particle_model,
+        {protocol.task(name).name: tuple(ids.split(",")) for name, ids in shown.items() if ids},
+        formats,
+    )
+    paths, warnings = drawing.write(plan)
+    for warning in warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    for path in paths:
+        click.echo(path)
+
+
+@main.command(
+    epilog="\b\nExample:\n"
+    "  python -m baselines export runs/folds/pixelnet-ce/particles/0/checkpoint.pt \\\n"
+    "      --out particles.onnx\n"
+    "  uhcs-bench measure micrographs/ --model particles.onnx --out table.csv\n" + _EXIT_CODES
+)
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx",
+              help="[default: CHECKPOINT with the suffix .onnx]")  # fmt: skip
+def export(checkpoint: Path, out: Path | None) -> None:
+    """Write the model in CHECKPOINT as an ONNX file that runs without PyTorch.
+
+    It takes micrographs of any size, and says itself which classes it knows
+    and how a micrograph is prepared for it. Label maps equal those of the
+    command "predict" (with --precision float32) but for ties in rounding.
+    """
+    from baselines import export as onnx_export
+
+    path = out or checkpoint.with_suffix(".onnx")
+    description = onnx_export.export(checkpoint, path)
+    click.echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
+
+
 def parse_folds(text: str) -> list[int]:
     """Read the option that names folds.
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from baselines import checkpoint, hardware, pixelnet, unet
-from baselines.preparation import autocast, equalize
+from baselines.preparation import autocast
 from uhcs_bench import submission
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.images import ImageError, read_image
+from uhcs_bench.preprocessing import equalize, gray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from baselines.unet import UNet
@@ -45,49 +46,15 @@ def segment(
         Class labels.
     """
     device = next(model.parameters()).device
-    gray = torch.from_numpy(equalize(image)).unsqueeze(0).to(device)
+    values = torch.from_numpy(equalize(image)).unsqueeze(0).to(device)
     with autocast(precision, device):
         if isinstance(model, pixelnet.PixelNet):
             rows = pixelnet.BAND_ROWS if device.type == "cpu" else GPU_BAND_ROWS
-            bands = pixelnet.logit_bands(model, gray, band_rows=rows)
+            bands = pixelnet.logit_bands(model, values, band_rows=rows)
         else:
-            bands = unet.logit_bands(model, gray)
+            bands = unet.logit_bands(model, values)
         labels = torch.cat([logits.argmax(dim=0).to(torch.uint8) for logits in bands])
     return labels.cpu().numpy()
-
-
-def read_micrograph(path: Path) -> NDArray[np.generic]:
-    """Read a gray micrograph of any size.
-
-    Parameters
-    ----------
-    path : Path
-        PNG, TIFF, JPEG or NPY.
-
-    Returns
-    -------
-    ndarray of any integer or float dtype, shape (h, w)
-
-    Raises
-    ------
-    ImageError
-        The file can't be read, or holds something else; the message is a phrase that follows its
-        name.
-    """
-    image = read_image(path)
-    if image.ndim == 3 and image.shape[2] in (3, 4):
-        if (image[..., :3] != image[..., :1]).any():
-            raise ImageError("is a colour image; convert it to gray")
-        image = image[..., 0]
-    if image.ndim != 2:
-        raise ImageError(f"holds an array of shape {image.shape}, not one gray image")
-    if image.size == 0:
-        raise ImageError("holds no pixel")
-    if image.dtype.kind not in "buif":
-        raise ImageError(f"holds values of type {image.dtype}, not gray values")
-    if not np.isfinite(image).all():
-        raise ImageError("holds values that are not finite")
-    return image
 
 
 def predict_files(
@@ -125,7 +92,7 @@ def predict_files(
     failures = []
     for path in tqdm(images, unit="micrograph", disable=None):
         try:
-            labels = segment(model, read_micrograph(path), chosen)
+            labels = segment(model, gray(read_image(path)), chosen)
         except ImageError as error:
             failures.append(f"{path} {error}.")
         except (MemoryError, RuntimeError) as error:

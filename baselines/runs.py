@@ -19,9 +19,9 @@ from tqdm import tqdm
 import uhcs_bench
 from baselines import checkpoint, hardware, prediction, records, training
 from baselines.configuration import SEMANTICS
-from baselines.preparation import equalize
 from uhcs_bench import protocol, submission
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.preprocessing import equalize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

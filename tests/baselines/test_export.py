@@ -1,0 +1,234 @@
+"""Models as ONNX files: equal to PyTorch's prediction, at sizes other than the traced one."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from baselines import checkpoint, configuration, export, pixelnet, prediction, training, unet, vgg
+from baselines.__main__ import main
+from uhcs_bench import images, segmenter
+from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.preprocessing import equalize, mirror_to_multiple
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+TOLERANCE = 1e-3
+"""Of logits with a standard deviation of 1."""
+
+MODELS = ("pixelnet-ce", "pixelnet-ce with fc7", "unet", "unet-vgg")
+
+
+def micrograph(*shape):
+    """Blobs on a gradient with noise, as 8 bits."""
+    noise = np.random.default_rng(0).normal(size=shape)
+    rows, columns = np.indices(shape)
+    return (
+        (120 + 60 * np.sin(rows / 9) * np.cos(columns / 7) + 20 * noise).clip(0, 255).astype("u1")
+    )
+
+
+def spread(model):
+    """Scale the last layer so that all classes come up and the logits' deviation is 1."""
+    logits = torch.from_numpy(torch_logits(model.eval(), equalize(micrograph(64, 80)))).flatten(1)
+    deviation, mean = logits.std(dim=1), logits.mean(dim=1)
+    with torch.no_grad():
+        model.last.bias.copy_((model.last.bias - mean) / deviation)
+        model.last.weight.div_(deviation.view(-1, *[1] * (model.last.weight.ndim - 1)))
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def exported(request, tmp_path_factory):
+    """Give a checkpoint with random weights and the ONNX file that the command makes of it."""
+    method, _, fc7 = request.param.partition(" with ")
+    settings = {"weights": "none", **({"fc7": True} if fc7 else {})}
+    folder = tmp_path_factory.mktemp("export")
+    with pytest.MonkeyPatch.context() as patch:
+        # As the real ones, but with few channels where the real ones have thousands.
+        patch.setattr(training, "PixelNet", partial(pixelnet.PixelNet, hidden=24))
+        patch.setattr(vgg, "FC_WIDTH", 32)
+        torch.manual_seed(3)
+        settled = configuration.configure(method, **settings)
+        model, _ = training.build(settled, 4)
+        for layer in model.modules():
+            if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+                layer.running_mean.normal_(std=0.2)
+                layer.running_var.uniform_(0.2, 2)
+        spread(model)
+        classes = ("matrix", "network", "spheroidite", "widmanstatten")
+        trained = checkpoint.Checkpoint(model, settled, "microconstituents", 0, classes)
+        path = folder / "checkpoint.pt"
+        checkpoint.save(path, trained)
+        out = folder / "new" / "model.onnx"
+        result = CliRunner().invoke(main, ["export", str(path), "--out", str(out)])
+        assert result.exit_code == 0, result.output
+        assert "microconstituents, matrix, network" in result.stdout
+        assert [file.name for file in out.parent.iterdir()] == ["model.onnx"]
+        yield checkpoint.load(path, torch.device("cpu")).model, path, out
+
+
+def torch_logits(model, values):
+    """Logits of every pixel in PyTorch: PixelNet's small images with whole hypercolumns."""
+    gray = torch.from_numpy(values)
+    if isinstance(model, unet.UNet):
+        return torch.cat(list(unet.logit_bands(model, gray.unsqueeze(0))), dim=1).numpy()
+    if gray.numel() > 20_000:
+        return torch.cat(list(pixelnet.logit_bands(model, gray.unsqueeze(0))), dim=1).numpy()
+    points = torch.cartesian_prod(*map(torch.arange, gray.shape)).unsqueeze(0)
+    with torch.inference_mode():
+        logits = model(gray[None, None], points)
+    return logits.T.unflatten(1, gray.shape).numpy()
+
+
+def assert_equal_but_for_ties(labels, other, logits):
+    """Check that labels differ nowhere but where the two best logits are equal up to rounding."""
+    second, first = np.sort(logits, axis=0)[-2:]
+    differs = labels != other
+    assert (first - second)[differs].max(initial=0) < TOLERANCE
+    assert differs.mean() < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(97, 131), (251, 317), (1, 1), (16, 70)])
+def test_logits_and_labels_equal_those_of_pytorch(exported, shape):
+    """Check sizes that were not traced, most of them no multiple of the stride."""
+    model, _, out = exported
+    values = equalize(micrograph(*shape))
+    session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
+    planes = mirror_to_multiple(values[np.newaxis], model.features.stride)
+    logits = session.run(["logits"], {"image": planes[np.newaxis]})[0][0]
+    logits = logits[:, : shape[0], : shape[1]]
+    expected = torch_logits(model, values)
+    if values.size > 1:
+        assert expected.std() > 0.5
+    np.testing.assert_allclose(logits, expected, atol=TOLERANCE)
+    assert_equal_but_for_ties(logits.argmax(axis=0), expected.argmax(axis=0), expected)
+
+
+def test_the_file_describes_itself(exported):
+    """Check task, classes and preprocessing, and that the operators' version is the stated one."""
+    model, _, out = exported
+    loaded = segmenter.load(out)
+    assert loaded.task == "microconstituents"
+    assert loaded.classes[2] == "spheroidite"
+    assert loaded.preprocessing.multiple == model.features.stride
+    assert loaded.preprocessing.equalize is not None
+    opsets = {entry.domain: entry.version for entry in onnx.load(out).opset_import}
+    assert opsets[""] == export.OPSET
+    onnx.checker.check_model(out, full_check=True)
+
+
+def test_the_stated_halo_suffices(exported, monkeypatch):
+    """Check an image in tiles against the same image seen whole, and that less would not do."""
+    model, _, out = exported
+    image = micrograph(40, 620)
+    loaded = segmenter.load(out)
+    whole = loaded.segment(image)
+    monkeypatch.setattr(segmenter, "TILE_SIDE", 128)
+    monkeypatch.setattr(segmenter, "WHOLE_PIXELS", 0)
+    tiled = loaded.segment(image)
+    assert_equal_but_for_ties(tiled, whole, torch_logits(model, equalize(image)))
+    loaded.description = replace(loaded.description, halo=0)
+    assert (loaded.segment(image) != whole).mean() > (tiled != whole).mean()
+
+
+def test_the_command_predict_gives_the_same(exported, tmp_path):
+    """Check the whole path: checkpoint, file, segmenter; and checkpoint, label map on the disk."""
+    model, path, out = exported
+    image = micrograph(61, 83).astype(np.uint16) * 257
+    np.save(tmp_path / "deep.npy", np.stack([image] * 3, axis=-1))
+    failures = prediction.predict_files(
+        path, [tmp_path / "deep.npy"], tmp_path / "maps", "cpu", "float32"
+    )
+    assert failures == []
+    predicted = images.read_image(tmp_path / "maps" / "deep.png")
+    labels = segmenter.load(out).segment(images.read_image(tmp_path / "deep.npy"))
+    assert labels.shape == image.shape
+    assert len(np.unique(predicted)) > 1
+    assert_equal_but_for_ties(labels, predicted, torch_logits(model, equalize(image)))
+
+
+@pytest.mark.parametrize("shape", [(97, 131), (1, 1), (3, 70), (16, 32)])
+@pytest.mark.parametrize("multiple", [16, 32])
+def test_padding_is_that_of_training(shape, multiple):
+    """Check that the segmenter's padding and the one inside the models are one."""
+    values = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
+    expected = vgg.pad_to_multiple(torch.from_numpy(values), multiple)
+    np.testing.assert_array_equal(mirror_to_multiple(values, multiple), expected)
+
+
+@pytest.fixture
+def model_file(tiny, tmp_path):
+    """Give the checkpoint of an untrained U-Net."""
+    settled = tiny("unet")
+    model, _ = training.build(settled, 2)
+    path = tmp_path / "model.pt"
+    checkpoint.save(
+        path, checkpoint.Checkpoint(model, settled, "particles", 0, ("matrix", "particle"))
+    )
+    return path
+
+
+@pytest.fixture
+def untraced(monkeypatch):
+    """Spare the tracing: an empty model takes its place."""
+    graph = onnx.helper.make_graph([], "empty", [], [])
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", export.OPSET)]
+    )
+    monkeypatch.setattr(export, "to_onnx", lambda _: model)
+
+
+@pytest.mark.usefixtures("untraced")
+def test_the_default_name(model_file):
+    """Check that the file lies beside the checkpoint."""
+    result = CliRunner().invoke(main, ["export", str(model_file)])
+    assert result.exit_code == 0, result.output
+    assert model_file.with_suffix(".onnx").is_file()
+
+
+@pytest.mark.usefixtures("untraced")
+def test_nothing_is_left_of_a_write_that_fails(model_file, monkeypatch):
+    """Check that an older file stays as it was."""
+    out = model_file.with_suffix(".onnx")
+    out.write_text("older")
+
+    def fail(_model, path):
+        path.write_text("half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(onnx, "save", fail)
+    result = CliRunner().invoke(main, ["export", str(model_file)])
+    assert result.exit_code == 1
+    assert "no space left" in result.stderr
+    assert out.read_text() == "older"
+    assert {file.name for file in out.parent.iterdir()} == {"model.pt", "model.onnx"}
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript"])
+def test_without_the_extra(model_file, package, monkeypatch):
+    """Check that the message names the extra."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UhcsBenchError, match=rf"package {package}\..*uhcs-bench\[export\]"):
+        export.export(model_file, model_file.with_suffix(".onnx"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["none.pt"], 1, "There is no checkpoint none.pt"),
+        (["none.pt", "--out", "model.pth"], 2, "ends in .onnx"),
+    ],
+)
+def test_wrong_usage(arguments, code, message):
+    """Check message and exit code."""
+    result = CliRunner().invoke(main, ["export", *arguments])
+    assert result.exit_code == code
+    assert message in result.stderr
