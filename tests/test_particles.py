@@ -129,7 +129,7 @@ def test_micrometres_are_scaled_pixels(mask, pixel_size):
     """Check the table's units, and that without a pixel size they are undefined."""
     found = measure_particles(mask, pixel_size)
     table = found.table
-    np.testing.assert_allclose(table["area_um"], table["area_px"] * pixel_size**2)
+    np.testing.assert_allclose(table["area_um2"], table["area_px"] * pixel_size**2)
     np.testing.assert_allclose(table["diameter_um"], table["diameter_px"] * pixel_size)
     without = measure_particles(mask)
     assert np.isnan(without.table["diameter_um"]).all()

@@ -13,6 +13,7 @@ import scipy.ndimage
 from skimage.measure import block_reduce
 
 from uhcs_bench import segmenter
+from uhcs_bench.errors import MissingPackageError
 from uhcs_bench.images import ImageError
 from uhcs_bench.preprocessing import Preprocessing
 from uhcs_bench.segmenter import Description, SegmenterError
@@ -217,7 +218,7 @@ def test_without_the_extra(threshold, monkeypatch):
     """Check that the message names the extra."""
     path = threshold()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(SegmenterError, match=r"pip install 'uhcs-bench\[onnx\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'uhcs-bench\[onnx\]'"):
         segmenter.load(path)
 
 

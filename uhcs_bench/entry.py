@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from uhcs_bench import canonical, dataset, images, plain_yaml, protocol, submission
-from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -415,10 +415,7 @@ def _schema_problems(content: object) -> Iterator[str]:
     try:
         import jsonschema
     except ImportError as error:
-        raise UhcsBenchError(
-            "jsonschema is not installed, which entries of the leaderboard need: "
-            "pip install 'uhcs-bench[leaderboard]'"
-        ) from error
+        raise MissingPackageError("Checking entries of the leaderboard", "leaderboard") from error
     validator = jsonschema.Draft7Validator(_schema())
     violations = sorted(validator.iter_errors(content), key=lambda v: [*map(str, v.path)])
     for violation in violations:

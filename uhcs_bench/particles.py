@@ -27,7 +27,7 @@ COLUMNS: dict[str, str] = {
     "row": "centroid in pixels; the centre of the first pixel is 0",
     "column": "centroid in pixels",
     "area_px": "area in square pixels, that is, number of pixels",
-    "area_um": "area in square micrometres",
+    "area_um2": "area in square micrometres",
     "diameter_px": "diameter of the circle of equal area, in pixels",
     "diameter_um": "the same in micrometres",
     "major_axis_px": "longer axis, in pixels, of the ellipse with equal second moments",
@@ -117,8 +117,10 @@ def measure_particles(
     >>> mask = np.zeros((20, 20))
     >>> mask[4:8, 3:11] = 1
     >>> particle = measure_particles(mask, pixel_size_um=0.5).table[0]
-    >>> particle["area_px"], particle["area_um"], particle["row"], particle["aspect_ratio"].round(9)
-    (np.int64(32), np.float64(8.0), np.float64(5.5), np.float64(2.0))
+    >>> [float(particle[name]) for name in ("area_px", "area_um2", "row", "major_axis_px")]
+    [32.0, 8.0, 5.5, 9.237604307034012]
+    >>> particle["aspect_ratio"].round(9)
+    np.float64(2.0)
     """
     mask = np.asarray(mask)
     if mask.ndim != 2:
@@ -150,7 +152,7 @@ def measure_particles(
         "row": rows / area,
         "column": columns / area,
         "area_px": area,
-        "area_um": area * scale**2,
+        "area_um2": area * scale**2,
         "diameter_px": diameter,
         "diameter_um": diameter * scale,
         "major_axis_px": major,

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,10 +84,7 @@ def _yaml() -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise UhcsBenchError(
-            "PyYAML is not installed, which entries of the leaderboard need: "
-            "pip install 'uhcs-bench[leaderboard]'"
-        ) from error
+        raise MissingPackageError("Reading entries of the leaderboard", "leaderboard") from error
     return yaml
 
 

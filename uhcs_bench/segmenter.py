@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError
 from uhcs_bench.preprocessing import Preprocessing, gray
 
 if TYPE_CHECKING:
@@ -339,8 +339,10 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     Raises
     ------
     SegmenterError
-        onnxruntime is not installed, the file is missing or no ONNX model, or it does not describe
-        itself; the message says how to set what is missing.
+        The file is missing or no ONNX model, or it does not describe itself; the message says how
+        to set what is missing.
+    MissingPackageError
+        onnxruntime is not installed.
     """
     path = Path(path)
     if not path.is_file():
@@ -348,10 +350,7 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     try:
         import onnxruntime
     except ImportError as error:
-        raise SegmenterError(
-            "Segmenting with an ONNX model needs onnxruntime. Install it with: "
-            "pip install 'uhcs-bench[onnx]'"
-        ) from error
+        raise MissingPackageError("Segmenting with an ONNX model", "onnx") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # what is wrong is raised

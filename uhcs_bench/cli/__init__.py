@@ -9,7 +9,16 @@ from __future__ import annotations
 import click
 
 from uhcs_bench import __version__
-from uhcs_bench.cli import data, scoring
+from uhcs_bench.cli import (
+    board,
+    calibrating,
+    combining,
+    data,
+    describing,
+    exporting,
+    measuring,
+    scoring,
+)
 from uhcs_bench.cli.common import EXIT_CODES, ReportingGroup
 
 
@@ -27,8 +36,17 @@ for _command in (
     data.download,
     data.sources,
     data.audit,
+    describing.describe,
+    exporting.export,
+    exporting.collect,
     scoring.score,
     scoring.compare,
     scoring.demo,
+    board.validate,
+    board.submit,
+    board.leaderboard,
+    measuring.measure,
+    calibrating.calibrate,
+    combining.combine,
 ):
     main.add_command(_command)
