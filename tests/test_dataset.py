@@ -210,3 +210,10 @@ def test_splits_hold_the_same_micrographs():
         np.testing.assert_array_equal(micrograph.labels, paper[micrograph.id].labels)
     clean = uhcs_bench.load("particles", 0, split="clean")
     assert not {"800C-24H-Q-1", "800C-24H-Q-2"} & {*clean.train.ids, *clean.val.ids}
+
+
+def test_a_micrograph_is_generated_once():
+    """Check that a second loading shares the arrays, which nobody can write to."""
+    first, second = (dataset.load("particles", version="synthetic")[3] for _ in range(2))
+    assert first.image is second.image
+    assert not first.labels.flags.writeable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 from itertools import product
@@ -13,7 +12,6 @@ from click.testing import CliRunner
 
 from baselines import configuration, prediction, runs
 from baselines.__main__ import main
-from uhcs_bench import dataset
 
 OTSU = ["otsu", "--task", "particles", "--dataset-version", "synthetic"]
 
@@ -127,7 +125,6 @@ def test_reproduce_runs_what_is_missing(invoke, tmp_path, monkeypatch, tiny):
     """Check that every method is trained on both tasks, here on a single fold, and only once."""
     run = runs.run
     monkeypatch.setattr(runs, "run", lambda plan, folds: run(plan, folds[:1]))
-    monkeypatch.setattr(dataset, "load", functools.cache(dataset.load))
     # Whole micrographs take a CPU seconds each; test_prediction and test_runs segment some.
     monkeypatch.setattr(prediction, "segment", lambda _model, image, _precision: image > 100)
     trained = ("pixelnet-ce", "pixelnet-focal", "unet")
