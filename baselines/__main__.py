@@ -91,7 +91,10 @@ def training_options(command: Any) -> Any:
 @version_option
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 def otsu(task: str, version: str, out: Path) -> None:
-    """Segment by Otsu's threshold: one label map per micrograph, OUT/<task>/<id>.png."""
+    """Segment by Otsu's threshold, without training.
+
+    One label map per micrograph is written, OUT/<task>/<id>.png.
+    """
     from baselines.otsu import write_label_maps
 
     name = protocol.task(task).name
@@ -102,8 +105,8 @@ def otsu(task: str, version: str, out: Path) -> None:
 @main.command(
     epilog="\b\nExamples:\n"
     "  python -m baselines run pixelnet-ce --task microconstituents --out runs/\n"
-    "  python -m baselines run pixelnet-focal --task particles --folds 0,2 --crop 224 --out runs/\n"
-    + _EXIT_CODES
+    "  python -m baselines run pixelnet-focal --task particles --folds 0,2 \\\n"
+    "      --crop 224 --out runs/\n" + _EXIT_CODES
 )
 @click.argument("method", metavar="METHOD")
 @task_option
@@ -162,10 +165,11 @@ def _run(
 @training_options
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 def reproduce(no_run: bool, out: Path, version: str, **options: Any) -> None:
-    """Run what the paper compares and print its Tables 1 to 4 with differences.
+    """Run what the paper compares, and print its Tables 1 to 4.
 
-    That is Otsu, PixelNet with both losses and U-Net, each on both tasks, all
-    in the layout that the command "run" writes. Finished folds are skipped.
+    Otsu, PixelNet with both losses and U-Net run on both tasks, all in the
+    layout that the command "run" writes. Finished folds are skipped. Each
+    number stands beside the paper's, with the difference.
     """
     from baselines import reproduce as tables
 
@@ -181,7 +185,8 @@ def reproduce(no_run: bool, out: Path, version: str, **options: Any) -> None:
 
 @main.command(
     epilog="\b\nExample:\n"
-    "  python -m baselines predict runs/folds/pixelnet-ce/particles/0/checkpoint.pt \\\n"
+    "  python -m baselines predict \\\n"
+    "      runs/folds/pixelnet-ce/particles/0/checkpoint.pt \\\n"
     "      a.tif b.png --out maps/\n" + _EXIT_CODES
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
@@ -288,15 +293,15 @@ def figures(
 
 @main.command(
     epilog="\b\nExample:\n"
-    "  python -m baselines export runs/folds/pixelnet-ce/particles/0/checkpoint.pt \\\n"
-    "      --out particles.onnx\n"
+    "  python -m baselines export \\\n"
+    "      runs/folds/pixelnet-ce/particles/0/checkpoint.pt --out particles.onnx\n"
     "  uhcs-bench measure micrographs/ --model particles.onnx --out table.csv\n" + _EXIT_CODES
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx",
               help="[default: CHECKPOINT with the suffix .onnx]")  # fmt: skip
 def export(checkpoint: Path, out: Path | None) -> None:
-    """Write the model in CHECKPOINT as an ONNX file that runs without PyTorch.
+    """Write the model in CHECKPOINT as ONNX, to run without PyTorch.
 
     It takes micrographs of any size, and says itself which classes it knows
     and how a micrograph is prepared for it. Label maps equal those of the

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import torch
 from baselines import training
 from baselines.configuration import Configuration
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,9 +60,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "classes": list(checkpoint.classes),
         "state": checkpoint.model.state_dict(),
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    torch.save(content, partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        torch.save(content, partial)
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:

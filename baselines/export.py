@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from baselines import checkpoint, pixelnet, unet
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.preprocessing import Equalization, Preprocessing
 from uhcs_bench.segmenter import Description
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,12 +68,8 @@ def export(model_file: Path, out: Path) -> Description:
     onnx.helper.set_model_props(graph, description.to_metadata())
     onnx.checker.check_model(graph)
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
+    with replacing(out) as partial:
         onnx.save(graph, partial)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
     return description
 
 

@@ -24,6 +24,7 @@ from baselines import panels, records, reproduce
 from uhcs_bench import combined, dataset, denuded_zone, metrics, protocol, submission
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.images import ImageError
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,7 +136,7 @@ def write(plan: Plan) -> tuple[list[Path], list[str]]:
     Raises
     ------
     UsageError
-        There is no such method, version, micrograph or checkpoint.
+        There is no such method, folder of maps, version, micrograph or checkpoint.
     UhcsBenchError
         Label maps are there, but can't be used; all of them are listed.
     DataUnavailableError
@@ -160,7 +161,7 @@ def write(plan: Plan) -> tuple[list[Path], list[str]]:
             if plan.version == protocol.SYNTHETIC_VERSION:
                 drawn.figure.text(0.005, 0.995, "SYNTHETIC set", va="top", fontsize=panels.SMALL_PT)
             paths += _save(plan, drawn)
-    return paths, warnings
+    return paths, list(dict.fromkeys(warnings))  # Figures 2 and 5 lack the same maps
 
 
 def _save(plan: Plan, drawn: Drawn) -> list[Path]:
@@ -176,13 +177,12 @@ def _save(plan: Plan, drawn: Drawn) -> list[Path]:
     paths = []
     for form in plan.formats:
         path = plan.out / f"{drawn.name}.{form}"
-        partial = path.with_name(f".{path.name}.partial")
-        with matplotlib.rc_context():
+        with replacing(path) as partial, matplotlib.rc_context():
             matplotlib.rcParams["svg.hashsalt"] = "uhcs-bench"  # the same figure, the same file
             drawn.figure.savefig(partial, format=form, dpi=panels.DPI, metadata=undated[form])
-        partial.replace(path)
         paths.append(path)
-    (plan.out / f"{drawn.name}.txt").write_text(drawn.caption + "\n", encoding="utf-8")
+    with replacing(plan.out / f"{drawn.name}.txt") as partial:
+        partial.write_text(drawn.caption + "\n", encoding="utf-8")
     return paths
 
 
@@ -198,6 +198,8 @@ class Board:
         if plan.method not in reproduce.METHODS:
             known = ", ".join(reproduce.METHODS)
             raise UsageError(f"There is no method {plan.method!r}. The methods are {known}.")
+        if not plan.maps.is_dir():
+            raise UsageError(f"There is no folder {plan.maps}. --maps names that of the maps.")
         self.plan = plan
         self.entries = {task: _entries_shown(plan, task) for task in protocol.TASKS}
         self._maps = self._read_maps()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests import release
 from uhcs_bench import fetch, protocol, registry
 from uhcs_bench.errors import DataUnavailableError
 
@@ -41,6 +42,14 @@ def real_cache() -> Path:
             pytest.fail(f"the real data are required in CI. {error}")
         pytest.skip(f"the real data can't be had: {str(error).splitlines()[0]}")
     return fetch.cache_folder().resolve()
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> release.Distributions:
+    """Build sdist and wheel once; skip where what builds them is not installed."""
+    for module in ("build", "hatchling"):
+        release.require(module)
+    return release.build(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -239,6 +240,37 @@ def test_inputs(tmp_path):
     assert [p.name for p in found] == ["b.png", "a.npy", "d.TIF"]
     found = batch.find_inputs([tmp_path], "microconstituents", micrographs=True)
     assert [p.name for p in found] == ["a.npy", "b.png", "c.jpg"]
+
+
+def test_folders_named_like_images_are_no_inputs(folder):
+    """Check a folder with an image's ending among the images, and a link that leads nowhere."""
+    (folder / "more.png").mkdir()
+    (folder / "lost.png").symlink_to(folder / "absent.png")
+    names = {path.name for path in batch.find_inputs([folder], "particles")}
+    assert names == {f"map{seed}.png" for seed in range(8)} | {"lost.png"}
+
+
+@pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names are Unicode here")
+def test_names_that_are_no_unicode(tmp_path):
+    """Check that a name in another encoding is measured, with a mark for what can't be written."""
+    for name in ("$x_^$µ.png", os.fsdecode(b"\xe4.png")):
+        submission.write_label_map(tmp_path / "maps" / "m.png", particle_map(0))
+        (tmp_path / "maps" / "m.png").rename(tmp_path / "maps" / name)
+    for form in ("parquet", "json", "csv"):
+        out = tmp_path / f"out.{form}"
+        summary = measure(tmp_path / "maps", out, tmp_path / f"all.{form}", tmp_path / "plots")
+        assert (summary.n_inputs, summary.failures) == (2, ())
+    assert {row["id"] for row in rows(tmp_path / "out.csv")} == {"\ufffd", "$x_^$µ"}
+    assert (tmp_path / "plots" / "$x_^$µ.png").is_file()
+
+
+def test_the_longest_names_get_plots_too(tmp_path):
+    """Check a map whose name leaves no room for that of a temporary file."""
+    submission.write_label_map(tmp_path / "maps" / "m.png", particle_map(0))
+    (tmp_path / "maps" / "m.png").rename(tmp_path / "maps" / f"{'m' * 251}.png")
+    summary = measure(tmp_path / "maps", tmp_path / "out.csv", None, tmp_path / "plots")
+    assert summary.failures == ()
+    assert (tmp_path / "plots" / f"{'m' * 251}.png").is_file()
 
 
 def test_wrong_inputs_are_reported_together(tmp_path):

@@ -388,7 +388,7 @@ def test_create_leaves_nothing_of_a_bad_submission(tmp_path):
     np.save(tmp_path / f"{FIRST}.npy", np.zeros((2, 2), np.uint8))
     with pytest.raises(SubmissionError, match="no label map for 23"):
         entry.create(tmp_path, "mine", tmp_path / "out", "synthetic")
-    for name in ("\u65e5\u672c", "a\x7fb", "a\ud800", "../.."):
+    for name in ("\u65e5\u672c", "a\x7fb", "a\ud800", "../..", "x" * 61):
         with pytest.raises(UsageError):
             entry.create(tmp_path, name, tmp_path / "out", "synthetic")
     assert not (tmp_path / "out").exists()

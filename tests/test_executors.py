@@ -90,6 +90,15 @@ def test_absent_scheduler(monkeypatch):
         results(square, [1], executors.cluster("tcp://127.0.0.1:9"))
 
 
+@pytest.mark.parametrize("address", ["nonsense", "foo://10.0.0.1:1", "tcp://10.0.0.1"])
+def test_addresses_that_can_not_be(monkeypatch, address):
+    """Check that no client is begun, which would complain when Python ends."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(distributed, "Client", lambda *_, **__: pytest.fail("was begun"))
+    with pytest.raises(executors.ClusterError, match=f"no Dask scheduler at {address} "):
+        results(square, [1], executors.cluster(address))
+
+
 def test_a_cluster_that_goes_away(tmp_path):
     """Check that a lost scheduler ends the run with one message, after what was done."""
     distributed = pytest.importorskip("distributed")

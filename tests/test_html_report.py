@@ -16,13 +16,14 @@ from PIL import Image
 import uhcs_bench
 from tests import browser
 from tests.browser import expect
-from uhcs_bench import dataset, html_report, otsu, protocol, scoring
+from uhcs_bench import dataset, html_report, metrics, otsu, protocol, scoring
 from uhcs_bench.submission import read_submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from playwright.sync_api import Browser, Locator, Page
 
     from uhcs_bench.scoring import Report
@@ -281,6 +282,29 @@ def test_gap_stands_where_the_curves_differ_most() -> None:
     annotated, predicted = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.0, 4.0, 5.0, 6.0])
     at, share, other = html_report._largest_gap(annotated, predicted)
     assert (at, share, other) == (2.0, 0.5, 0.0)
+
+
+def squares(edge: int) -> NDArray[np.uint8]:
+    """A map of four square particles."""
+    labels = np.zeros((100, 100), np.uint8)
+    for row, column in ((5, 5), (5, 55), (55, 5), (55, 55)):
+        labels[row : row + edge, column : column + edge] = 1
+    return labels
+
+
+@pytest.mark.parametrize("edge", range(1, 40))
+def test_label_of_the_gap_keeps_off_the_key(edge: int) -> None:
+    """Check boxes in the drawing, wherever the curves differ."""
+    pair = squares(edge), squares(40)
+    test = scoring._test_sizes(*map(metrics.particle_areas, pair))
+    plot = html_report.size_plot(html_report.Diameters(*pair), test, None, 46.0)
+    assert plot.gap is not None
+    left = plot.gap.label_x - (58 if plot.gap.anchor == "end" else 0)
+    top, bottom = plot.gap.label_y - 12, plot.gap.label_y + 3
+    # As in plot.html.jinja.
+    key_left, key_top, key_bottom = plot.right - 202, plot.bottom - 46, plot.bottom - 10
+    assert left + 58 < key_left or bottom < key_top or top > key_bottom
+    assert (plot.left <= left, left + 58 <= plot.right, top > plot.top) == (True, True, True)
 
 
 def test_cells_have_enough_contrast() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 
 import pytest
 
 from uhcs_bench.errors import UsageError
-from uhcs_bench.journal import Journal
+from uhcs_bench.journal import Journal, JournalError
 
 
 def test_results_are_there_after_reopening(tmp_path):
@@ -50,3 +51,28 @@ def test_impossible_journals_are_refused(tmp_path, content):
         Journal(path)
     if content:
         assert path.read_bytes() == content * 100
+
+
+def test_a_journal_that_breaks_is_said_in_one_message(tmp_path):
+    """Check writing and reading after something has gone wrong with the file."""
+    with Journal(tmp_path / "j") as journal:
+        journal.add("a", "row", None)
+        with sqlite3.connect(tmp_path / "j") as other:
+            other.execute("DROP TABLE done")
+        other.close()
+        for use in (lambda: journal.add("b", "row", None), lambda: journal.row("a")):
+            with pytest.raises(JournalError, match=r"j can't be read or written \(no such table"):
+                use()
+
+
+def test_a_write_protected_journal_is_refused_at_once(tmp_path, monkeypatch):
+    """Check a database that SQLite may only read."""
+    Journal(tmp_path / "j").__exit__(None, None, None)
+    connect = sqlite3.connect
+
+    def read_only(path, **options):
+        return connect(f"file:{path}?mode=ro", uri=True, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    with pytest.raises(UsageError, match=r"readonly database.*write-protected"):
+        Journal(tmp_path / "j")

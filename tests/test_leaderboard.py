@@ -23,6 +23,8 @@ HOSTILE = (
     "</td><script>alert(1)</script> | a | [x](javascript:y) ![i](//e) `c` *b* @all www.evil.org"
 )
 
+UNFINISHED = {"particles": {"status": "incomplete", "reason": "Not run yet"}}
+
 
 def named(name, status="active", **changes):
     tasks = {"particles": {"status": status, "reason": f"Because of {status}"}}
@@ -250,6 +252,51 @@ def test_the_committed_board_is_what_the_maps_give():
     page = (folder / "README.md").read_text("utf-8")
     assert "*72.4 ± 3.1*" in page
     assert "slightly optimistic" in page
+
+
+def test_no_p_value_is_rounded_to_zero():
+    """Check the smallest that 24 micrographs can give, in its two places."""
+    smallest = 2 / 2**24
+    content = {"p_value": smallest, "mean": smallest, "psd": {"p_value": None}}
+    rounded = {"p_value": 1.19209e-07, "mean": 0.0, "psd": {"p_value": None}}
+    assert leaderboard._rounded(content) == rounded
+    assert leaderboard._rounded({"p_holm": 3 * smallest}) == {"p_holm": 3.57628e-07}
+
+
+def test_declared_numbers_are_not_rounded(tmp_path):
+    """Check a learning rate below the last digit of a score, and texts with quotes in them."""
+    settings = {"learning_rate": 1e-8, "name": 'a "b"', "steps": [1, True]}
+    write_entry(tmp_path / "a", {}, declared(hyperparameters=settings, tasks=UNFINISHED))
+    board = leaderboard.build(leaderboard.read_entries(tmp_path))
+    declaration = board.to_dict()["entries"]["a"]["declaration"]
+    assert declaration["hyperparameters"] == settings
+    text = leaderboard.settings_text(declaration)
+    assert text == 'learning_rate 1e-08; name a "b"; steps 1, true'
+
+
+def test_names_in_one_table_differ(tmp_path):
+    """Check that one name in other letters is refused, unless the split is another."""
+    for slug, name, split in (("a", "Otsu", "paper"), ("b", "\uff2fTSU", "paper")):
+        write_entry(tmp_path / slug, {}, declared(name=name, split=split, tasks=UNFINISHED))
+    with pytest.raises(EntryError, match="a and b: have the same name"):
+        leaderboard.read_entries(tmp_path)
+    (tmp_path / "b" / "entry.yaml").unlink()
+    (tmp_path / "b").rmdir()
+    write_entry(tmp_path / "c", {}, declared(name="Otsu", split="clean", tasks=UNFINISHED))
+    assert len(leaderboard.read_entries(tmp_path)) == 2
+
+
+def test_links_in_the_way_are_not_written_through(tmp_path):
+    """Check links of a stranger where the board and its unfinished files are written."""
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    folder = tmp_path / "board"
+    write_entry(folder / "a", {}, declared(tasks=UNFINISHED))
+    for name in ("README.md", ".README.md.partial", "leaderboard.json"):
+        (folder / name).symlink_to(victim)
+    leaderboard.write(folder, leaderboard.build(leaderboard.read_entries(folder)))
+    assert victim.read_text() == "untouched"
+    assert "a/" in (folder / "README.md").read_text("utf-8")
 
 
 def test_numbers_are_rounded_once():

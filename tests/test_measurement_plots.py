@@ -118,6 +118,19 @@ def test_overview_of_few_and_of_many(drawn, n):
     assert ("m0" in texts(drawn[0])) == (n == 1)
 
 
+@pytest.mark.filterwarnings("error")
+def test_names_are_taken_literally(drawn):
+    """Check names that Matplotlib would read as formulas, and one that would take all the room."""
+    names = ["a$_^$b.png", f"{'long' * 60}.png"]
+    found = [measurement.measure(particle_map(), "particles", UNSIZED, name) for name in names]
+    for one in found:
+        measurement_plots.distribution(one)
+    measurement_plots.overview([one.row for one in found], "particles")
+    assert "a$_^$b, pixel" in texts(drawn[0])
+    assert "a$_^$b" in texts(drawn[2]).split(" | ")
+    assert "longlong" in texts(drawn[2])
+
+
 def test_missing_library(monkeypatch):
     """Check that the message names the extra."""
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)

@@ -369,3 +369,12 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(TypeError):
         write_label_map(tmp_path / "map.png", np.zeros((2, 2, 2, 2), int))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_of_files_do_not_act_on_a_terminal(tmp_path):
+    """Check that a control character in a file's name is shown and not printed."""
+    (tmp_path / "a\x1b[31mb.png").touch()
+    with pytest.raises(SubmissionError) as caught:
+        read_submission(tmp_path)
+    assert "\x1b" not in str(caught.value)
+    assert r"a\x1b[31mb.png" in str(caught.value)

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,7 @@ from uhcs_bench import (
     protocol,
     submission,
     table_files,
+    whole_files,
 )
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.journal import Journal
@@ -185,7 +187,9 @@ def find_inputs(
                 for folder in (path, path / task)
                 if folder.is_dir()
                 for file in sorted(folder.iterdir())
-                if file.suffix.lower() in endings and not file.name.startswith(".")
+                if file.suffix.lower() in endings
+                and not file.name.startswith(".")
+                and not file.is_dir()
             ]
             if not files:
                 problems.append(f"{path} holds no {', '.join(endings)} file")
@@ -333,7 +337,8 @@ def run(
 
         measurement_plots.check()
         plots.mkdir(parents=True, exist_ok=True)
-    files = [str(path) for path in inputs]
+    # Tables and journal hold Unicode, which a name on a disk need not be.
+    files = [os.fsencode(path).decode("utf-8", "replace") for path in inputs]
     plot_paths = None if plots is None else [plots / name for name in _plot_names(inputs)]
     with Journal(out.with_name(out.name + JOURNAL_SUFFIX)) as journal:
         keys = [_key(path, options) for path in inputs]
@@ -363,7 +368,7 @@ def run(
                 notes,
             )
         if plots is not None:
-            with table_files.replacing(plots / OVERVIEW) as partial:
+            with whole_files.replacing(plots / OVERVIEW) as partial:
                 partial.write_bytes(measurement_plots.overview(rows(), options.task))
         n_without_size = sum(row["pixel_size_um"] is None for row in rows())
     return Summary(
@@ -411,7 +416,7 @@ def _work(
                     failures[job.index] = outcome.error
                 else:
                     if outcome.plot is not None and plot_paths is not None:
-                        with table_files.replacing(plot_paths[job.index]) as partial:
+                        with whole_files.replacing(plot_paths[job.index]) as partial:
                             partial.write_bytes(outcome.plot)
                     row = json.dumps(outcome.row, ensure_ascii=False, allow_nan=False)
                     journal.add(keys[job.index], row, outcome.particles)
@@ -450,9 +455,10 @@ def _key(path: Path, options: Options) -> str:
 def _plot_names(inputs: Sequence[Path]) -> list[str]:
     """Name each input's plot after it, with more of its path or a number where names clash."""
     names: dict[str, None] = {Path(OVERVIEW).stem: None}
-    stems = [path.stem for path in inputs]
-    for path, stem in zip(inputs, stems, strict=True):
-        name = stem if stems.count(stem) == 1 else f"{path.parent.name}_{path.name}"
+    count = Counter(path.stem for path in inputs)
+    for path in inputs:
+        stem = path.stem
+        name = stem if count[stem] == 1 else f"{path.parent.name}_{path.name}"
         number = 1
         while name in names:
             number += 1

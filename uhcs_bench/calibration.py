@@ -258,7 +258,7 @@ def calibrate(
     Raises
     ------
     UsageError
-        If a number makes no sense; all that do are said at once.
+        If a number makes no sense, see `check`.
 
     Notes
     -----
@@ -296,7 +296,7 @@ def calibrate(
     >>> mean.n, bool(abs(mean.bias) < 0.05)
     (2, True)
     """
-    _check(resolutions_px, noise, replicates)
+    check(resolutions_px, noise, replicates)
     levels: tuple[float | None, ...] = (None, *noise)
     relative: dict[tuple[MeasureName, float | None, float], list[float]] = {
         (name, level, px): [] for name in MEASURES for level in levels for px in resolutions_px
@@ -309,7 +309,14 @@ def calibrate(
     return Calibration(errors, replicates, seed)
 
 
-def _check(resolutions_px: Sequence[float], noise: Sequence[float], replicates: int) -> None:
+def check(resolutions_px: Sequence[float], noise: Sequence[float], replicates: int) -> None:
+    """See that `calibrate` can work with these numbers.
+
+    Raises
+    ------
+    UsageError
+        If a number makes no sense; all that make none are said at once.
+    """
     problems = []
     if not resolutions_px or not all(2 <= px <= 100 for px in resolutions_px):
         problems.append(f"resolutions must be from 2 to 100 px, not {list(resolutions_px)}")

@@ -57,6 +57,8 @@ class EntryError(UhcsBenchError, ValueError):
         The entry's folder.
     problems : sequence of str
         Everything that was found.
+    summary : str, optional
+        What is the matter with the folder.
 
     Attributes
     ----------
@@ -65,12 +67,14 @@ class EntryError(UhcsBenchError, ValueError):
 
     exit_code = 2
 
-    def __init__(self, where: str, problems: Sequence[str]) -> None:
+    def __init__(
+        self, where: str, problems: Sequence[str], summary: str = "is not a valid entry"
+    ) -> None:
         self.where = where
         self.problems = tuple(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{where} is not a valid entry: {count}.{lines}")
+        super().__init__(f"{where} {summary}: {count}.{lines}")
 
 
 @dataclass(frozen=True)
@@ -286,14 +290,19 @@ def create(
     SubmissionError
         If anything is wrong with the maps.
     UsageError
-        If there is such a folder already, no folder can be named after `name`, or there is no such
-        version or split.
+        If there is such a folder already, `name` can't stand on the board or name a folder, or
+        there is no such version or split.
+    MissingPackageError
+        If PyYAML is not installed.
     """
     import jinja2
 
-    wrong = list(_text_problems(name))
+    wrong = [problem.removeprefix(": ") for problem in _text_problems(name)]
+    longest = _schema()["properties"]["name"]["maxLength"]
+    if len(name) > longest:
+        wrong.append(f"is longer than {longest} characters")
     if wrong:
-        raise UsageError(f"The name {shown(name)}{', '.join(wrong)}".replace(": ", " ") + ".")
+        raise UsageError(f"The name {shown(name)} {' and '.join(wrong)}.")
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
     if not slug:
@@ -316,6 +325,7 @@ def create(
         split=split,
         tasks={found.task.name: len(found.maps) for found in submissions},
     )
+    to_fill = [place for place, value in _texts(plain_yaml.load(text.encode())) if value == TO_FILL]
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{slug}-", dir=out) as workspace:
         unfinished = Path(workspace) / slug
@@ -326,8 +336,7 @@ def create(
                 path = unfinished / found.task.name / f"{map_name}.png"
                 submission.write_label_map(path, labels)
         unfinished.replace(folder)
-    places = _texts(plain_yaml.load(text.encode()))
-    return folder, [place for place, value in places if value == TO_FILL]
+    return folder, to_fill
 
 
 def shown(text: str) -> str:

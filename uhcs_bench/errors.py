@@ -47,11 +47,16 @@ class SubmissionError(UhcsBenchError, ValueError):
     exit_code = 2
 
     def __init__(self, where: str, problems: Sequence[str], done: str = "scored") -> None:
-        self.where = where
-        self.problems = tuple(problems)
+        # File names are a stranger's, and could act on a terminal.
+        self.where, *shown = ("".join(map(_printable, text)) for text in (where, *problems))
+        self.problems = tuple(shown)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{where} was not {done}: {count}.{lines}")
+        super().__init__(f"{self.where} was not {done}: {count}.{lines}")
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
 
 
 class DataUnavailableError(UhcsBenchError, RuntimeError):

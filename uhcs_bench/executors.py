@@ -123,10 +123,14 @@ def cluster(address: str) -> Pool:
 
         try:
             from distributed import Client
+            from distributed.comm.addressing import resolve_address
         except ImportError as error:
             raise MissingPackageError("Working on a cluster", "cluster") from error
         connect: Any = Client
+        check_address: Any = resolve_address
         try:
+            # A client that is given nonsense raises, too, but lives on and complains at the exit.
+            check_address(address)
             client = connect(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ClusterError(

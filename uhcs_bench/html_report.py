@@ -11,13 +11,10 @@ import base64
 import hashlib
 import io
 import math
-import os
 import re
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -25,14 +22,16 @@ import numpy as np
 from PIL import Image
 
 from uhcs_bench import dataset, metrics, protocol, scoring, sizes, tables
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from uhcs_bench.dataset import Micrograph
-    from uhcs_bench.registry import Entry, HeatTreatment
+    from uhcs_bench.registry import Entry, FileKind, HeatTreatment
     from uhcs_bench.scoring import (
         ConventionScore,
         Estimate,
@@ -182,7 +181,7 @@ class TaskSection:
     fold_rows: list[FoldRow]
     further_tables: list[tables.Table]
     micrographs: list[MicrographSection]
-    licences: list[str]
+    licences: dict[str, list[str]]
     citations: list[str]
 
 
@@ -221,23 +220,18 @@ def write(folder: Path, report: Report, submissions: Sequence[Submission], title
     >>> maps = {m.id: m.labels for m in fold.val}
     >>> submissions = read_submission(maps, fold=2, version="synthetic")
     >>> report = scoring.score_submissions(submissions)
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     write(Path(folder), report, submissions, "the annotations themselves").name
     'index.html'
     """
     page = to_html(report, submissions, title)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "index.html"
-    handle, partial = tempfile.mkstemp(suffix=".html", prefix=".", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            # A folder's name may hold bytes that are no text.
-            stream.write(page.encode("utf-8", errors="replace"))
-        Path(partial).chmod(0o644)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        # A folder's name may hold bytes that are no text.
+        partial.write_bytes(page.encode("utf-8", errors="replace"))
     return path
 
 
@@ -430,9 +424,18 @@ def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
             )
             for rank, image in enumerate(worst_first, start=1)
         ],
-        licences=_unique(entry.licence for entry in submission.entries),
+        licences=_licences(submission.entries),
         citations=_unique(text for entry in submission.entries for text in entry.citation),
     )
+
+
+def _licences(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """Licences of annotations and of micrographs, which can differ; what is generated has one."""
+    kinds: dict[str, FileKind] = {"annotations": "labels", "micrographs": "image"}
+    return {
+        what: _unique(e.files[kind].licence if e.files else e.licence for e in entries)
+        for what, kind in kinds.items()
+    }
 
 
 def _unique(texts: Iterable[str]) -> list[str]:
@@ -665,16 +668,19 @@ def size_plot(
     gap = None
     if test.ks_statistic is not None:
         at_px, *shares = _largest_gap(diameters.annotated, diameters.predicted)
-        near_right = x(at_px) > _RIGHT - 60
+        bottom = y(min(shares))
+        # Below the lower curve to the right there is no curve, but perhaps the key; the label then
+        # stands to the left of the gap, above the key.
+        in_key = x(at_px) > _RIGHT - 270 and bottom > _BOTTOM - 70
+        to_left = in_key or x(at_px) > _RIGHT - 60
         gap = Gap(
             x=x(at_px),
             top=y(max(shares)),
-            bottom=y(min(shares)),
+            bottom=bottom,
             label=f"KS {test.ks_statistic:.2f}",
-            # Below the lower curve to the right there is no curve.
-            label_x=x(at_px) + (-8 if near_right else 8),
-            label_y=min(y(min(shares)) + 14, _BOTTOM - 6),
-            anchor="end" if near_right else "start",
+            label_x=x(at_px) + (-8 if to_left else 8),
+            label_y=_BOTTOM - 58 if in_key else min(bottom + 14, _BOTTOM - 6),
+            anchor="end" if to_left else "start",
         )
     ticks_um = []
     if pixel_um is not None:

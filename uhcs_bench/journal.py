@@ -5,13 +5,17 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, row TEXT, attachment BLOB)"
+
+
+class JournalError(UhcsBenchError):
+    """A journal that can't be read or written any more."""
 
 
 class Journal:
@@ -42,12 +46,14 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._database = sqlite3.connect(path, timeout=30)
+            # Every statement is a transaction of its own.
+            self._database = sqlite3.connect(path, timeout=30, isolation_level=None)
             self._database.execute(_SCHEMA)
-            self._database.commit()
+            # Written each time, so that a journal that is write-protected is found out now.
+            self._database.execute("PRAGMA user_version = 1")
         except sqlite3.Error as error:
             advice = (
-                "It is not a journal of this command; move it away."
+                "It is no journal of this command, or is in use or write-protected; move it away."
                 if path.is_file()
                 else "Choose another place for the results."
             )
@@ -65,22 +71,22 @@ class Journal:
         self._database.close()
 
     def __contains__(self, key: str) -> bool:
-        found = self._database.execute("SELECT 1 FROM done WHERE key = ?", (key,))
-        return found.fetchone() is not None
+        return self._execute("SELECT 1 FROM done WHERE key = ?", key) is not None
 
     def has_attachment(self, key: str) -> bool:
         """Say whether a result is there with its attachment."""
-        found = self._database.execute(
-            "SELECT 1 FROM done WHERE key = ? AND attachment IS NOT NULL", (key,)
-        )
-        return found.fetchone() is not None
+        query = "SELECT 1 FROM done WHERE key = ? AND attachment IS NOT NULL"
+        return self._execute(query, key) is not None
 
     def add(self, key: str, row: str, attachment: bytes | None) -> None:
-        """Keep a result, in place of one with the same key."""
-        with self._database:
-            self._database.execute(
-                "INSERT OR REPLACE INTO done VALUES (?, ?, ?)", (key, row, attachment)
-            )
+        """Keep a result, in place of one with the same key.
+
+        Raises
+        ------
+        JournalError
+            If it can't be written, as on a full disk.
+        """
+        self._execute("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", key, row, attachment)
 
     def row(self, key: str) -> str:
         """Give back a result.
@@ -106,7 +112,17 @@ class Journal:
 
     def _get(self, column: str, key: str) -> Any:
         query = f"SELECT {column} FROM done WHERE key = ?"  # noqa: S608 - our own names
-        found = self._database.execute(query, (key,)).fetchone()
+        found = self._execute(query, key)
         if found is None or found[0] is None:
             raise KeyError(key)
         return found[0]
+
+    def _execute(self, query: str, *values: str | bytes | None) -> Any:
+        """Give the first row that a statement finds, or None."""
+        try:
+            return self._database.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"The journal {self.path} can't be read or written ({error}). What it holds is "
+                "kept; mend that and give the same command again, or delete it to begin anew."
+            ) from error

@@ -10,6 +10,8 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -20,9 +22,10 @@ from uhcs_bench import __version__, comparison, entry, paper, protocol, scoring
 from uhcs_bench.entry import EntryError
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.submission import Submission
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from uhcs_bench.comparison import Difference
@@ -38,7 +41,8 @@ RANKED = ("IU", "AC", "KS")
 """Scores over all classes that methods are ranked by; KS for particles alone."""
 
 _DIGITS = 6
-"""Decimals that are kept, so that another machine's last digits change nothing."""
+"""Decimals that are kept, so that another machine's last digits change nothing; of a p-value
+significant digits, since none is zero."""
 
 _MISSING = "-"
 
@@ -153,16 +157,14 @@ class Board:
     groups: list[Group]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers, the latter rounded."""
-        content = {
+        """Plain dictionaries, lists and numbers; those that are computed are rounded."""
+        return {
             "schema": SCHEMA,
             "scorer_version": __version__,
             "conventions": protocol.CONVENTIONS,
             "entries": {found.slug: _entry_content(found) for found in self.entries},
-            "groups": [_group_content(group) for group in self.groups],
+            "groups": [_rounded(_group_content(group)) for group in self.groups],
         }
-        rounded: dict[str, Any] = _rounded(content)
-        return rounded
 
     def to_json(self) -> str:
         """Text of ``leaderboard.json``."""
@@ -185,11 +187,11 @@ def read_entries(folder: Path) -> list[Entry]:
     Raises
     ------
     EntryError
-        If anything is wrong with any entry; all problems of all are listed.
+        If anything is wrong with any entry; all problems of all are listed. If there is none.
     """
-    if not folder.is_dir():
-        raise EntryError(str(folder), ["the folder of the entries does not exist"])
     entries, problems = [], []
+    if not folder.is_dir():
+        raise _no_entries(folder, "the folder does not exist")
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_dir():
             continue
@@ -197,9 +199,28 @@ def read_entries(folder: Path) -> list[Entry]:
             entries.append(entry.read_entry(path))
         except EntryError as error:
             problems += [f"{entry.shown(path.name)}: {problem}" for problem in error.problems]
+    problems += _shared_names(entries)
     if problems:
-        raise EntryError(str(folder), problems)
+        raise EntryError(str(folder), problems, "holds entries that are not valid")
+    if not entries:
+        raise _no_entries(folder, "it has no folder in it")
     return entries
+
+
+def _shared_names(entries: Iterable[Entry]) -> Iterator[str]:
+    """Find entries that would stand in one table under one name."""
+    slugs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for found in entries:
+        name = unicodedata.normalize("NFKC", found.name).casefold()
+        slugs[name, found.version, found.split].append(found.slug)
+    for sharing in slugs.values():
+        if len(sharing) > 1:
+            yield f"{' and '.join(sharing)}: have the same name; readers can't tell them apart"
+
+
+def _no_entries(folder: Path, reason: str) -> EntryError:
+    advice = "--entries names another folder, uhcs-bench submit makes an entry"
+    return EntryError(str(folder), [f"{reason}; {advice}"], "holds no entries")
 
 
 def build(entries: Sequence[Entry]) -> Board:
@@ -240,7 +261,8 @@ def write(folder: Path, board: Board) -> None:
     board : Board
     """
     for name, text in _files(board).items():
-        write_text(folder / name, text)
+        with replacing(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
 def check(folder: Path, board: Board) -> None:
@@ -267,17 +289,6 @@ def check(folder: Path, board: Board) -> None:
             f"{'; '.join(problems)}. Nothing was written; to write what the label maps give: "
             f"uhcs-bench leaderboard build --entries {folder}"
         )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all; its folder is made where needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _files(board: Board) -> dict[str, str]:
@@ -455,7 +466,12 @@ def _rounded(content: Any) -> Any:
     if isinstance(content, float):
         return round(content, _DIGITS)
     if isinstance(content, dict):
-        return {key: _rounded(value) for key, value in content.items()}
+        return {
+            key: float(f"{value:.{_DIGITS}g}")
+            if key in ("p_value", "p_holm") and value is not None
+            else _rounded(value)
+            for key, value in content.items()
+        }
     if isinstance(content, (list, tuple)):
         return [_rounded(value) for value in content]
     return content
@@ -620,11 +636,11 @@ def _entry_parts(found: Entry) -> list[str]:
         "submission": f"`{found.fingerprint.sha256}`",
     }
     lines = [f"- {name}: {text}" for name, text in facts.items()]
-    lines += [f"- {escaped(note)}" for note in declared["notes"]]
+    lines += [f"- note: {escaped(note)}" for note in declared["notes"]]
     heading = f"### {escaped(found.name)}"
     return [
         heading,
-        f"[{found.slug}/]({found.slug}/). {escaped(declared['summary'])}.",
+        f"[{found.slug}/]({found.slug}/). {escaped(declared['summary'].rstrip('.'))}.",
         "\n".join(lines),
     ]
 
@@ -633,10 +649,12 @@ def settings_text(declared: Any) -> str:
     """Write hyperparameters as one line."""
 
     def written(value: object) -> str:
-        return ", ".join(map(written, value)) if isinstance(value, list) else json.dumps(value)
+        if isinstance(value, list):
+            return ", ".join(map(written, value))
+        return value if isinstance(value, str) else json.dumps(value)
 
     pairs = declared["hyperparameters"].items()
-    return "; ".join(f"{name} {written(value)}".replace('"', "") for name, value in pairs)
+    return "; ".join(f"{name} {written(value)}" for name, value in pairs)
 
 
 def run_text(declared: Any) -> str:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_NAMES = 60
 """Maps up to which an overview names each."""
 
+MOST_LETTERS = 40
+"""Length up to which a map's name is written in full."""
+
 _N_BINS = 24
 _DPI = 120
 _GRAY = "#555555"
@@ -60,10 +63,11 @@ def distribution(found: Measurement) -> bytes:
     else:
         _draw_widths(axes, found, unit)
     pixel = "pixel size unknown" if found.scale.um is None else f"pixel {found.scale.um:g} µm"
-    title = f"{found.row['id']}, {pixel}"
+    title = f"{_short(str(found.row['id']))}, {pixel}"
     style = {"loc": "outside upper left", "frameon": False, "fontsize": 8, "alignment": "left"}
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, title=title, title_fontsize=10, **style)
+    legend = figure.legend(handles, labels, title=title, title_fontsize=10, **style)
+    legend.get_title().set_parse_math(False)  # a file's name may hold "$"
     return _png(figure)
 
 
@@ -96,7 +100,7 @@ def overview(rows: Iterable[Row], task: str) -> bytes:
     is_scaled: list[bool] = []
     columns = [f"{name}_{unit}{end}" for unit in _UNITS for name in series for end in _ENDS]
     for row in rows:
-        names.append(str(row["id"]))
+        names.append(_short(str(row["id"])))
         numbers.append([_number(row[column]) for column in columns])
         is_scaled.append(row["pixel_size_um"] is not None)
     table = np.array(numbers).reshape(len(numbers), len(_UNITS), len(series), len(_ENDS))
@@ -122,7 +126,7 @@ def overview(rows: Iterable[Row], task: str) -> bytes:
     axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
     axes.set_xlim(left=0)
     if len(names) <= MOST_NAMES:
-        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
     else:
         axes.set_ylabel("number of the file")
     axes.grid(axis="x", alpha=0.3)
@@ -133,6 +137,11 @@ def overview(rows: Iterable[Row], task: str) -> bytes:
 
 _UNITS = {"px": "px", "um": "µm"}
 _ENDS = ("", "_low", "_high")
+
+
+def _short(name: str) -> str:
+    """Cut a name that would leave the plot no room."""
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def _number(value: object) -> float:

@@ -7,18 +7,17 @@ scored. Only predicted label maps are shown, no micrograph and no annotation.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from dataclasses import dataclass
 from importlib import resources
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import __version__, dataset, html_report, leaderboard, paper, protocol
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import jinja2
     import numpy as np
@@ -78,7 +77,10 @@ def write(folder: Path, board: Board) -> Path:
         If the annotations, for their particle sizes, could not be had from any source.
     """
     for name, content in files(board):
-        _write_bytes(folder / name, content)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            partial.write_bytes(content)
     return folder / "index.html"
 
 
@@ -263,16 +265,3 @@ def _colored_png(labels: NDArray[np.uint8], colors: Sequence[str]) -> bytes:
     stream = io.BytesIO()
     image.save(stream, format="PNG", optimize=True)
     return stream.getvalue()
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=".", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(partial).chmod(0o644)
-        Path(partial).replace(path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise

@@ -163,13 +163,9 @@ def to_text(states: Iterable[Status]) -> str:
     """Table of a survey, for a terminal."""
     from tabulate import tabulate
 
-    rows = [
-        (state.name, "yes" if state.answers else "no", state.detail, state.gives)
-        for state in states
-    ]
-    return tabulate(
-        rows, ("source", "answers", "detail", "would give"), maxcolwidths=[24, None, 20, 22]
-    )
+    rows = [(state.name, state.detail, state.gives) for state in states]
+    # The longest words fit: names of repositories and hosts, and of exceptions.
+    return tabulate(rows, ("source", "answer", "would give"), maxcolwidths=[32, 21, 23])
 
 
 def to_json(states: Iterable[Status]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tempfile
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from uhcs_bench import dataset, images, protocol
 from uhcs_bench.errors import SubmissionError
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -193,7 +193,8 @@ def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "map.png"
     ...     write_label_map(path, np.eye(2, dtype=np.uint8))
     ...     read_map(path, ("matrix", "particle"))
@@ -249,15 +250,8 @@ def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(suffix=".png", prefix=".", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            Image.fromarray(labels.astype(np.uint8)).save(stream, format="PNG", optimize=True)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        Image.fromarray(labels.astype(np.uint8)).save(partial, format="PNG", optimize=True)
 
 
 def _candidates(

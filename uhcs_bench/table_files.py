@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
-import tempfile
-from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench.errors import MissingPackageError, UsageError
 from uhcs_bench.measurement import units
+from uhcs_bench.whole_files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from uhcs_bench.measurement import Column, Row
 
@@ -66,8 +65,10 @@ def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Not
 
     Examples
     --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
     >>> from uhcs_bench.measurement import Column
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "table.csv"
     ...     write(path, [Column("width_um", "um", float, "width")], [{"width_um": 0.5}], {})
     ...     path.read_text()
@@ -75,20 +76,6 @@ def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Not
     """
     with replacing(path) as partial:
         _WRITERS[path.suffix.lower()](partial, columns, rows, notes)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a file to write that takes another's place when it is whole."""
-    handle, name = tempfile.mkstemp(suffix=path.suffix, prefix=f".{path.stem}.", dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        yield partial
-        partial.chmod(0o644)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write_csv(path: Path, columns: Sequence[Column], rows: Iterable[Row], _: Notes) -> None:

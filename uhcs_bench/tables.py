@@ -172,7 +172,8 @@ def _measures_table(task: TaskScore) -> Table:
 
 
 def _three_digits(value: float) -> str:
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    # With "#", zeros at the end stay: 92.0 to 94.6, as precise as they are.
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def _sensitivity_table(task: TaskScore) -> Table:

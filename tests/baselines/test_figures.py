@@ -384,7 +384,8 @@ def test_the_same_figure_is_the_same_file(board, form):
 
 
 def test_the_command_without_any_map(tmp_path):
-    """Check that an empty folder gives figures that say so, and a wrong method exit code 2."""
+    """Check that an empty folder gives figures that say so, and no folder or method exit code 2."""
+    (tmp_path / "none").mkdir()
     options = ["--maps", tmp_path / "none", "--out", tmp_path / "out", "--dataset-version",
                "synthetic", "--particles", SHOWN["particles"][0],
                "--microconstituents", SHOWN["microconstituents"][0]]  # fmt: skip
@@ -393,6 +394,12 @@ def test_the_command_without_any_map(tmp_path):
     assert (tmp_path / "out" / "figure-5.png").is_file()
     assert not (tmp_path / "out" / "figure-4.png").exists()
     assert "Figure 4 was left out" in result.stderr
+    warnings = result.stderr.splitlines()
+    assert len(set(warnings)) == len(warnings)  # of a method that two figures lack, once
     result = CliRunner().invoke(main, ["figures", "--method", "resnet", *map(str, options)])
     assert result.exit_code == 2
     assert "The methods are" in result.output
+    (tmp_path / "none").rmdir()
+    result = CliRunner().invoke(main, ["figures", *map(str, options)])
+    assert result.exit_code == 2
+    assert f"There is no folder {tmp_path / 'none'}" in result.output

@@ -90,6 +90,20 @@ def test_check_exits_with_1_when_outdated(entries):
     assert "**n = 25**" in page.read_text("utf-8")
 
 
+@pytest.mark.parametrize(("name", "reason"), [("absent", "does not exist"), ("empty", "no folder")])
+def test_a_folder_without_entries(tmp_path, name, reason):
+    """Check that no empty board is written, and what is said to do."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "README.md").write_text("mine")
+    result = run("leaderboard", "build", "--entries", tmp_path / name)
+    assert result.exit_code == 2
+    assert f"{name} holds no entries: 1 problem." in result.stderr
+    assert reason in result.stderr
+    assert "uhcs-bench submit makes an entry" in result.stderr
+    assert [*tmp_path.rglob("*")] == [tmp_path / "empty", tmp_path / "empty" / "README.md"]
+    assert (tmp_path / "empty" / "README.md").read_text() == "mine"
+
+
 def test_missing_data_exit_with_3(tmp_path):
     """Check a real entry where the annotations can't be had: nothing is written."""
     from uhcs_bench import dataset

@@ -61,6 +61,17 @@ def test_wrong_numbers_end_with_2_and_write_nothing(tmp_path):
     assert not (tmp_path / "c").exists()
 
 
+def test_an_impossible_folder_is_said_before_the_work(tmp_path, monkeypatch):
+    """Check a folder below a file."""
+    from uhcs_bench import calibration
+
+    monkeypatch.setattr(calibration, "calibrate", lambda *_: pytest.fail("worked in vain"))
+    (tmp_path / "file").touch()
+    result = run("calibrate", "--out", tmp_path / "file" / "c", *SMALL)
+    assert result.exit_code == 1
+    assert "Not a directory" in result.stderr
+
+
 def test_a_missing_matplotlib_is_said_before_the_work(tmp_path, monkeypatch):
     """Check that the message names the extra and that nothing is measured first."""
     from uhcs_bench import calibration

@@ -140,6 +140,8 @@ def test_nothing_to_measure_writes_nothing(folders, tmp_path):
         (("--pixel-size", "-1"), "not possible"),
         (("--out", "r.parquet"), ".json or .csv"),
         (("--particles", "absent/p.csv"), "there is no folder"),
+        (("--particles", "p.parquet"), "end its name in .csv"),
+        (("--out", "p.csv", "--particles", "p.csv"), "two names"),
     ],
 )
 def test_wrong_usage(folders, tmp_path, monkeypatch, options, message):

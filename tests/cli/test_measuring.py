@@ -77,6 +77,14 @@ def test_bad_files_are_listed_at_the_end(maps, tmp_path):
     assert [r["id"] for r in rows] == ["map0", "map2"]
 
 
+def test_micrographs_in_the_place_of_label_maps(tmp_path):
+    """Check that the message says what micrographs need, where nothing else was given."""
+    np.save(tmp_path / "image.npy", np.arange(100, dtype=np.uint8).reshape(10, 10))
+    result = run(tmp_path, "--task", "particles", "--out", tmp_path / "out.csv")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == "Micrographs need a --model that segments them."
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

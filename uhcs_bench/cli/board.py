@@ -129,8 +129,8 @@ def leaderboard() -> None:
 @click.option(
     "--check",
     is_flag=True,
-    help="Write nothing there; exit with 1 if README.md or leaderboard.json is not what the maps "
-    "give.",
+    help="Write neither README.md nor leaderboard.json; exit with 1 if they are not what the "
+    "maps give.",
 )
 def build(folder: Path, site: Path | None, check: bool) -> None:
     """Score every entry from its label maps, and write the board.

@@ -62,7 +62,7 @@ def calibrate(
     seed: int,
     form: str,
 ) -> None:
-    """Find out how far the measures are off where the truth is known.
+    """Say how far the measures are off where the truth is known.
 
     Particle sizes, number densities and denuded-zone widths are measured on
     synthetic micrographs: on their exact label maps, and after segmentation by
@@ -72,11 +72,13 @@ def calibrate(
 
     from uhcs_bench import calibration
 
+    asked = (resolutions or calibration.RESOLUTIONS_PX, noise or calibration.NOISE, replicates)
+    # What can't be is said now, not after minutes.
+    calibration.check(*asked)
     calibration.check_plotting()
+    out.mkdir(parents=True, exist_ok=True)
     found = calibration.calibrate(
-        resolutions or calibration.RESOLUTIONS_PX,
-        noise or calibration.NOISE,
-        replicates,
+        *asked,
         seed,
         functools.partial(tqdm, unit="field", disable=None, leave=False),
     )
@@ -88,10 +90,9 @@ def calibrate(
 def _write(found: Calibration, out: Path) -> None:
     """Write all three files, each whole or not at all."""
     from uhcs_bench import calibration
-    from uhcs_bench.table_files import replacing
+    from uhcs_bench.whole_files import replacing
 
     figure = calibration.plot(found)
-    out.mkdir(parents=True, exist_ok=True)
     for name, content in (("json", found.to_json() + "\n"), ("csv", found.to_csv())):
         with replacing(out / f"calibration.{name}") as partial:
             partial.write_text(content, encoding="utf-8")

@@ -62,7 +62,7 @@ def combine(
     pixel_size: float | None,
     bins: str | None,
 ) -> None:
-    """Measure the particles inside the spheroidite of larger fields of view.
+    """Measure particles inside the spheroidite of larger fields.
 
     PARTICLE_MAPS and MICROCONSTITUENT_MAPS are folders with what two models
     predicted for the same micrographs, or two files; maps are paired by file
@@ -73,12 +73,8 @@ def combine(
     A pair that can't be measured is named, the others are done all the same, and
     the exit code is 1.
     """
-    if out.suffix.lower() not in FORMATS:
-        raise UsageError(f"--out {out}: end its name in {' or '.join(FORMATS)}.")
+    _check_outputs(out, particle_table)
     edges, unit = (None, "px") if bins is None else parse_bins(bins)
-    for path in filter(None, (out, particle_table)):
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"can't write {path}: there is no folder {path.parent}.")
 
     from uhcs_bench import combined
     from uhcs_bench.pixel_size import check
@@ -104,6 +100,19 @@ def combine(
     if problems:
         kind = UhcsBenchError if results else UsageError
         raise kind("\n  - ".join([f"{_count(len(problems), 'problem')}.", *problems]))
+
+
+def _check_outputs(out: Path, particle_table: Path | None) -> None:
+    if out.suffix.lower() not in FORMATS:
+        raise UsageError(f"--out {out}: end its name in {' or '.join(FORMATS)}.")
+    if particle_table is not None:
+        if particle_table.suffix.lower() != ".csv":
+            raise UsageError(f"--particles {particle_table}: end its name in .csv.")
+        if particle_table.absolute() == out.absolute():
+            raise UsageError(f"{out} can't hold both tables; give them two names.")
+    for path in filter(None, (out, particle_table)):
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"can't write {path}: there is no folder {path.parent}.")
 
 
 def parse_bins(text: str) -> tuple[list[float], str]:

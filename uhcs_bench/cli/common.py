@@ -11,6 +11,7 @@ import click
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.whole_files import replacing
 
 EXIT_CODES = """
 \b
@@ -78,11 +79,8 @@ def emit(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text)
         return
-    partial = output.with_name(f".{output.name}.partial")
     try:
-        partial.write_text(text + "\n", encoding="utf-8")
-        partial.replace(output)
+        with replacing(output) as partial:
+            partial.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"can't write {output}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)

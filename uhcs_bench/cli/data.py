@@ -55,9 +55,10 @@ def download(task: str, verify: bool, copy: Path | None) -> None:
     "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
 )
 def sources(form: str) -> None:
-    """Ask every source of the data whether it answers, and show what it would give.
+    """Ask every source of the data whether it answers now.
 
-    Sources stand in the order in which "download" tries them.
+    Sources stand in the order in which "download" tries them, each with what it
+    would give.
     """
     from uhcs_bench import sources as survey
 

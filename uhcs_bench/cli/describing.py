@@ -32,7 +32,7 @@ def describe() -> None:
 @task_option
 @output_option
 def croissant(task: str | None, output: Path | None) -> None:
-    """Write Croissant 1.0 metadata, which mlcroissant and others load."""
+    """Write Croissant 1.0 metadata, as mlcroissant loads them."""
     from uhcs_bench import croissant as croissants
 
     emit(croissants.to_json(croissants.metadata(task)), output)

@@ -120,7 +120,9 @@ def measure(
     if summary.failures:
         lines = "".join(f"\n  - {file}: {reason}" for file, reason in summary.failures)
         count = f"{len(summary.failures)} of {summary.n_inputs} files"
-        raise UnmeasuredError(f"{count} could not be measured:{lines}")
+        hint = "\nMicrographs need a --model that segments them." if model is None else ""
+        hint = hint if len(summary.failures) == summary.n_inputs else ""
+        raise UnmeasuredError(f"{count} could not be measured:{lines}{hint}")
 
 
 def _pool(workers: int | None, scheduler: str | None) -> Pool | None:

@@ -62,12 +62,13 @@ def score(
     form: str,
     output: Path | None,
 ) -> None:
-    """Score a folder of predicted label maps against the annotations.
+    """Score predicted label maps against the annotations.
 
-    PREDS holds one map for each micrograph, <id>.png, .tif or .npy, directly or
-    under particles/ and microconstituents/. A map has the micrograph's size and
-    holds class labels: 0 matrix, 1 particle for particles; 0 matrix, 1 network,
-    2 spheroidite, 3 widmanstatten for microconstituents.
+    PREDS is a folder with one map for each micrograph, <id>.png, .tif or .npy,
+    directly or under particles/ and microconstituents/. A map has the
+    micrograph's size and holds class labels: 0 matrix, 1 particle for
+    particles; 0 matrix, 1 network, 2 spheroidite, 3 widmanstatten for
+    microconstituents.
     """
     from uhcs_bench import scoring, submission
 

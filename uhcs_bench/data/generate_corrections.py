@@ -83,8 +83,8 @@ def generate() -> dict[str, Any]:
     Returns
     -------
     dict
-        The content of ``corrections.json``: for each task, by id, the shifts, the hash of the
-        corrected map, and the correlation of borders and edges before and after.
+        The content of ``corrections.json``: for each task, by id, the shifts and the hash of the
+        corrected map.
     """
     content: dict[str, dict[str, Any]] = {}
     for task in protocol.TASKS:

@@ -1,0 +1,81 @@
+"""The help of every command: it fits a terminal, says all, and its examples can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from baselines.__main__ import main as baselines
+from uhcs_bench import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAMS = {"uhcs-bench": cli.main, "python -m baselines": baselines}
+
+
+def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """A command and all below it, by what is typed."""
+    yield name, command
+    if isinstance(command, click.Group):
+        for part, below in command.commands.items():
+            yield from commands(f"{name} {part}", below)
+
+
+COMMANDS = dict(pair for program in PROGRAMS.items() for pair in commands(*program))
+
+
+def help_of(typed: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Print the help in a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    program = next(name for name in PROGRAMS if typed.startswith(name))
+    words = [*typed.removeprefix(program).split(), "--help"]
+    result = CliRunner().invoke(PROGRAMS[program], words, prog_name=program)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def examples(text: str) -> list[str]:
+    """Commands of the examples; a line may go on after a backslash, and end in a comment."""
+    block = re.search(r"^  Examples?:\n((?:    .*\n)+)", text, re.MULTILINE)
+    lines = block[1].replace("\\\n", " ").splitlines() if block else []
+    return [line.strip() for line in lines]
+
+
+@pytest.mark.parametrize("typed", COMMANDS)
+def test_it_fits_a_terminal(typed, monkeypatch):
+    """Check the width, that there are exit codes, and examples where something is done."""
+    text = help_of(typed, monkeypatch)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Exit codes:" in text
+    assert examples(text) or isinstance(COMMANDS[typed], click.Group)
+
+
+@pytest.mark.parametrize("typed", [t for t, c in COMMANDS.items() if isinstance(c, click.Group)])
+def test_no_summary_is_cut_off(typed, monkeypatch):
+    """Check the list of commands: each has one line that is a whole sentence."""
+    listed = help_of(typed, monkeypatch).partition("Commands:\n")[2].partition("\n\n")[0]
+    names = [line.split()[0] for line in listed.splitlines()]
+    assert names == sorted(COMMANDS[typed].commands)
+    assert [line for line in listed.splitlines() if not re.search(r"[^.]\.$", line)] == []
+
+
+@pytest.mark.parametrize("typed", COMMANDS)
+def test_examples_are_understood(typed, monkeypatch, tmp_path):
+    """Check that each example names a command, arguments and options that there are."""
+    monkeypatch.chdir(tmp_path)
+    for line in examples(help_of(typed, monkeypatch)):
+        program = next(name for name in PROGRAMS if line.startswith(f"{name} "))
+        words = shlex.split(line.removeprefix(program), comments=True)
+        for word in words:
+            if word.endswith(".onnx"):  # a model has to be there before anything begins
+                (tmp_path / word).touch()
+        command: click.Command = PROGRAMS[program]
+        while isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        command.make_context(line, words)  # raises a usage error
