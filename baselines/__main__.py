@@ -16,7 +16,7 @@ import click
 from baselines.configuration import configure
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import ReportingGroup, version_option
-from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
 
 _EXIT_CODES = """
 \b
@@ -28,6 +28,9 @@ Exit codes:
   130  interrupted; finished folds are kept
 """
 
+_OPTIONAL = ("torch", "torchvision", "matplotlib", "onnx", "onnxscript", "onnxruntime")
+"""Packages that commands import, and that not everybody has."""
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -38,6 +41,13 @@ class InterruptibleGroup(ReportingGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if error.name not in _OPTIONAL:
+                raise
+            extra = "export" if ctx.invoked_subcommand == "export" else "baselines"
+            missing = MissingPackageError("This command", extra)
+            click.echo(f"{ctx.info_name}: {missing}", err=True)
+            sys.exit(missing.exit_code)
         except KeyboardInterrupt:
             click.echo(
                 "Interrupted. What was finished is kept; the same command goes on from there.",

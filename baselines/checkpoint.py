@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,8 +98,11 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         model.load_state_dict(content["state"])
         task, fold = str(content["task"]), int(content["fold"])
     except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "it holds other things than weights"  # PyTorch would advise to trust them
         raise UhcsBenchError(
             f"{path} is no checkpoint that `python -m baselines run` wrote, or it is damaged "
-            f"({' '.join(str(error).split())[:200] or type(error).__name__})."
+            f"({reason})."
         ) from error
     return Checkpoint(model.to(device).eval(), configuration, task, fold, classes)

@@ -46,6 +46,31 @@ def test_no_torch_where_none_is_needed(arguments, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        (["run", "unet", "--task", "particles", "--out", "runs"], "baselines"),
+        (["predict", "model.pt", "a.png", "--out", "maps"], "baselines"),
+        (["export", "model.pt"], "export"),
+    ],
+)
+def test_without_torch_the_extra_is_named(arguments, extra, tmp_path):
+    """Check the message and exit code where PyTorch is not installed."""
+    code = (
+        "import sys\nsys.modules['torch'] = None\nfrom baselines.__main__ import main\n"
+        f"main({arguments!r}, prog_name='baselines')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr == (
+        "baselines: This command needs packages that are not installed. "
+        f"Install them with: pip install 'uhcs-bench[{extra}]'\n"
+    )
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["run", "resnet", "--task", "particles"], "The methods are pixelnet-focal"),
