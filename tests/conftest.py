@@ -49,7 +49,7 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> release.Distribut
     """Build sdist and wheel once; skip where what builds them is not installed."""
     for module in ("build", "hatchling"):
         release.require(module)
-    return release.build(tmp_path_factory.mktemp("release"))
+    return release.Distributions(release.once(tmp_path_factory, "release", release.build))
 
 
 @pytest.fixture

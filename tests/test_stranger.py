@@ -1,0 +1,313 @@
+"""A stranger's way: from the wheel, in an empty environment, to a board in a browser.
+
+Everything is done by the installed command, in a folder outside this repository, with real data;
+only `baselines/`, which is not in the wheel, is brought along, as from a clone. Each step is taken
+once, in order, and the tests look at what it left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import venv
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+import uhcs_bench
+from tests import browser
+from tests.release import ROOT, once, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+    from tests.release import Distributions
+
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("CI"),
+    reason="takes a minute and needs a package index and the real data; run with CI=true",
+)
+
+TO_FILL = '"TO BE FILLED IN"'
+ANSWERS = {
+    "summary": "Gray levels above Otsu's threshold are particles.",
+    "authors.0.name": "Jo Stranger",
+    "licence": "CC0-1.0",
+    "training_data": "Nothing: a threshold is no training",
+    "external_data.0.name": "A book on steel",
+    "external_data.0.use": "Bedtime reading",
+    "hardware": "A laptop",
+}
+"""What a person writes where the skeleton asks."""
+
+OTSU = {"IU": 71.6, "AC": 89.5, "IU matrix": 88.0, "IU particle": 55.2}
+"""Percent; computed from the same files by other code than this package's."""
+
+
+class Output(NamedTuple):
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Stranger:
+    """A person with a folder, an environment of their own, and a record of what they ran."""
+
+    folder: Path
+    environment: dict[str, str]
+    results: dict[str, Output] = field(default_factory=dict)
+
+    def run(self, name: str, line: str, expect: int = 0) -> Output:
+        """Run a line of shell, and remember what came under a name."""
+        words = shlex.split(line)
+        program = shutil.which(words[0], path=self.environment["PATH"])
+        assert program is not None, words[0]
+        result = run(
+            program, *words[1:], cwd=self.folder, environment=self.environment, expect=expect
+        )
+        self.results[name] = Output(result.stdout, result.stderr)
+        return self.results[name]
+
+    def install(self, requirement: object) -> None:
+        """Install into the environment; the pip is ours, which is faster than a fresh one."""
+        python = self.environment["VIRTUAL_ENV"] + "/bin/python"
+        options = ("--quiet", "--no-compile", "--disable-pip-version-check")
+        pip = (sys.executable, "-m", "pip", "--python", python, "install", *options)
+        # Without the stranger's environment: an index may be configured in ours.
+        run(*pip, requirement, cwd=self.folder)
+
+
+@pytest.fixture(scope="session")
+def stranger(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
+    """Give somebody who has walked the way."""
+
+    def make(folder: Path) -> None:
+        person = newcomer(folder)
+        walk(person, distributions.wheel)
+        (folder / "results.json").write_text(json.dumps(person.results), "utf-8")
+
+    folder = once(tmp_path_factory, "stranger", make)
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    person = newcomer(folder)
+    person.results = {name: Output(*texts) for name, texts in results.items()}
+    return person
+
+
+def newcomer(folder: Path) -> Stranger:
+    """Give them nothing of this process but where the data are."""
+    environment = {
+        "HOME": str(folder),
+        "PATH": f"{folder / 'venv' / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin",
+        "VIRTUAL_ENV": str(folder / "venv"),
+        "COLUMNS": "80",
+        "LANG": "C.UTF-8",
+        "UHCS_BENCH_CACHE": str(folder / "cache"),
+    }
+    environment |= {key: os.environ[key] for key in ("UHCS_BENCH_MIRROR",) if key in os.environ}
+    return Stranger(folder / "work", environment)
+
+
+def walk(person: Stranger, wheel: Path) -> None:
+    """Go from an empty environment to a board that is checked."""
+    venv.create(person.environment["VIRTUAL_ENV"])
+    person.folder.mkdir()
+
+    person.install(wheel)
+    person.run("version", "uhcs-bench --version")
+    person.run("demo", "uhcs-bench demo")
+    person.run("download", "uhcs-bench download all")
+    person.run("verify", "uhcs-bench download all --verify")
+
+    shutil.copytree(
+        ROOT / "baselines",
+        person.folder / "baselines",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    where = "import baselines, uhcs_bench; print(baselines.__file__, uhcs_bench.__file__)"
+    person.run("where", f"python -c '{where}'")
+    person.run("otsu", "python -m baselines otsu --task particles --out preds/otsu")
+    training = "python -m baselines run unet --task particles --out runs/"
+    person.run("train without the extra", training, expect=1)
+    person.run("score", "uhcs-bench score preds/otsu --report report/")
+    person.run("json", "uhcs-bench score preds/otsu --format json")
+
+    submit = "uhcs-bench submit preds/otsu --name 'My network' --out entries/"
+    refusal = person.run("submit without the extra", submit, expect=1)
+    # The requirement that the message tells to install; the index is not asked for uhcs-bench.
+    (requirement,) = re.findall(r"pip install '(.+)'", refusal.stderr)
+    person.install(requirement)
+    person.run("submit", submit)
+    person.run("validate the skeleton", "uhcs-bench validate entries/my-network", expect=2)
+    fill_in(person.folder / "entries" / "my-network" / "entry.yaml")
+    person.run("validate", "uhcs-bench validate entries/my-network")
+
+    board = "uhcs-bench leaderboard build --entries entries/"
+    person.run("check too early", f"{board} --check", expect=1)
+    person.run("build", f"{board} --site board/")
+    person.run("check", f"{board} --check")
+
+
+def fill_in(path: Path) -> None:
+    """Write into a skeleton what it asks for, from its top to its end."""
+    text = path.read_text("utf-8")
+    assert text.count(TO_FILL) == len(ANSWERS)
+    for place, answer in ANSWERS.items():
+        line = next(line for line in text.splitlines() if TO_FILL in line)
+        assert f"{place.rpartition('.')[2]}: {TO_FILL}" in line
+        text = text.replace(TO_FILL, json.dumps(answer), 1)
+    path.write_text(text, "utf-8")
+
+
+@pytest.fixture(scope="module")
+def scores(stranger: Stranger) -> dict[str, Any]:
+    """What the command gives programs, for the one task."""
+    (task,) = json.loads(stranger.results["json"].stdout)["tasks"]
+    return dict(task)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser.chromium() as started:
+        yield started
+
+
+def shown(estimate: dict[str, Any]) -> str:
+    """A mean as the pages write it."""
+    mean = f"{100 * estimate['mean']:.1f}"
+    return mean if estimate["se"] is None else f"{mean} ± {100 * estimate['se']:.1f}"
+
+
+def columns(means: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Estimates of a convention by their names in tables."""
+    by_class = {f"IU {name}": found["IU"] for name, found in means["classes"].items()}
+    return {"IU": means["IU"], "AC": means["AC"], **by_class}
+
+
+def test_it_is_the_wheel_that_runs(stranger):
+    """Check where modules come from, the version, and that the demo needs no extra."""
+    baselines, package = stranger.results["where"].stdout.split()
+    assert baselines.startswith(str(stranger.folder))
+    assert package.startswith(stranger.environment["VIRTUAL_ENV"])
+    version = stranger.results["version"].stdout
+    assert version == f"uhcs-bench, version {uhcs_bench.__version__}\n"
+    assert stranger.results["demo"].stdout.startswith("particles: SYNTHETIC set")
+
+
+def test_what_is_missing_is_named(stranger):
+    """Check that a command that needs an extra says which, and leaves nothing behind."""
+    complaint = stranger.results["train without the extra"].stderr
+    assert "pip install 'uhcs-bench[baselines]'" in complaint
+    assert "Traceback" not in complaint
+    assert "uhcs-bench[leaderboard]" in stranger.results["submit without the extra"].stderr
+    assert not (stranger.folder / "runs").exists()
+
+
+def test_data_are_fetched_and_intact(stranger):
+    """Check that all are there after one command, and that the second fetches nothing."""
+    assert "48 fetched and verified" in stranger.results["download"].stdout
+    verified = stranger.results["verify"].stdout
+    assert "48 micrographs intact, 0 damaged, 0 not in the cache." in verified
+    assert "0 fetched and verified, 48 were there" in verified
+
+
+def test_otsu_scores_what_is_known(stranger, scores):
+    """Check table and JSON against numbers that other code has found."""
+    assert stranger.results["otsu"].stdout == "24 label maps in preds/otsu/particles.\n"
+    table = stranger.results["score"].stdout
+    assert scores["n_images"] == 24
+    for name, estimate in columns(scores["conventions"]["paper"]).items():
+        assert round(100 * estimate["mean"], 1) == OTSU[name]
+        assert re.search(rf"^{name} +{re.escape(shown(estimate))} ", table, re.MULTILINE), name
+    assert scores["psd"]["ks_score"] == 0
+
+
+def test_an_entry_says_what_it_lacks(stranger):
+    """Check that the skeleton, its list and the validation name the same places."""
+    listed = re.findall(r"^  (\S+)$", stranger.results["submit"].stdout, re.MULTILINE)
+    assert listed == [*ANSWERS]
+    assert stranger.results["submit"].stdout.endswith(
+        "Then: uhcs-bench validate entries/my-network\n"
+    )
+    missing = stranger.results["validate the skeleton"].stdout
+    assert re.findall(r"entry\.yaml: (\S+): is still to be filled in", missing) == listed
+    valid = stranger.results["validate"].stdout
+    assert valid.startswith("entries/my-network: valid.\n  sha256 ")
+    assert "particles: active, 24 of 24 label maps" in valid
+
+
+def test_board_is_built_and_checked(stranger):
+    """Check that --check complains before the board is there, and is content after."""
+    early = stranger.results["check too early"].stderr
+    assert "entries/README.md is not there" in early
+    assert "Wrote README.md and leaderboard.json of 1 entry" in stranger.results["build"].stdout
+    assert stranger.results["build"].stderr.endswith("Site: board/index.html\n")
+    assert "is what the label maps of 1 entry give" in stranger.results["check"].stdout
+
+
+def test_outputs_fit_a_terminal(stranger):
+    """Check that no result is wider than 80 columns."""
+    for name, result in stranger.results.items():
+        if name not in ("json", "where", "download", "verify"):  # these name absolute paths
+            long = [line for line in result.stdout.splitlines() if len(line) > 80]
+            assert long == [], name
+
+
+def test_report_in_a_browser(stranger, scores, chromium):
+    """Check means in all conventions, and every micrograph with its four pictures."""
+    page_file = stranger.folder / "report" / "index.html"
+    with browser.opened(chromium, page_file) as page:
+        assert page.title().startswith("otsu")
+        cells = page.locator("table.scores tr.overall td").all_inner_texts()
+        found = [cell.split("\n")[0] for cell in cells]
+        assert found == [
+            shown(means[name])
+            for means in scores["conventions"].values()
+            for name in ("IU", "AC", "AC")  # overall precision and recall are the accuracy
+        ]
+        names = page.locator("section.micrograph h4").all_inner_texts()
+        worst_first = sorted(scores["images"], key=lambda image: image["IU"])
+        assert names == [image["id"] for image in worst_first]
+        assert page.locator("section.micrograph .panel img").count() == 4 * 24
+        first = page.locator("section.micrograph").first
+        first.scroll_into_view_if_needed()
+        width = "image => image.decode().then(() => image.naturalWidth)"
+        assert [picture.evaluate(width) for picture in first.locator("img").all()] == [645] * 4
+        assert browser.overflow(page) <= 0
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_from_the_board_to_the_entry(stranger, scores, chromium, width):
+    """Check that a link leads to the entry, whose page has the scores that the command gave."""
+    with browser.opened(chromium, stranger.folder / "board" / "index.html", width=width) as page:
+        assert browser.overflow(page) <= 0
+        row = page.locator("#particles-1-0-paper tbody tr").first
+        assert shown(scores["conventions"]["paper"]["IU"]) in row.inner_text()
+        row.get_by_role("link", name="My network").click()
+        page.wait_for_url("**/entries/my-network.html")
+        assert browser.overflow(page) <= 0
+        text = page.locator("header").first.inner_text()
+        for answer in ANSWERS.values():
+            assert answer in text
+        assert ".." not in text
+        assert page.locator(".hash").inner_text() in stranger.results["validate"].stdout
+        table = page.locator("#particles table").first
+        headers = table.locator("thead th").all_inner_texts()
+        for line in table.locator("tbody tr").all():
+            convention = line.locator("th").inner_text()
+            cells = [cell.split("\n")[0] for cell in line.locator("td").all_inner_texts()]
+            expected = columns(scores["conventions"][convention])
+            assert dict(zip(headers[1:], cells, strict=True)) == {
+                name: shown(estimate) for name, estimate in expected.items()
+            }
+        assert table.locator("tbody tr").count() == len(scores["conventions"]) == 3
+        assert page.locator("figure.map").count() == 24
