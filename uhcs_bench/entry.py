@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 SCHEMA = "uhcs-bench/entry/1"
 FILE_NAME = "entry.yaml"
 RECORD_NAME = "record.json"
+PATH_LIMIT = 4096
+"""Characters of a folder's path that are shown: all, since its end names the entry."""
 TO_FILL = "TO BE FILLED IN"
 """What `uhcs_bench.submit` writes where only the authors know; no entry with it is valid."""
 
@@ -187,7 +189,7 @@ def read_entry(folder: Path) -> Entry:
     uhcs_bench.entry.EntryError: nowhere is not a valid entry: 1 problem.
       - the folder does not exist
     """
-    where = shown(str(folder))
+    where = shown(str(folder), PATH_LIMIT)
     if folder.is_symlink() or not folder.is_dir():
         found = "does not exist"
         if folder.is_symlink():
@@ -339,9 +341,9 @@ def create(
     return folder, to_fill
 
 
-def shown(text: str) -> str:
+def shown(text: str, limit: int = 80) -> str:
     """Quote a text of a stranger so that it can't act on a terminal or hide anything."""
-    short = text if len(text) <= 80 else text[:77] + "..."
+    short = text if len(text) <= limit else text[: limit - 3] + "..."
     return short if short.isprintable() and short.isascii() else ascii(short)
 
 

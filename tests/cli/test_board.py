@@ -54,6 +54,14 @@ def test_validate_reports_all_problems_of_all_entries(entries):
     assert "absent: 1 problem." in result.stdout
 
 
+def test_a_long_path_is_shown_to_its_end(entries):
+    """Check that the entry's name is not cut off, whether it is valid or not."""
+    deep = entries / ("d" * 100)
+    shutil.copytree(entries / "near", deep / "near")
+    assert f"{deep / 'near'}: valid." in run("validate", deep / "near").stdout
+    assert f"{deep / 'absent'}: 1 problem." in run("validate", deep / "absent").stdout
+
+
 def test_submit_validate_build(entries, tmp_path):
     """Check the way of a stranger, up to a site that has the new entry."""
     for name, labels in noisy(0.2).items():

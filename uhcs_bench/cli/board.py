@@ -45,7 +45,7 @@ def validate(entries: tuple[Path, ...], form: str, output: Path | None) -> None:
         }
         results.append(
             {
-                "entry": entry.shown(str(folder)),
+                "entry": entry.shown(str(folder), entry.PATH_LIMIT),
                 "valid": True,
                 "problems": [],
                 "sha256": found.fingerprint.sha256,

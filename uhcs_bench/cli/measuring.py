@@ -85,7 +85,7 @@ def measure(
     workers: int | None,
     scheduler: str | None,
 ) -> None:
-    """Measure label maps: sizes, widths and fractions, with units and intervals.
+    """Measure sizes, widths and fractions on label maps.
 
     INPUT is a label map (PNG, TIFF or NPY), or a folder of them. The table holds
     phase fractions; for particles their number, density and size distribution;
