@@ -135,17 +135,20 @@ def test_interrupt_of_parallel_work_can_be_resumed(tmp_path):
         submission.write_label_map(
             tmp_path / "maps" / f"{seed}.png", particle_map(seed, (200, 300))
         )
+    # The last map takes seconds, so that the interrupt comes before the end.
+    last = np.tile(particle_map(n, (200, 300)), (20, 14))
+    submission.write_label_map(tmp_path / "maps" / "last.png", last)
     out, journal = tmp_path / "out.csv", tmp_path / "out.csv.journal"
     options = ("--task", "particles", "--out", str(out), "--workers", "2")
     command = [sys.executable, "-m", "uhcs_bench", "measure", str(tmp_path / "maps"), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     empty = 3 * 4096
     while process.poll() is None and not (journal.exists() and journal.stat().st_size > empty):
-        time.sleep(0.02)
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate()
     assert process.returncode == 130, stderr
-    assert f"of {n} files are measured and kept in {journal}" in stderr
+    assert f"of {n + 1} files are measured and kept in {journal}" in stderr
     assert "Traceback" not in stderr
     assert not out.exists()
     result = run(tmp_path / "maps", *options[:-2])
