@@ -141,7 +141,14 @@ def test_interrupt_of_parallel_work_can_be_resumed(tmp_path):
     out, journal = tmp_path / "out.csv", tmp_path / "out.csv.journal"
     options = ("--task", "particles", "--out", str(out), "--workers", "2")
     command = [sys.executable, "-m", "uhcs_bench", "measure", str(tmp_path / "maps"), *options]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell lets what it starts in the background ignore the signal, tests too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     empty = 3 * 4096
     while process.poll() is None and not (journal.exists() and journal.stat().st_size > empty):
         time.sleep(0.01)
