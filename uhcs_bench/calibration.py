@@ -36,10 +36,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from uhcs_bench import denuded_zone, otsu, synthetic
+from uhcs_bench import denuded_zone, measurement_plots, otsu, synthetic
 from uhcs_bench import particles as measure
 from uhcs_bench.acquisition import Imaging, acquire
-from uhcs_bench.errors import MissingPackageError, UsageError
+from uhcs_bench.errors import UsageError
 from uhcs_bench.microstructure import Hypereutectoid, Sizes
 from uhcs_bench.stereology import MATRIX, NETWORK
 
@@ -455,20 +455,6 @@ def zone_errors(made: Synthetic, labels: NDArray[np.uint8]) -> tuple[float, floa
     )
 
 
-def check_plotting() -> None:
-    """See that `plot` can work, before the measuring.
-
-    Raises
-    ------
-    MissingPackageError
-        If matplotlib is not installed.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise MissingPackageError("The plot of the calibration", "measure") from error
-
-
 def plot(calibration: Calibration) -> Figure:
     """Draw errors against pixels per particle diameter and per zone width.
 
@@ -487,7 +473,7 @@ def plot(calibration: Calibration) -> Figure:
     MissingPackageError
         If matplotlib is not installed.
     """
-    check_plotting()
+    measurement_plots.check()
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -70,12 +70,12 @@ def calibrate(
     """
     from tqdm import tqdm
 
-    from uhcs_bench import calibration
+    from uhcs_bench import calibration, measurement_plots
 
     asked = (resolutions or calibration.RESOLUTIONS_PX, noise or calibration.NOISE, replicates)
     # What can't be is said now, not after minutes.
     calibration.check(*asked)
-    calibration.check_plotting()
+    measurement_plots.check()
     out.mkdir(parents=True, exist_ok=True)
     found = calibration.calibrate(
         *asked,
