@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
@@ -242,19 +243,21 @@ def sample(maps: list[Tensor], points: Tensor) -> Tensor:
 
 
 def _sample_map(x: Tensor, points: Tensor, stride: int) -> Tensor:
-    # Whole rows of channels are gathered, rather than `grid_sample`d: forward and backward pass
-    # then keep the channels-last layout, without which batch norm's backward pass takes 20 times as
-    # long.
+    # Each sample is a weighted sum over a bag of four pixels, whole rows of channels. Unlike
+    # `grid_sample`, forward and backward pass then keep the channels-last layout, without which
+    # batch norm's backward pass takes 20 times as long; and one bag fills one gradient map, where
+    # four separate gathers fill four and add them.
     n, channels, height, width = x.shape
     pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)
     first = torch.arange(n, device=x.device).unsqueeze(1) * height
-    total = x.new_zeros(())
-    for row, row_share in _bracket(points[..., 0], stride, height):
-        for column, column_share in _bracket(points[..., 1], stride, width):
-            corner = pixels.index_select(0, ((first + row) * width + column).flatten())
-            share = (row_share * column_share).flatten().unsqueeze(1).to(x.dtype)
-            total = total + corner * share
-    return total
+    corners = [
+        ((first + row) * width + column, row_share * column_share)
+        for row, row_share in _bracket(points[..., 0], stride, height)
+        for column, column_share in _bracket(points[..., 1], stride, width)
+    ]
+    places = torch.stack([place for place, _ in corners], dim=-1).flatten(0, 1)
+    shares = torch.stack([share for _, share in corners], dim=-1).flatten(0, 1)
+    return F.embedding_bag(places, pixels, per_sample_weights=shares.to(x.dtype), mode="sum")
 
 
 def _bracket(pixel: Tensor, stride: int, size: int) -> list[tuple[Tensor, Tensor]]:
