@@ -65,14 +65,17 @@ class UNet(nn.Module):
     ----------
     n_classes : int
     encoder : {"plain", "vgg"}
-        "vgg" takes the five maps of VGG-16, each batch-normalised, as PixelNet does.
+        "vgg" takes the five maps of VGG-16, each batch-normalised, as PixelNet does; those of the
+        plain path have a batch norm before their ReLU already.
     """
 
     def __init__(self, n_classes: int, *, encoder: Literal["plain", "vgg"] = "plain") -> None:
         super().__init__()
         self.features: PlainEncoder | VGG16 = PlainEncoder() if encoder == "plain" else VGG16()
         widths = self.features.widths
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
+        self.norms = nn.ModuleList(
+            nn.Identity() if encoder == "plain" else nn.BatchNorm2d(width) for width in widths
+        )
         self.ups = nn.ModuleList()
         self.merges = nn.ModuleList()
         below = widths[-1]
