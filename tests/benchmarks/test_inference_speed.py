@@ -9,14 +9,14 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.pixelnet import PixelNet, logit_bands
+from baselines.preparation import autocast
+from tests.benchmarks import arithmetic
 
 MICROGRAPH = (484, 645)
 SMALL = (48, 65)
@@ -50,38 +50,17 @@ def naive(model, image):
     return model.last(model.second_norm(F.relu(model.second(x))))
 
 
-def dense(model, image):
-    return torch.cat(list(logit_bands(model, image)), dim=1)
+def dense(model, image, precision="float32"):
+    with autocast(precision, torch.device("cpu")):
+        return torch.cat(list(logit_bands(model, image)), dim=1)
 
 
-def fastest(function, rounds):
-    """Seconds of the fastest call."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def test_dense_inference(model, shape, benchmark):
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_dense_inference(model, shape, precision, benchmark):
     """Time it beside what its counted operations take at the speed of a large matrix product."""
     image = torch.rand(1, *shape)
-    assert benchmark(dense, model, image).shape == (4, *shape)
-    with FlopCounterMode(display=False) as counter:
-        dense(model, image)
-    size = 64 if benchmark.disabled else 4096
-    square = torch.rand(size, size)
-    speed = 2 * size**3 / fastest(lambda: square @ square, 3)
-    needed = counter.get_total_flops() / speed
-    benchmark.extra_info |= {
-        "tflop": counter.get_total_flops() / 1e12,
-        "matrix_product_gflops": speed / 1e9,
-        "seconds_needed": needed,
-    }
-    if not benchmark.disabled:
-        benchmark.extra_info["ratio"] = benchmark.stats.stats.min / needed
-        print(benchmark.extra_info)  # noqa: T201 - what this file is run for
+    assert benchmark(dense, model, image, precision).shape == (4, *shape)
+    arithmetic.compare(benchmark, lambda: dense(model, image, precision), precision)
 
 
 def test_naive_inference(model, shape, benchmark):

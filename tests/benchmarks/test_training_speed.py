@@ -7,15 +7,13 @@ product of the same number format, and ``--benchmark-json`` keeps it.
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from baselines import training
 from baselines.configuration import Stage, configure
+from tests.benchmarks import arithmetic
 
 MICROGRAPH = (484, 645)
 SMALL = (48, 65)
@@ -47,26 +45,4 @@ def test_update(method, rate, crop, precision, benchmark):
 
     (loss,) = benchmark.pedantic(update, rounds=3, warmup_rounds=1)
     assert np.isfinite(loss)
-    with FlopCounterMode(display=False) as counter:
-        update()
-    speed = matrix_product_flops(precision, 64 if benchmark.disabled else 4096)
-    benchmark.extra_info |= {
-        "tflop": counter.get_total_flops() / 1e12,
-        "matrix_product_gflops": speed / 1e9,
-        "seconds_needed": counter.get_total_flops() / speed,
-    }
-    if not benchmark.disabled:
-        info = benchmark.extra_info
-        info["ratio"] = benchmark.stats.stats.min / info["seconds_needed"]
-        print(benchmark.name, info)  # noqa: T201 - what this file is run for
-
-
-def matrix_product_flops(precision, size):
-    """Operations per second of a large matrix product."""
-    square = torch.rand(size, size).to(getattr(torch, precision))
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        square @ square
-        times.append(time.perf_counter() - start)
-    return 2 * size**3 / min(times)
+    arithmetic.compare(benchmark, update, precision)
