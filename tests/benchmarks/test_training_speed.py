@@ -13,6 +13,7 @@ import torch
 
 from baselines import training
 from baselines.configuration import Stage, configure
+from baselines.model import build
 from tests.benchmarks import arithmetic
 
 MICROGRAPH = (484, 645)
@@ -36,9 +37,9 @@ def test_update(method, rate, crop, precision, benchmark):
     settings = {"crop": crop, "precision": precision, "stages": (stage,), "weights": "none"}
     configuration = configure(method, **settings, **({"pixels": 32} if benchmark.disabled else {}))
     rng = np.random.default_rng(0)
-    images = [rng.random(shape, np.float32) for _ in range(configuration.batch)]
+    images = [rng.random((1, *shape), np.float32) for _ in range(configuration.batch)]
     labels = [rng.integers(0, len(CLASSES), shape, np.uint8) for _ in images]
-    model, _ = training.build(configuration, len(CLASSES))
+    model, _ = build(configuration, len(CLASSES))
 
     def update():
         return training.train(configuration, model, images, labels, CLASSES, CPU, seed=0)
