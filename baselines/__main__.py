@@ -7,6 +7,7 @@ the commands that compute with it.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,22 +131,27 @@ def otsu(task: str, version: str, out: Path) -> None:
 @click.argument("method", metavar="METHOD")
 @task_option
 @click.option("--folds", default="all", show_default=True, help='"all", or numbers as in 0,2.')
+@click.option(
+    "--inner",
+    is_flag=True,
+    help="Hold out and segment the next fold as well, to choose settings on.",
+)
 @training_options
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
-def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
+def run(method: str, task: str, folds: str, inner: bool, out: Path, **options: Any) -> None:
     """Train METHOD on folds and segment their validation micrographs.
 
     METHOD is pixelnet-focal, pixelnet-ce, unet, unet-vgg or unet-efficientnet.
-    Label maps go to
-    OUT/METHOD/<task>/<id>.png, the record to OUT/METHOD/record.json, loss
-    curves and checkpoints to OUT/folds/. Finished folds are skipped.
+    Label maps go to OUT/METHOD/<task>/<id>.png, the record to
+    OUT/METHOD/record.json, loss curves and checkpoints to OUT/folds/. Finished
+    folds are skipped; an interrupted one goes on from its last 100 updates.
 
-    ImageNet weights of VGG-16 are torchvision's; UHCS_BENCH_VGG16 names a
-    local file instead.
+    ImageNet weights of VGG-16 are torchvision's, those of EfficientNet timm's;
+    UHCS_BENCH_VGG16 and UHCS_BENCH_EFFICIENTNET name local files instead.
     """
     name = protocol.task(task).name
     numbers = parse_folds(folds)
-    done = _run(method, name, numbers, out, **options)
+    done = _run(method, name, numbers, out, inner=inner, **options)
     skipped = len(numbers) - len(done)
     click.echo(
         f"{method}, {name}: {len(done)} folds run, {skipped} were finished before. {out / method}"
@@ -162,12 +168,13 @@ def _run(
     precision: str,
     version: str,
     jobs: int,
+    inner: bool = False,
     **settings: Any,
 ) -> list[int | None]:
     plan = _plan(method, task, out, device, precision, version, jobs, settings)
     from baselines import runs
 
-    return runs.run(plan, folds)
+    return runs.run(replace(plan, inner=inner), folds)
 
 
 def _plan(

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from uhcs_bench import Micrograph
 
 
+_BEFORE = {"inner": False}
+"""What settings were that are newer than a record."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to run and how.
@@ -47,6 +51,9 @@ class Plan:
     device : torch.device
     jobs : int
         Folds side by side.
+    inner : bool
+        Hold out the fold after the one that is named from its training micrographs, and validate on
+        that: for choices, which the fold itself must not see.
     """
 
     configuration: Configuration
@@ -55,6 +62,7 @@ class Plan:
     out: Path
     device: torch.device
     jobs: int = 1
+    inner: bool = False
 
     def fold_run(self, fold: int | None) -> FoldRun:
         """Place of a fold's files; None stands for all micrographs."""
@@ -66,6 +74,7 @@ class Plan:
             "configuration": self.configuration.to_dict(),
             "semantics": SEMANTICS,
             "dataset_version": self.version,
+            "inner": self.inner,
         }
 
 
@@ -129,7 +138,7 @@ def is_finished(plan: Plan, fold: int | None) -> bool:
 
 def _differences(record: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     """List settings that differ, as "name: recorded, now wanted"."""
-    old = {**settings, **{key: record.get(key) for key in settings}}
+    old = {key: record.get(key, _BEFORE.get(key)) for key in settings}
     pairs = [(key, old[key], settings[key]) for key in settings if key != "configuration"]
     was, now = _completed(old["configuration"]), settings["configuration"]
     pairs += [(key, was.get(key), now[key]) for key in now]
@@ -249,7 +258,13 @@ def _split(plan: Plan, fold: int | None) -> tuple[Sequence[Micrograph], Sequence
     if fold is None:
         return uhcs_bench.load(plan.task, version=plan.version), ()
     split = uhcs_bench.load(plan.task, fold=fold, version=plan.version)
-    return split.train, split.val
+    if not plan.inner:
+        return split.train, split.val
+    held_out = (fold + 1) % protocol.N_FOLDS
+    return (
+        [micrograph for micrograph in split.train if micrograph.fold != held_out],
+        [micrograph for micrograph in split.train if micrograph.fold == held_out],
+    )
 
 
 class _Clock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def test_all_micrographs(plan, tmp_path):
     assert method["tasks"] == {}
 
 
+def test_an_inner_split_leaves_the_fold_alone(plan):
+    """Check that two folds are held out, that the second is segmented, and that it is on record."""
+    chosen = replace(plan(updates=1), inner=True)
+    runs.run(chosen, [5])
+    record = chosen.fold_run(5).read()
+    fold_of = {m.id: m.fold for m in uhcs_bench.load("particles", version="synthetic")}
+    assert {fold_of[name] for name in record["training"]} == {1, 2, 3, 4}
+    assert {fold_of[name] for name in record["validation"]} == {0}
+    assert len(record["training"]) == 16
+    with pytest.raises(UsageError, match="inner: True, now False"):
+        runs.run(plan(updates=1), [5])
+
+
 def test_an_interrupted_fold_goes_on(plan, monkeypatch):
     """Check that a killed run's state is used by the next, and that it is gone in the end."""
     monkeypatch.setattr("baselines.training.SAVE_EVERY", 1)
@@ -102,7 +116,11 @@ def test_a_record_from_before_a_setting_existed_counts(plan):
     runs.run(chosen, [0])
     place = chosen.fold_run(0)
     record = place.read()
-    del record["configuration"]["average"], record["configuration"]["stages"][0]["warmup"]
+    del (
+        record["inner"],
+        record["configuration"]["average"],
+        record["configuration"]["stages"][0]["warmup"],
+    )
     records.write_json(place.record, record)
     assert runs.run(chosen, [0]) == []
     with pytest.raises(UsageError, match=r"average: None, now 0\.5"):
