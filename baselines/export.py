@@ -1,4 +1,4 @@
-"""Write a trained model as an ONNX file that `uhcs_bench.segmenter` runs without PyTorch."""
+"""Write a trained model as an ONNX file that `uhcs_bench.segmentation.onnx_model` runs without PyTorch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 
 from baselines import checkpoint, pixelnet, unet
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.preprocessing import Equalization, Preprocessing
-from uhcs_bench.segmenter import Description
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
+from uhcs_bench.segmentation.onnx_model import Description
+from uhcs_bench.segmentation.preprocessing import Equalization, Preprocessing
 
 if TYPE_CHECKING:
     from pathlib import Path

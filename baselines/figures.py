@@ -21,10 +21,15 @@ import numpy as np
 
 import uhcs_bench
 from baselines import panels, records, reproduce
-from uhcs_bench import combined, dataset, denuded_zone, metrics, protocol, submission
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.images import ImageError
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.images import ImageError
+from uhcs_bench.metallography import denuded_zone
+from uhcs_bench.metallography import spheroidite as combined
+from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.scoring import submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +38,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from uhcs_bench.dataset import Micrograph
-    from uhcs_bench.registry import Entry
+    from uhcs_bench.data.dataset import Micrograph
+    from uhcs_bench.data.registry import Entry
 
 SHOWN: dict[protocol.TaskName, tuple[str, ...]] = {
     # Laths at the lower right edge in the second, polishing damage at the lower left in the third

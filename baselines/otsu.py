@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import uhcs_bench
-from uhcs_bench import otsu, submission
+from uhcs_bench.scoring import submission
+from uhcs_bench.segmentation import otsu
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from tqdm import tqdm
 
 from baselines import checkpoint, hardware, pixelnet, unet
 from baselines.preparation import autocast
-from uhcs_bench import submission
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.images import ImageError, read_image
-from uhcs_bench.preprocessing import equalize, gray
+from uhcs_bench.io.images import ImageError, read_image
+from uhcs_bench.scoring import submission
+from uhcs_bench.segmentation.preprocessing import equalize, gray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

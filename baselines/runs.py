@@ -19,9 +19,10 @@ from tqdm import tqdm
 import uhcs_bench
 from baselines import checkpoint, hardware, prediction, records, training
 from baselines.configuration import SEMANTICS
-from uhcs_bench import protocol, submission
+from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.preprocessing import equalize
+from uhcs_bench.scoring import submission
+from uhcs_bench.segmentation.preprocessing import equalize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

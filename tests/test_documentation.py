@@ -25,8 +25,9 @@ import pytest
 
 import uhcs_bench
 from tests import browser
-from uhcs_bench import cli, protocol, submission
-from uhcs_bench.otsu import segment
+from uhcs_bench import cli, protocol
+from uhcs_bench.scoring import submission
+from uhcs_bench.segmentation.otsu import segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -319,7 +320,7 @@ def test_site_works_in_a_browser(site, width):
         "cli",
         "tutorial",
         "data/particles",
-        "generated/uhcs_bench.scoring",
+        "generated/uhcs_bench.scoring.score",
     )
     with browser.chromium() as chromium:
         for name in pages:

@@ -14,8 +14,14 @@ from scipy import stats
 
 from baselines import checkpoint, figures, panels, prediction, reproduce
 from baselines.__main__ import main
-from uhcs_bench import combined, dataset, denuded_zone, metrics, otsu, protocol, submission
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.metallography import denuded_zone
+from uhcs_bench.metallography import spheroidite as combined
+from uhcs_bench.metrics import confusion
+from uhcs_bench.scoring import submission
+from uhcs_bench.segmentation import otsu
 
 FOLD = {
     task: [e for e in dataset.catalogue(task, "synthetic") if e.fold == 0]
@@ -134,8 +140,8 @@ def test_figure_3_shows_sizes_and_the_scorers_verdict(board, micrographs):
         shown, colors = overlay(images[column], 1)
         np.testing.assert_array_equal(shown, predicted == 1)
         assert colors == {protocol.TASKS["particles"].colors[1]}
-        areas = {"annotated": metrics.particle_areas(m.labels),
-                 "predicted": metrics.particle_areas(predicted)}  # fmt: skip
+        areas = {"annotated": confusion.particle_areas(m.labels),
+                 "predicted": confusion.particle_areas(predicted)}  # fmt: skip
         steps = {patch.get_label(): patch for patch in histograms[column].patches}
         for name, sample in areas.items():
             shares = steps[name].get_data().values
@@ -178,7 +184,7 @@ def test_figure_4_without_a_model_says_what_to_do(board):
 
 
 def test_figure_4_is_the_combined_analysis(board, model, micrographs):
-    """Check overlay, numbers and warning against `uhcs_bench.combined`."""
+    """Check overlay, numbers and warning against `uhcs_bench.metallography.spheroidite`."""
     drawn = figures.figure_4(board(particle_model=model.path))
     _, overlays, histograms, distances = rows(drawn)
     for column, m in enumerate(micrographs["microconstituents"]):

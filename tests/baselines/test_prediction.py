@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from baselines import checkpoint, prediction, training
-from uhcs_bench import images
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io import images
 
 RAMP = np.add.outer(np.arange(21), 3 * np.arange(33)).astype(np.uint8)
 

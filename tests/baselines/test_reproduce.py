@@ -6,7 +6,8 @@ import pytest
 
 import uhcs_bench
 from baselines import reproduce
-from uhcs_bench import paper, protocol, submission
+from uhcs_bench import paper, protocol
+from uhcs_bench.scoring import submission
 
 
 @pytest.fixture

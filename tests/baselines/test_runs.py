@@ -58,7 +58,7 @@ def test_a_fold_leaves_everything_behind(plan, tmp_path):
 
 
 def read(path):
-    return uhcs_bench.images.read_image(path)
+    return uhcs_bench.io.images.read_image(path)
 
 
 def test_a_finished_fold_is_skipped_and_a_broken_one_starts_over(plan):

@@ -10,7 +10,7 @@ import uhcs_bench
 from baselines import training
 from baselines.configuration import Stage
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.preprocessing import equalize
+from uhcs_bench.segmentation.preprocessing import equalize
 
 CPU = torch.device("cpu")
 CLASSES = ("matrix", "particle")

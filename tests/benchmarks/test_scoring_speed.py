@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench import metrics, otsu, submission
+from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.scoring import submission
+from uhcs_bench.segmentation import otsu
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,9 +19,12 @@ import numpy as np
 from tabulate import tabulate
 
 import uhcs_bench
-from uhcs_bench import denuded_zone, executors, measurement, particles, protocol, submission
-from uhcs_bench.pixel_size import Scale
-from uhcs_bench.stereology import NETWORK
+from uhcs_bench import protocol
+from uhcs_bench.measuring import executors, row
+from uhcs_bench.measuring.pixel_size import Scale
+from uhcs_bench.metallography import denuded_zone, particles
+from uhcs_bench.metallography.stereology import NETWORK
+from uhcs_bench.scoring import submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,12 +53,12 @@ def widths(labels: Map) -> object:
 
 def row_of_particles(labels: Map) -> object:
     """Measure everything, intervals included."""
-    return measurement.measure(labels, "particles", Scale(0.1, ""))
+    return row.measure(labels, "particles", Scale(0.1, ""))
 
 
 def row_of_network(labels: Map) -> object:
     """Measure everything, intervals included."""
-    return measurement.measure(labels, "microconstituents", Scale(0.1, ""))
+    return row.measure(labels, "microconstituents", Scale(0.1, ""))
 
 
 WORK = {

@@ -114,7 +114,7 @@ def test_a_folder_without_entries(tmp_path, name, reason):
 
 def test_missing_data_exit_with_3(tmp_path):
     """Check a real entry where the annotations can't be had: nothing is written."""
-    from uhcs_bench import dataset
+    from uhcs_bench.data import dataset
 
     maps = {e.id: np.zeros(e.shape, np.uint8) for e in dataset.catalogue("particles")}
     entries = tmp_path / "entries"

@@ -63,7 +63,7 @@ def test_wrong_numbers_end_with_2_and_write_nothing(tmp_path):
 
 def test_an_impossible_folder_is_said_before_the_work(tmp_path, monkeypatch):
     """Check a folder below a file."""
-    from uhcs_bench import calibration
+    from uhcs_bench.measuring import calibration
 
     monkeypatch.setattr(calibration, "calibrate", lambda *_: pytest.fail("worked in vain"))
     (tmp_path / "file").touch()
@@ -74,7 +74,7 @@ def test_an_impossible_folder_is_said_before_the_work(tmp_path, monkeypatch):
 
 def test_a_missing_matplotlib_is_said_before_the_work(tmp_path, monkeypatch):
     """Check that the message names the extra and that nothing is measured first."""
-    from uhcs_bench import calibration
+    from uhcs_bench.measuring import calibration
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setattr(calibration, "calibrate", lambda *_: pytest.fail("worked in vain"))

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from uhcs_bench import cli, combined, registry, submission
+from uhcs_bench import cli
 from uhcs_bench.cli import combining
+from uhcs_bench.data import registry
 from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import spheroidite
+from uhcs_bench.scoring import submission
 
 
 def run(*arguments):
@@ -49,16 +52,16 @@ def test_json_equals_the_function(folders, tmp_path):
     result = run(particle_maps, constituents, "--out", tmp_path / "r.json")
     assert result.exit_code == 0, result.stderr
     expected = {
-        "mine": combined.combine(*maps()),
-        known.id: combined.combine(*maps(known.shape), known.pixel_size.um),
+        "mine": spheroidite.combine(*maps()),
+        known.id: spheroidite.combine(*maps(known.shape), known.pixel_size.um),
     }
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert content == json.loads(combined.to_json(expected))
+    assert content == json.loads(spheroidite.to_json(expected))
     assert content["micrographs"][known.id]["pixel_size_um"] == known.pixel_size.um
     assert content["micrographs"]["mine"]["pixel_size_um"] is None
     assert "Pixel size unknown" in result.stderr
     assert "mine" in result.stderr
-    assert combined.WARNING.split()[0] in result.stderr
+    assert spheroidite.WARNING.split()[0] in result.stderr
     assert "mine" in result.stdout
     assert max(map(len, (result.stdout + result.stderr).splitlines())) <= 80
 

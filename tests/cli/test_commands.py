@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 import uhcs_bench
-from uhcs_bench import __version__, cli, fetch, submission
+from uhcs_bench import __version__, cli
 from uhcs_bench.cli import scoring
+from uhcs_bench.data.download import fetch
+from uhcs_bench.scoring import submission
 
 
 def run(*arguments):
@@ -90,7 +92,7 @@ def test_wrong_usage_exits_with_2(predictions, options, message):
 
 def test_missing_data_exit_with_3(tmp_path):
     """Check a valid submission where the annotations can't be had, and a download."""
-    for name, shape in ((e.id, e.shape) for e in uhcs_bench.dataset.catalogue("particles")):
+    for name, shape in ((e.id, e.shape) for e in uhcs_bench.data.dataset.catalogue("particles")):
         submission.write_label_map(tmp_path / f"{name}.png", np.zeros(shape, np.uint8))
     for arguments in (("score", tmp_path), ("download", "particles")):
         result = run(*arguments)

@@ -7,7 +7,8 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from uhcs_bench import card, cli, croissant
+from uhcs_bench import cli
+from uhcs_bench.exporters import card, croissant
 
 
 def run(*arguments):

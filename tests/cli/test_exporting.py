@@ -8,7 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests import exports
-from uhcs_bench import cli, dataset, export, submission
+from uhcs_bench import cli
+from uhcs_bench.data import dataset
+from uhcs_bench.exporters import common
+from uhcs_bench.scoring import submission
 
 
 def run(*arguments):
@@ -23,7 +26,7 @@ def small(monkeypatch):
     monkeypatch.setattr(dataset, "load", exports.load_small)
 
 
-@pytest.mark.parametrize("form", export.FORMATS)
+@pytest.mark.parametrize("form", common.FORMATS)
 @pytest.mark.usefixtures("small")
 def test_export_says_where_to_read_on(form, tmp_path):
     """Check every format's command."""
@@ -103,4 +106,4 @@ def test_help_fits_the_terminal(command):
 def test_help_lists_every_format():
     """Check that the formats of the help are those that there are."""
     listed = run("export", "--help").stdout.partition("Formats:\n")[2].partition("\n\n")[0]
-    assert tuple(line.split()[0] for line in listed.splitlines()) == export.FORMATS
+    assert tuple(line.split()[0] for line in listed.splitlines()) == common.FORMATS

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from uhcs_bench import cli, submission
+from uhcs_bench import cli
+from uhcs_bench.scoring import submission
 
 
 def run(*arguments):

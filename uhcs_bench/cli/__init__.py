@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from uhcs_bench import __version__
+from uhcs_bench._version import __version__
 from uhcs_bench.cli import (
     board,
     calibrating,

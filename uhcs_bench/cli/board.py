@@ -30,7 +30,7 @@ def validate(entries: tuple[Path, ...], form: str, output: Path | None) -> None:
     ENTRY is a folder of entry.yaml and label maps, <task>/<id>.png. All
     problems of all entries are reported at once; any of them exits with 2.
     """
-    from uhcs_bench import entry
+    from uhcs_bench.leaderboard import entry
 
     results: list[dict[str, Any]] = []
     for folder in entries:
@@ -94,7 +94,7 @@ def submit(predictions: Path, name: str, out: Path, version: str, split: str) ->
     The maps are checked and copied as PNG, and an entry.yaml is written beside
     them, with comments; what only you know is left to be filled in.
     """
-    from uhcs_bench import entry
+    from uhcs_bench.leaderboard import entry
 
     folder, to_fill = entry.create(predictions, name, out, version, split)
     lines = [f"Made {folder}. Left to fill in, in {folder / entry.FILE_NAME}:"]
@@ -138,7 +138,7 @@ def build(folder: Path, site: Path | None, check: bool) -> None:
     No score is read from an entry. README.md and leaderboard.json are the same
     bytes for the same maps.
     """
-    from uhcs_bench import leaderboard as board_module
+    from uhcs_bench.leaderboard import board as board_module
 
     entries = board_module.read_entries(folder)
     board = board_module.build(entries)
@@ -152,6 +152,6 @@ def build(folder: Path, site: Path | None, check: bool) -> None:
             f"Wrote {board_module.PAGE_NAME} and {board_module.DATA_NAME} of {count} to {folder}."
         )
     if site is not None:
-        from uhcs_bench.site import write as write_site
+        from uhcs_bench.leaderboard.site import write as write_site
 
         click.echo(f"Site: {write_site(site, board)}", err=True)

@@ -11,7 +11,7 @@ import click
 from uhcs_bench.cli.common import EXIT_CODES
 
 if TYPE_CHECKING:
-    from uhcs_bench.calibration import Calibration
+    from uhcs_bench.measuring.calibration import Calibration
 
 
 @click.command(
@@ -70,12 +70,12 @@ def calibrate(
     """
     from tqdm import tqdm
 
-    from uhcs_bench import calibration, measurement_plots
+    from uhcs_bench.measuring import calibration, plots
 
     asked = (resolutions or calibration.RESOLUTIONS_PX, noise or calibration.NOISE, replicates)
     # What can't be is said now, not after minutes.
     calibration.check(*asked)
-    measurement_plots.check()
+    plots.check()
     out.mkdir(parents=True, exist_ok=True)
     found = calibration.calibrate(
         *asked,
@@ -89,8 +89,8 @@ def calibrate(
 
 def _write(found: Calibration, out: Path) -> None:
     """Write all three files, each whole or not at all."""
-    from uhcs_bench import calibration
-    from uhcs_bench.whole_files import replacing
+    from uhcs_bench.io.atomic import replacing
+    from uhcs_bench.measuring import calibration
 
     figure = calibration.plot(found)
     for name, content in (("json", found.to_json() + "\n"), ("csv", found.to_csv())):

@@ -17,7 +17,7 @@ from uhcs_bench.errors import UhcsBenchError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from uhcs_bench.combined import CombinedAnalysis
+    from uhcs_bench.metallography.spheroidite import CombinedAnalysis
 
 FORMATS = (".json", ".csv")
 
@@ -76,8 +76,8 @@ def combine(
     _check_outputs(out, particle_table)
     edges, unit = (None, "px") if bins is None else parse_bins(bins)
 
-    from uhcs_bench import combined
-    from uhcs_bench.pixel_size import check
+    from uhcs_bench.measuring.pixel_size import check
+    from uhcs_bench.metallography import spheroidite
 
     if pixel_size is not None:
         check(pixel_size)
@@ -85,12 +85,12 @@ def combine(
     pairs, problems = _pairs(particle_maps, microconstituent_maps)
     results, unknown = _measure(pairs, pixel_size, edges, unit, problems)
     if results:
-        to_text = combined.to_json if out.suffix.lower() == ".json" else combined.to_csv
+        to_text = spheroidite.to_json if out.suffix.lower() == ".json" else spheroidite.to_csv
         emit(to_text(results).removesuffix("\n"), out)
         if particle_table is not None:
-            emit(combined.particles_to_csv(results).removesuffix("\n"), particle_table)
+            emit(spheroidite.particles_to_csv(results).removesuffix("\n"), particle_table)
         click.echo(summary(results))
-        click.echo(fill(f"Warning: {combined.WARNING}", 80), err=True)
+        click.echo(fill(f"Warning: {spheroidite.WARNING}", 80), err=True)
     if unknown:
         text = (
             f"Pixel size unknown, so that sizes are in pixels alone: {', '.join(unknown)}. "
@@ -165,7 +165,7 @@ def _pairs(
 
 def _maps(folder: Path, problems: list[str]) -> dict[str, Path]:
     """List the label maps of a folder by name without suffix."""
-    from uhcs_bench.submission import MAP_SUFFIXES
+    from uhcs_bench.scoring.submission import MAP_SUFFIXES
 
     if not folder.is_dir():
         state = "is a file; give two folders or two files" if folder.exists() else "does not exist"
@@ -195,10 +195,10 @@ def _measure(
     """Measure all pairs; collect what is wrong, and whose pixel size is unknown."""
     from tqdm import tqdm
 
-    from uhcs_bench import combined
-    from uhcs_bench.images import ImageError
-    from uhcs_bench.pixel_size import find
-    from uhcs_bench.submission import read_map
+    from uhcs_bench.io.images import ImageError
+    from uhcs_bench.measuring.pixel_size import find
+    from uhcs_bench.metallography import spheroidite
+    from uhcs_bench.scoring.submission import read_map
 
     results: dict[str, CombinedAnalysis] = {}
     unknown: list[str] = []
@@ -223,7 +223,7 @@ def _measure(
                 continue
         bins = edges if edges is None or unit == "px" or um is None else [e / um for e in edges]
         try:
-            results[name] = combined.combine(particle_map, constituents, um, bins)
+            results[name] = spheroidite.combine(particle_map, constituents, um, bins)
         except ValueError as error:
             problems.append(f"{paths[0]} and {paths[1]}: {error}.")
     return results, unknown

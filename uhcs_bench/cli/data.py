@@ -34,7 +34,8 @@ def download(task: str, verify: bool, copy: Path | None) -> None:
     cache, UHCS_BENCH_MIRROR names a folder or base URL that is tried first,
     UHCS_BENCH_OFFLINE=1 forbids the network.
     """
-    from uhcs_bench import fetch, registry
+    from uhcs_bench.data import registry
+    from uhcs_bench.data.download import fetch
 
     names = list(protocol.TASKS) if task == "all" else [protocol.task(task).name]
     entries = [entry for name in names for entry in registry.entries(name)]
@@ -60,7 +61,7 @@ def sources(form: str) -> None:
     Sources stand in the order in which "download" tries them, each with what it
     would give.
     """
-    from uhcs_bench import sources as survey
+    from uhcs_bench.data.download import survey
 
     states = survey.survey()
     click.echo(survey.to_json(states) if form == "json" else survey.to_text(states))
@@ -82,8 +83,8 @@ def audit(version: str, form: str, output: Path | None) -> None:
     several folds, doubtful pixel sizes, particles at the border, specks, absent
     classes, filled rows.
     """
-    from uhcs_bench import audit as auditing
-    from uhcs_bench import dataset
+    from uhcs_bench.auditing import audit as auditing
+    from uhcs_bench.data import dataset
 
     found = auditing.audit(dataset.load(task, version=version) for task in protocol.TASKS)
     emit(found.to_json() if form == "json" else found.to_text(), output)

@@ -33,7 +33,7 @@ def describe() -> None:
 @output_option
 def croissant(task: str | None, output: Path | None) -> None:
     """Write Croissant 1.0 metadata, as mlcroissant loads them."""
-    from uhcs_bench import croissant as croissants
+    from uhcs_bench.exporters import croissant as croissants
 
     emit(croissants.to_json(croissants.metadata(task)), output)
 
@@ -49,6 +49,6 @@ def card(task: str | None, output: Path | None) -> None:
     Its known problems are what an audit finds, which needs the data; what the
     cache does not have is fetched.
     """
-    from uhcs_bench import card as cards
+    from uhcs_bench.exporters import card as cards
 
     emit(cards.card(task), output)

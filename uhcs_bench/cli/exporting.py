@@ -38,7 +38,7 @@ def export(form: str, out: Path, task: str | None, version: str, split: str) -> 
     README.md says what comes next, and under which licences the files are;
     uhcs-bench.json says the data set version and split for programs.
     """
-    from uhcs_bench import export as exports
+    from uhcs_bench.exporters import common as exports
 
     exported = exports.export(form, out, task, version, split)
     click.echo(
@@ -76,9 +76,9 @@ def collect(form: str, results: Path, out: Path, version: str | None, split: str
     micrograph's own fold: another model may have been trained on it. All
     problems are reported at once.
     """
-    from uhcs_bench import export_nnunet
+    from uhcs_bench.exporters import nnunet
 
-    collected = export_nnunet.collect(results, out, version, split)
+    collected = nnunet.collect(results, out, version, split)
     click.echo(
         f"{collected.n_maps} label maps of {collected.task} in {out}. "
         f"Score them: uhcs-bench score {out}{collected.score_options}"

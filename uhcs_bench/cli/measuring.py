@@ -10,8 +10,8 @@ import click
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
-    from uhcs_bench.batch import Summary
-    from uhcs_bench.executors import Pool
+    from uhcs_bench.measuring.batch import Summary
+    from uhcs_bench.measuring.executors import Pool
 
 
 class UnmeasuredError(UhcsBenchError):
@@ -96,7 +96,8 @@ def measure(
     Results are kept in <out>.journal as they come: the same command, given again,
     does only what is new or failed. Delete that file to measure everything again.
     """
-    from uhcs_bench import batch, pixel_size, protocol
+    from uhcs_bench import protocol
+    from uhcs_bench.measuring import batch, pixel_size
 
     if not inputs:
         raise UsageError("There is nothing to measure. Name files or folders.")
@@ -126,7 +127,7 @@ def measure(
 
 
 def _pool(workers: int | None, scheduler: str | None) -> Pool | None:
-    from uhcs_bench import executors
+    from uhcs_bench.measuring import executors
 
     if scheduler is not None:
         return executors.cluster(scheduler)

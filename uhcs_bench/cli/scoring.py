@@ -12,7 +12,7 @@ from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, split_option,
 from uhcs_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from uhcs_bench.scoring import Report, Resampled
+    from uhcs_bench.scoring.score import Report, Resampled
 
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 
@@ -70,13 +70,14 @@ def score(
     particles; 0 matrix, 1 network, 2 spheroidite, 3 widmanstatten for
     microconstituents.
     """
-    from uhcs_bench import scoring, submission
+    from uhcs_bench.scoring import score as scoring
+    from uhcs_bench.scoring import submission
 
     submissions = submission.read_submission(predictions, task, fold, version, split)
     report = scoring.score_submissions(submissions, resample, extended=extended)
     emit(formatted(report, form), output)
     if report_folder is not None:
-        from uhcs_bench import html_report
+        from uhcs_bench.scoring import report as html_report
 
         title = predictions.absolute().name or str(predictions)
         page = html_report.write(report_folder, report, submissions, title)
@@ -109,7 +110,9 @@ def compare(
     exact paired permutation test corrected by Holm's method for the number of
     pairs, and a sentence that says what is separable.
     """
-    from uhcs_bench import comparison, scoring, tables
+    from uhcs_bench.scoring import comparison
+    from uhcs_bench.scoring import score as scoring
+    from uhcs_bench.scoring import text as tables
 
     names = [path.name or str(path) for path in map(Path.absolute, predictions)]
     if len(set(names)) < len(names):
@@ -147,7 +150,10 @@ def demo(out: Path | None) -> None:
     Otsu's threshold finds the particles; multi-level Otsu can't tell the
     microconstituents apart, and its scores show it.
     """
-    from uhcs_bench import dataset, otsu, scoring, submission
+    from uhcs_bench.data import dataset
+    from uhcs_bench.scoring import score as scoring
+    from uhcs_bench.scoring import submission
+    from uhcs_bench.segmentation import otsu
 
     maps = {
         micrograph.id: otsu.segment(micrograph.image, task)
@@ -166,7 +172,7 @@ def formatted(report: Report, form: str) -> str:
     """Text of a report in one of `FORMATS`."""
     if form == "json":
         return report.to_json()
-    from uhcs_bench import tables
+    from uhcs_bench.scoring import text as tables
 
     if form == "csv":
         return tables.to_csv(report).removesuffix("\n")

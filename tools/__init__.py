@@ -1,0 +1,1 @@
+"""Programs that write the registry, the splits and the corrections."""
