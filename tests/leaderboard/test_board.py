@@ -20,7 +20,7 @@ from uhcs_bench.leaderboard.entry import EntryError, read_entry
 from uhcs_bench.scoring import comparison, submission
 from uhcs_bench.scoring.comparison import Difference
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 HOSTILE = (
     "</td><script>alert(1)</script> | a | [x](javascript:y) ![i](//e) `c` *b* @all www.evil.org"
 )

@@ -329,7 +329,7 @@ def test_a_cache_that_cannot_be_written_is_named(simple, tmp_path, monkeypatch):
 def test_a_pipe_sees_no_progress(simple):
     """Check that fetching is silent where standard error is no terminal."""
     program = (
-        "import pickle, sys; from uhcs_bench import fetch;"
+        "import pickle, sys; from uhcs_bench.data.download import fetch;"
         "fetch.fetch([pickle.load(sys.stdin.buffer)])"
     )
     import pickle
