@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.metallography import denuded_zone, stereology
-from uhcs_bench.metrics.particle_sizes import equivalent_diameters
+from uhcs_bench.metallography import denuded_zone
+from uhcs_bench.metallography.components import equivalent_diameters
+from uhcs_bench.metallography.labels import NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from uhcs_bench.data.dataset import Micrograph
+    from uhcs_bench.data.micrograph import Micrograph
     from uhcs_bench.metallography.denuded_zone import DenudedZone
     from uhcs_bench.metallography.spheroidite import CombinedAnalysis
 
@@ -361,7 +362,7 @@ def draw_interfaces(axes: Axes, zone: DenudedZone) -> None:
     if not len(zone):
         _write_reason(axes, zone.reason)
         return
-    mask = zone.cleaned == stereology.NETWORK
+    mask = zone.cleaned == NETWORK
     outline = mask & ~ndimage.binary_erosion(mask, border_value=1)
     wide = np.ones((3, 3), bool)
     # Blue on dark gray needs an edge.

@@ -9,9 +9,9 @@ from tqdm import tqdm
 
 from baselines import checkpoint, hardware, pixelnet, unet
 from baselines.preparation import autocast
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io.images import ImageError, read_image
-from uhcs_bench.scoring import submission
 from uhcs_bench.segmentation.preprocessing import equalize, gray
 
 if TYPE_CHECKING:
@@ -102,5 +102,5 @@ def predict_files(
                 f"{path}: out of memory on {place}. Take --device cpu, or cut the image up."
             ) from error
         else:
-            submission.write_label_map(out / f"{path.stem}.png", labels)
+            label_maps.write_label_map(out / f"{path.stem}.png", labels)
     return failures

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from uhcs_bench.scoring.score import Estimate, TaskScore
+    from uhcs_bench.scoring.results import Estimate, TaskScore
 
 METHODS = ("otsu", "pixelnet-focal", "pixelnet-ce", "unet")
 """What the paper compares."""

@@ -20,8 +20,8 @@ import uhcs_bench
 from baselines import checkpoint, hardware, prediction, records, training
 from baselines.configuration import SEMANTICS
 from uhcs_bench import protocol
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.scoring import submission
 from uhcs_bench.segmentation.preprocessing import equalize
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _run_fold(plan: Plan, fold: int, place: FoldRun, report: Callable[[float], o
     clock.lap("train")
     for micrograph in split.val:
         labels = prediction.segment(model, micrograph.image, configuration.precision)
-        submission.write_label_map(place.label_map(micrograph.id), labels)
+        label_maps.write_label_map(place.label_map(micrograph.id), labels)
     clock.lap("predict")
     trained = checkpoint.Checkpoint(model, configuration, plan.task, fold, classes)
     checkpoint.save(place.checkpoint, trained)

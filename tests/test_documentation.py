@@ -26,7 +26,7 @@ import pytest
 import uhcs_bench
 from tests import browser
 from uhcs_bench import cli, protocol
-from uhcs_bench.scoring import submission
+from uhcs_bench.data import label_maps
 from uhcs_bench.segmentation.otsu import segment
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def bring_predictions(folder: Path) -> None:
 
     for micrograph in uhcs_bench.load("particles"):
         smooth = median_filter(micrograph.image, 3)
-        submission.write_label_map(
+        label_maps.write_label_map(
             folder / "particles" / f"{micrograph.id}.png", segment(smooth, "particles")
         )
 

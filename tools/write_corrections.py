@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.auditing import audit
+from uhcs_bench.auditing import circumstances, registration
 from uhcs_bench.data import corrections, dataset, pixels, registry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from uhcs_bench.auditing.audit import Registration
-    from uhcs_bench.data.dataset import Micrograph
+    from uhcs_bench.auditing.registration import Registration
+    from uhcs_bench.data.micrograph import Micrograph
 
 SCHEMA = "uhcs-bench/corrections/1"
 
@@ -29,7 +29,7 @@ SCHEMA = "uhcs-bench/corrections/1"
 def shifts(micrograph: Micrograph) -> list[tuple[int, int]]:
     """Measure what shifts move a label map into place, as `uhcs_bench.data.corrections.move` takes them.
 
-    Rows that were put into the map (see `uhcs_bench.auditing.audit.repeated_rows`) are taken out before it
+    Rows that were put into the map (see `uhcs_bench.auditing.circumstances.repeated_rows`) are taken out before it
     is measured, since they explain a drift that a line only approximates.
 
     Parameters
@@ -46,17 +46,17 @@ def shifts(micrograph: Micrograph) -> list[tuple[int, int]]:
     ValueError
         If the map is off by columns, which no label map of the deposit is.
     """
-    found = audit.register(micrograph)
+    found = registration.register(micrograph)
     if found is None or not (found.is_shifted or found.is_drifting):
         return []
     n_rows = len(micrograph.labels)
-    kept = np.delete(np.arange(n_rows), audit.repeated_rows(micrograph.labels))
+    kept = np.delete(np.arange(n_rows), circumstances.repeated_rows(micrograph.labels))
     n_removed = n_rows - len(kept)
     # As if the map went on below its end, so that it keeps its height.
     kept = np.append(kept, np.arange(n_rows, n_rows + n_removed))
     if n_removed:
         shortened = micrograph.labels[kept.clip(max=n_rows - 1)]
-        found = audit.register(replace(micrograph, labels=shortened)) or found
+        found = registration.register(replace(micrograph, labels=shortened)) or found
     rows = np.arange(n_rows)
     places = rows - _rows_down(found, n_rows)
     # Above the map nothing was taken out.
@@ -72,8 +72,8 @@ def _rows_down(found: Registration, n_rows: int) -> NDArray[np.int64]:
     if found.best_shift[1] and found.is_shifted:
         raise ValueError(f"the label map of {found.id} is off by columns")
     if found.is_drifting and found.rows is not None and found.drift is not None:
-        measured = n_rows - 2 * audit.SHIFT_REACH
-        height = (np.arange(n_rows) - audit.SHIFT_REACH + 0.5) / measured - 0.5
+        measured = n_rows - 2 * registration.SHIFT_REACH
+        height = (np.arange(n_rows) - registration.SHIFT_REACH + 0.5) / measured - 0.5
         line = found.rows[0] + found.drift[0] * height
         return np.rint(line).astype(np.int64)
     return np.full(n_rows, found.best_shift[0] if found.is_shifted else 0)

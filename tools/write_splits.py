@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from uhcs_bench import protocol
-from uhcs_bench.auditing import audit
+from uhcs_bench.auditing.overlaps import find_overlaps
 from uhcs_bench.data import dataset, registry, splits
 
 SCHEMA = "uhcs-bench/splits/1"
@@ -30,7 +30,7 @@ def generate() -> dict[str, Any]:
     folds: dict[str, dict[str, list[list[str]]]] = {}
     for task in protocol.TASKS:
         entries = registry.entries(task)
-        overlaps = audit.find_overlaps(dataset.micrographs(entries))
+        overlaps = find_overlaps(dataset.micrographs(entries))
         folds[task] = {name: rule(entries, overlaps) for name, rule in rules.items()}
     return {"schema": SCHEMA, "splits": folds}
 

@@ -15,6 +15,6 @@ its heavy dependencies; each part loads what it needs when it is first used.
 
 import lazy_loader
 
-from uhcs_bench._version import __version__
+from uhcs_bench._version import __version__ as __version__
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

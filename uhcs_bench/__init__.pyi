@@ -1,8 +1,10 @@
 from . import errors, metallography, metrics, protocol, segmentation, synthetic
 from ._version import __version__
-from .data.dataset import Dataset, Fold, Micrograph, load
+from .data.dataset import Dataset, Fold, load
+from .data.micrograph import Micrograph
 from .metallography.denuded_zone import denuded_zone_widths
-from .scoring.score import Report, score
+from .scoring.results import Report
+from .scoring.score import score
 
 __all__ = [
     "Dataset",

@@ -15,11 +15,13 @@ from scipy import ndimage
 
 import uhcs_bench
 from uhcs_bench import protocol
-from uhcs_bench.auditing import audit
+from uhcs_bench.auditing import audit, circumstances, overlaps
+from uhcs_bench.auditing.registration import register
 from uhcs_bench.data import registry
-from uhcs_bench.data.dataset import Dataset, Micrograph
+from uhcs_bench.data.dataset import Dataset
+from uhcs_bench.data.micrograph import Micrograph
 from uhcs_bench.errors import UsageError
-from uhcs_bench.metrics import instances
+from uhcs_bench.metallography import components
 
 SHAPE = (120, 160)
 UNHURRIED = settings(max_examples=15, deadline=None)
@@ -128,7 +130,7 @@ def test_a_crop_is_found_in_its_place(row, column, rows, columns, is_filled):
     if is_filled:
         crop[0] = crop[1]
         filled = (0,)
-    (overlap,) = audit.find_overlaps(
+    (overlap,) = overlaps.find_overlaps(
         [
             micrograph("whole", (image, labels), 0),
             micrograph("crop", (crop, crop_labels), 1, filled_rows=filled),
@@ -148,7 +150,7 @@ def test_neighbouring_fields_of_view_are_found(rows):
     noise = np.random.default_rng(0).normal(0, 8, (rows, 200))
     again = (0.7 * wide[start:, 7:] + 20 + noise).clip(0, 255).astype(np.uint8)
     top = micrograph("top", (wide[:rows, :200], labels[:rows, :200]), 0)
-    (overlap,) = audit.find_overlaps([top, micrograph("end", (again, labels[start:, 7:]), 2)])
+    (overlap,) = overlaps.find_overlaps([top, micrograph("end", (again, labels[start:, 7:]), 2)])
     assert (overlap.offset, overlap.shape) == ((start, 7), (rows - start, 193))
     assert overlap.share == pytest.approx((rows - start) * 193 / (rows * 200))
     assert overlap.is_leak
@@ -164,7 +166,7 @@ def test_a_few_large_particles_alike_are_no_overlap():
     opposite = (slice(-24, None), slice(-40, None))
     other[opposite] = image[corner] // 2 + other[opposite] // 2
     pair = [micrograph("a", (image, labels), 0), micrograph("b", (other, other_labels), 1)]
-    assert audit.find_overlaps(pair) == ()
+    assert overlaps.find_overlaps(pair) == ()
 
 
 def test_the_tasks_may_share_a_micrograph():
@@ -186,9 +188,9 @@ def test_the_tasks_may_share_a_micrograph():
 def test_one_constant_or_no_micrograph_has_no_overlap():
     """Check inputs that have no correlation."""
     flat = np.full(SHAPE, 7, np.uint8), np.zeros(SHAPE, np.uint8)
-    assert audit.find_overlaps([]) == ()
-    assert audit.find_overlaps([micrograph("a", flat)]) == ()
-    assert audit.find_overlaps([micrograph("a", flat), micrograph("b", flat)]) == ()
+    assert overlaps.find_overlaps([]) == ()
+    assert overlaps.find_overlaps([micrograph("a", flat)]) == ()
+    assert overlaps.find_overlaps([micrograph("a", flat), micrograph("b", flat)]) == ()
 
 
 # Registration
@@ -199,7 +201,7 @@ def test_one_constant_or_no_micrograph_has_no_overlap():
 def test_a_planted_shift_is_measured(rows, columns, seed):
     """Check shifts of known size, in both axes, and silence without one."""
     image, labels = picture(seed)
-    found = audit.register(micrograph("m", (image, np.roll(labels, (-rows, -columns), (0, 1)))))
+    found = register(micrograph("m", (image, np.roll(labels, (-rows, -columns), (0, 1)))))
     assert found.best_shift == (rows, columns)
     assert found.rows[0] == pytest.approx(rows, abs=0.3)
     assert found.columns[0] == pytest.approx(columns, abs=0.3)
@@ -251,7 +253,7 @@ def test_registration_does_not_depend_on_contrast(brightness):
     """Check that dark particles are as good as bright ones."""
     image, labels = picture(9)
     image = image if brightness > 0 else 255 - image
-    found = audit.register(micrograph("m", (image, np.roll(labels, -2, 0))))
+    found = register(micrograph("m", (image, np.roll(labels, -2, 0))))
     assert found.best_shift == (2, 0)
 
 
@@ -266,14 +268,13 @@ def test_registration_does_not_depend_on_contrast(brightness):
 )
 def test_what_can_not_be_registered_is_left_out(image, labels):
     """Check that nothing is claimed where nothing can be measured."""
-    assert audit.register(micrograph("m", (image, labels))) is None
+    assert register(micrograph("m", (image, labels))) is None
 
 
 def test_an_unrelated_map_is_not_called_shifted():
     """Check that noise, whose best shift is anywhere, does not make a finding."""
     found = [
-        audit.register(micrograph("m", (picture(seed)[0], picture(seed + 50)[1])))
-        for seed in range(20)
+        register(micrograph("m", (picture(seed)[0], picture(seed + 50)[1]))) for seed in range(20)
     ]
     assert not any(r.is_shifted or r.is_drifting for r in found if r is not None)
 
@@ -323,15 +324,15 @@ def test_absent_classes_and_shares():
 )
 def test_particle_counts_are_those_of_labelled_components(labels):
     """Check all counts against component labelling."""
-    counts = audit.count_particles(micrograph("m", (labels, labels)))
-    numbered = instances.label_particles(labels)
+    counts = circumstances.count_particles(micrograph("m", (labels, labels)))
+    numbered = components.label_particles(labels)
     areas = np.bincount(numbered.ravel(), minlength=1)[1:]
     border = np.concatenate([numbered[0], numbered[-1], numbered[:, 0], numbered[:, -1]])
     assert counts.n == len(areas)
     assert counts.n_border == len(set(border.tolist()) - {0})
     assert counts.n_one_pixel == (areas == 1).sum()
     assert counts.n_small == (areas <= 5).sum()
-    assert counts.n_four_neighbours == instances.label_particles(labels, 4).max()
+    assert counts.n_four_neighbours == components.label_particles(labels, 4).max()
 
 
 def test_large_inner_particles_are_no_finding():

@@ -15,12 +15,10 @@ from scipy import stats
 from baselines import checkpoint, figures, panels, prediction, reproduce
 from baselines.__main__ import main
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset
+from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.metallography import denuded_zone
+from uhcs_bench.metallography import components, denuded_zone
 from uhcs_bench.metallography import spheroidite as combined
-from uhcs_bench.metrics import confusion
-from uhcs_bench.scoring import submission
 from uhcs_bench.segmentation import otsu
 
 FOLD = {
@@ -43,9 +41,9 @@ def maps(micrographs, tmp_path):
     for task, shown in micrographs.items():
         for m in shown:
             found = otsu.segment(m.image, task)
-            submission.write_label_map(folder / "otsu" / task / f"{m.id}.png", found)
+            label_maps.write_label_map(folder / "otsu" / task / f"{m.id}.png", found)
             best = m.labels if task == "microconstituents" else found
-            submission.write_label_map(folder / figures.METHOD / task / f"{m.id}.png", best)
+            label_maps.write_label_map(folder / figures.METHOD / task / f"{m.id}.png", best)
     return folder
 
 
@@ -140,8 +138,8 @@ def test_figure_3_shows_sizes_and_the_scorers_verdict(board, micrographs):
         shown, colors = overlay(images[column], 1)
         np.testing.assert_array_equal(shown, predicted == 1)
         assert colors == {protocol.TASKS["particles"].colors[1]}
-        areas = {"annotated": confusion.particle_areas(m.labels),
-                 "predicted": confusion.particle_areas(predicted)}  # fmt: skip
+        areas = {"annotated": components.particle_areas(m.labels),
+                 "predicted": components.particle_areas(predicted)}  # fmt: skip
         steps = {patch.get_label(): patch for patch in histograms[column].patches}
         for name, sample in areas.items():
             shares = steps[name].get_data().values
@@ -266,7 +264,7 @@ def test_figure_5_shows_the_papers_widths(board, micrographs):
 def test_a_map_without_network_says_so(board, maps, micrographs):
     """Check that nothing is drawn, and why."""
     m = micrographs["microconstituents"][0]
-    submission.write_label_map(maps / figures.METHOD / m.task / f"{m.id}.png", m.labels * 0 + 2)
+    label_maps.write_label_map(maps / figures.METHOD / m.task / f"{m.id}.png", m.labels * 0 + 2)
     drawn = figures.figure_5(board())
     _, predictions, histograms = rows(drawn)
     assert len(predictions[0].get_images()) == 1
@@ -312,7 +310,7 @@ def test_everything_wrong_with_maps_is_said_at_once(board, maps, micrographs):
     """Check that two damaged maps are both named."""
     first, second = micrographs["microconstituents"]
     (maps / "otsu" / first.task / f"{first.id}.png").write_bytes(b"")
-    submission.write_label_map(maps / "otsu" / second.task / f"{second.id}.png", np.ones((3, 3)))
+    label_maps.write_label_map(maps / "otsu" / second.task / f"{second.id}.png", np.ones((3, 3)))
     with pytest.raises(UhcsBenchError) as error:
         board()
     assert first.id in str(error.value)
@@ -323,7 +321,7 @@ def test_a_plot_without_data_does_not_set_the_scale(board, model, maps, microgra
     """Check a micrograph without network beside one that has it, in Figures 4 and 5."""
     first, second = micrographs["microconstituents"]
     everywhere = np.full_like(first.labels, 2)
-    submission.write_label_map(maps / figures.METHOD / first.task / f"{first.id}.png", everywhere)
+    label_maps.write_label_map(maps / figures.METHOD / first.task / f"{first.id}.png", everywhere)
     plan = {"particle_model": model.path}
     _, _, _, distances = rows(figures.figure_4(board(**plan)))
     assert any("no network" in text for text in texts(distances[0]))

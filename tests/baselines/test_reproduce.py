@@ -7,7 +7,7 @@ import pytest
 import uhcs_bench
 from baselines import reproduce
 from uhcs_bench import paper, protocol
-from uhcs_bench.scoring import submission
+from uhcs_bench.data import label_maps
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def perfect(tmp_path):
     for task in protocol.TASKS:
         for m in uhcs_bench.load(task, version="synthetic"):
             path = tmp_path / "pixelnet-focal" / task / f"{m.id}.png"
-            submission.write_label_map(path, m.labels)
+            label_maps.write_label_map(path, m.labels)
     return tmp_path
 
 

@@ -15,7 +15,7 @@ from skimage.segmentation import find_boundaries
 
 import uhcs_bench
 from uhcs_bench.metallography import denuded_zone, particles, stereology
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
+from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
 
 PROPERTIES = (
     "area",

@@ -14,10 +14,10 @@ from scipy import ndimage
 import uhcs_bench
 from tools import write_corrections
 from uhcs_bench import protocol
-from uhcs_bench.auditing import audit
+from uhcs_bench.auditing import audit, circumstances, registration
 from uhcs_bench.data import corrections, pixels, registry
-from uhcs_bench.data.dataset import Micrograph
 from uhcs_bench.data.download import fetch
+from uhcs_bench.data.micrograph import Micrograph
 from uhcs_bench.errors import DataUnavailableError
 from uhcs_bench.segmentation import otsu
 
@@ -97,7 +97,7 @@ def test_rows_that_were_put_in_are_taken_out(shift):
     ]
     stretched = np.insert(labels, put_in, labels[list(put_in)], axis=0)
     stretched = np.roll(stretched, -shift, axis=0)[: SHAPE[0]]
-    assert len(audit.repeated_rows(stretched)) == 2
+    assert len(circumstances.repeated_rows(stretched)) == 2
     shifts = write_corrections.shifts(micrograph(image, stretched))
     assert [s for _, s in shifts] == [shift, shift - 1, shift - 2]
     moved, filled = corrections.move(stretched, shifts)
@@ -115,7 +115,7 @@ def test_a_drift_is_undone_to_half_a_row():
     moved, filled = corrections.move(squeezed, shifts)
     assert len(filled) == 2
     assert (moved == labels).mean() > (squeezed == labels).mean()
-    found = audit.register(micrograph(image, moved))
+    found = registration.register(micrograph(image, moved))
     assert not found.is_shifted
     assert not found.is_drifting
 
@@ -189,7 +189,7 @@ def test_corrections_are_what_their_generator_writes():
 def test_the_audited_maps_lie_right(audited):
     """Check that the audit finds nothing more to move, and that each move was for the better."""
     for before, after in zip(*audited, strict=True):
-        was, is_now = audit.register(before), audit.register(after)
+        was, is_now = registration.register(before), registration.register(after)
         assert (is_now.is_shifted, is_now.is_drifting) == (False, False)
         assert is_now.best_shift == (0, 0)
         if after.id in CORRECTED:

@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 from tests import exports
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
+from uhcs_bench.data.micrograph import Micrograph
 from uhcs_bench.errors import MissingPackageError
 
 
@@ -26,7 +27,7 @@ def small():
 def picture_of_labels():
     """A data set whose gray levels are 60 times the labels, so that they show where they moved."""
     micrographs = exports.small_set("microconstituents")
-    drawn = [dataset.Micrograph(m.entry, 60 * m.labels, m.labels) for m in micrographs]
+    drawn = [Micrograph(m.entry, 60 * m.labels, m.labels) for m in micrographs]
     return dataset.Dataset(micrographs.task, micrographs.version, drawn)
 
 

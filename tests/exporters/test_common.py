@@ -13,7 +13,7 @@ from skimage import io
 from tests import exports
 from uhcs_bench.data import dataset, registry
 from uhcs_bench.errors import DataUnavailableError, MissingPackageError, UsageError
-from uhcs_bench.exporters import common, png
+from uhcs_bench.exporters import export, png
 
 
 @pytest.fixture
@@ -22,19 +22,19 @@ def small(monkeypatch):
     monkeypatch.setattr(dataset, "load", exports.load_small)
 
 
-@pytest.mark.parametrize("form", common.FORMATS)
+@pytest.mark.parametrize("form", export.FORMATS)
 @pytest.mark.usefixtures("small")
 def test_every_export_says_what_it_is(form, tmp_path):
     """Check that version, split, classes and licences stand in words and for programs."""
-    exported = common.export(form, tmp_path / "out", version="synthetic")
-    text = (exported.folder / common.README_NAME).read_text("utf-8")
+    exported = export.export(form, tmp_path / "out", version="synthetic")
+    text = (exported.folder / export.README_NAME).read_text("utf-8")
     assert f"for {exported.usage.title}" in text
     assert "Data set version `synthetic`: generated stand-in" in text
     assert "Split `paper`" in text
     assert "uhcs-bench score preds/ --dataset-version synthetic\n" in text
     assert "Licence of the micrographs: MIT (generated" in text
     assert "{" not in exported.usage.text.replace("{tv_tensors", ""), "unfilled template"
-    manifest = json.loads((exported.folder / common.MANIFEST_NAME).read_text("utf-8"))
+    manifest = json.loads((exported.folder / export.MANIFEST_NAME).read_text("utf-8"))
     assert manifest["format"] == form
     assert sum(len(s["micrographs"]) for s in manifest["sets"]) == exported.n_micrographs
     for found in manifest["sets"]:
@@ -49,7 +49,7 @@ def test_every_export_says_what_it_is(form, tmp_path):
 @pytest.mark.usefixtures("small")
 def test_pairs_are_read_back(tmp_path):
     """Check pixels, folds and classes with other readers."""
-    root = common.export("png", tmp_path / "out", version="synthetic").folder
+    root = export.export("png", tmp_path / "out", version="synthetic").folder
     for micrographs in exports.small_sets():
         folder = root / micrographs.task.name
         for m in micrographs:
@@ -69,7 +69,7 @@ def test_pairs_are_read_back(tmp_path):
 @pytest.mark.usefixtures("small")
 def test_one_task_alone(tmp_path):
     """Check the choice of a task by its alias."""
-    exported = common.export("png", tmp_path / "out", task="uhcs", version="synthetic")
+    exported = export.export("png", tmp_path / "out", task="uhcs", version="synthetic")
     assert exported.n_micrographs == 6
     assert not (tmp_path / "out" / "particles").exists()
 
@@ -85,7 +85,7 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     monkeypatch.setattr(png, "write", fail_half_way)
     with pytest.raises(OSError, match="No space"):
-        common.export("png", tmp_path / "out", version="synthetic")
+        export.export("png", tmp_path / "out", version="synthetic")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -93,7 +93,7 @@ def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
 def test_without_data_nothing_is_written(tmp_path):
     """Check an export of the real data where they can't be had."""
     with pytest.raises(DataUnavailableError):
-        common.export("png", tmp_path / "exports" / "out")
+        export.export("png", tmp_path / "exports" / "out")
     assert list((tmp_path / "exports").iterdir()) == []
 
 
@@ -103,13 +103,13 @@ def test_a_target_in_use_is_not_touched(tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "file").write_text("mine")
     with pytest.raises(UsageError, match="file is a file"):
-        common.export("png", tmp_path / "file")
+        export.export("png", tmp_path / "file")
     with pytest.raises(UsageError, match="holds files already"):
-        common.export("png", tmp_path / "folder")
+        export.export("png", tmp_path / "folder")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(UsageError, match="is the current folder"):
-        common.export("png", ".")
+        export.export("png", ".")
     assert (tmp_path / "file").read_text() == (tmp_path / "folder" / "file").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -119,7 +119,7 @@ def test_an_empty_folder_and_missing_parents_are_taken(tmp_path):
     """Check targets that hold nothing yet."""
     (tmp_path / "empty").mkdir()
     for target in (tmp_path / "empty", tmp_path / "new" / "deep"):
-        common.export("png", target, version="synthetic")
+        export.export("png", target, version="synthetic")
         assert (target / "README.md").stat().st_mode & 0o444 == 0o444
         assert target.stat().st_mode & 0o777 == 0o755
 
@@ -138,7 +138,7 @@ def test_wrong_arguments_list_the_right_ones(arguments, message, tmp_path):
     """Check the errors for what does not exist."""
     form, *rest = arguments
     with pytest.raises(UsageError, match=message):
-        common.export(form, tmp_path / "out", *rest)
+        export.export(form, tmp_path / "out", *rest)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,15 +151,15 @@ def test_a_missing_package_is_named(form, package, extra, tmp_path, monkeypatch)
     """Check that the error says what to install, and that nothing is left."""
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingPackageError, match=rf"pip install 'uhcs-bench\[{extra}\]'"):
-        common.export(form, tmp_path / "out", version="synthetic")
+        export.export(form, tmp_path / "out", version="synthetic")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("real_data")
 def test_a_real_export_names_licences_and_gaps(tmp_path):
     """Check licences, citations and filled rows of the real data, in another split."""
-    root = common.export("png", tmp_path / "out", task="particles", split="clean").folder
-    text = (root / common.README_NAME).read_text("utf-8")
+    root = export.export("png", tmp_path / "out", task="particles", split="clean").folder
+    text = (root / export.README_NAME).read_text("utf-8")
     entries = registry.entries("particles", split="clean")
     assert f"{len(entries)} micrographs of 475 x 645 px" in text
     for entry in entries:
@@ -178,8 +178,8 @@ def test_a_real_export_names_licences_and_gaps(tmp_path):
 def test_an_audited_export_names_moved_maps(tmp_path):
     """Check that the other version says what it changed, with its folds."""
     options = {"task": "particles", "version": "audited", "split": "grouped"}
-    root = common.export("png", tmp_path / "out", **options).folder
-    text = (root / common.README_NAME).read_text("utf-8")
+    root = export.export("png", tmp_path / "out", **options).folder
+    text = (root / export.README_NAME).read_text("utf-8")
     moved = next(line for line in text.splitlines() if line.startswith("- Label map moved"))
     entries = registry.entries("particles", "audited", "grouped")
     listed = set(moved.partition(": ")[2].removesuffix(".").split(", "))

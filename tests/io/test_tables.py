@@ -10,7 +10,7 @@ import pytest
 
 from uhcs_bench.errors import MissingPackageError, UsageError
 from uhcs_bench.io import tables
-from uhcs_bench.measuring.row import Column
+from uhcs_bench.io.tables import Column
 
 COLUMNS = (
     Column("file", "", str, "where from"),

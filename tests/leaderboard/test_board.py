@@ -15,9 +15,13 @@ from markdown_it import MarkdownIt
 import uhcs_bench
 from tests.entries import annotations, declared, noisy, write_entry
 from uhcs_bench import paper
+from uhcs_bench.data import label_maps
 from uhcs_bench.leaderboard import board as leaderboard
-from uhcs_bench.leaderboard.entry import EntryError, read_entry
-from uhcs_bench.scoring import comparison, submission
+from uhcs_bench.leaderboard import files
+from uhcs_bench.leaderboard.declaration import EntryError
+from uhcs_bench.leaderboard.entry import read_entry
+from uhcs_bench.leaderboard.page import settings_text, to_markdown
+from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring.comparison import Difference
 
 REPOSITORY = Path(__file__).parents[2]
@@ -88,7 +92,7 @@ def test_retired_and_unfinished_have_no_rank(board):
     assert [(row.entry.slug, row.ranks) for row in group.retired] == [("old", {})]
     assert group.retired[0].score is not None
     assert [(row.entry.slug, row.score) for row in group.unfinished] == [("half", None)]
-    page = leaderboard.to_markdown(board)
+    page = to_markdown(board)
     assert "[Half](half/): 8 of 24 label maps (folds 0, 1). Because of incomplete" in page
     assert "[Old](old/): 24 of 24 label maps, IU" in page
 
@@ -117,29 +121,29 @@ def test_same_maps_give_same_bytes(folder, board, tmp_path):
         Image.open(path).save(path, compress_level=1)
     again = leaderboard.build(leaderboard.read_entries(copy))
     assert again.to_json() == board.to_json()
-    assert leaderboard.to_markdown(again) == leaderboard.to_markdown(board)
+    assert to_markdown(again) == to_markdown(board)
 
 
 def test_check_finds_every_difference(board, tmp_path):
     """Check that a build is accepted, and a changed number, a lost and an added line are not."""
-    with pytest.raises(leaderboard.OutdatedError, match=r"README.md is not there.*json is not"):
-        leaderboard.check(tmp_path, board)
-    leaderboard.write(tmp_path, board)
+    with pytest.raises(files.OutdatedError, match=r"README.md is not there.*json is not"):
+        files.check(tmp_path, board)
+    files.write(tmp_path, board)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "leaderboard.json"]
-    leaderboard.check(tmp_path, board)
+    files.check(tmp_path, board)
     path = tmp_path / "leaderboard.json"
     text = path.read_text("utf-8")
     number = re.search(r"0\.\d{6}", text)[0]
     line = text[: text.index(number)].count("\n") + 1
     path.write_text(text.replace(number, "0.999999", 1), "utf-8")
     with pytest.raises(
-        leaderboard.OutdatedError, match=f"leaderboard.json differs from line {line}"
+        files.OutdatedError, match=f"leaderboard.json differs from line {line}"
     ) as e:
-        leaderboard.check(tmp_path, board)
+        files.check(tmp_path, board)
     assert e.value.exit_code == 1
     path.write_text(text + "\n", "utf-8")
-    with pytest.raises(leaderboard.OutdatedError, match="differs in its length"):
-        leaderboard.check(tmp_path, board)
+    with pytest.raises(files.OutdatedError, match="differs in its length"):
+        files.check(tmp_path, board)
 
 
 def test_one_changed_pixel_changes_the_board(folder, board, tmp_path):
@@ -148,10 +152,10 @@ def test_one_changed_pixel_changes_the_board(folder, board, tmp_path):
     path = copy / "near" / "particles" / "synthetic-particles-00.png"
     labels = read_entry(copy / "near").tasks["particles"].maps[path.stem].copy()
     labels[:8] = 1 - labels[:8]
-    submission.write_label_map(path, labels)
+    label_maps.write_label_map(path, labels)
     changed = leaderboard.build(leaderboard.read_entries(copy))
     assert changed.to_json() != board.to_json()
-    assert leaderboard.to_markdown(changed) != leaderboard.to_markdown(board)
+    assert to_markdown(changed) != to_markdown(board)
 
 
 def test_problems_of_all_entries_are_listed(folder, tmp_path):
@@ -202,7 +206,7 @@ def test_hostile_texts_stay_texts(tmp_path):
     )
     write_entry(tmp_path / "evil", {"particles": annotations()}, content)
     entries = leaderboard.read_entries(tmp_path)
-    page = leaderboard.to_markdown(leaderboard.build(entries))
+    page = to_markdown(leaderboard.build(entries))
     reader = MarkdownIt("gfm-like", {"html": True}).disable("linkify")
     found = Tags(reader.render(page))
     assert "script" not in found.tags
@@ -234,7 +238,7 @@ def test_reported_numbers_are_marked_and_apart():
 
 def test_synthetic_boards_say_so_and_report_nothing(board):
     """Check that the paper's numbers don't stand beside synthetic ones."""
-    page = leaderboard.to_markdown(board)
+    page = to_markdown(board)
     assert "SYNTHETIC" in page
     assert "reported" not in page.partition("## Particles")[2].lower()
     assert "**n = 24** micrographs in 6 folds" in page
@@ -245,7 +249,7 @@ def test_the_committed_board_is_what_the_maps_give():
     """Check every committed number of the real board against the committed label maps."""
     folder = REPOSITORY / "leaderboard"
     board = leaderboard.build(leaderboard.read_entries(folder))
-    leaderboard.check(folder, board)
+    files.check(folder, board)
     groups = {(group.task.name, group.version, group.split): group for group in board.groups}
     particles = groups["particles", "1.0", "paper"]
     otsu = next(row for row in particles.ranked if row.entry.slug == "otsu")
@@ -272,7 +276,7 @@ def test_declared_numbers_are_not_rounded(tmp_path):
     board = leaderboard.build(leaderboard.read_entries(tmp_path))
     declaration = board.to_dict()["entries"]["a"]["declaration"]
     assert declaration["hyperparameters"] == settings
-    text = leaderboard.settings_text(declaration)
+    text = settings_text(declaration)
     assert text == 'learning_rate 1e-08; name a "b"; steps 1, true'
 
 
@@ -296,7 +300,7 @@ def test_links_in_the_way_are_not_written_through(tmp_path):
     write_entry(folder / "a", {}, declared(tasks=UNFINISHED))
     for name in ("README.md", ".README.md.partial", "leaderboard.json"):
         (folder / name).symlink_to(victim)
-    leaderboard.write(folder, leaderboard.build(leaderboard.read_entries(folder)))
+    files.write(folder, leaderboard.build(leaderboard.read_entries(folder)))
     assert victim.read_text() == "untouched"
     assert "a/" in (folder / "README.md").read_text("utf-8")
 

@@ -15,9 +15,9 @@ from jsonschema import Draft7Validator
 from PIL import Image
 
 from tests.entries import annotations, declared, noisy, write_entry
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import SubmissionError, UhcsBenchError, UsageError
-from uhcs_bench.leaderboard import entry
-from uhcs_bench.scoring import submission
+from uhcs_bench.leaderboard import create, declaration, entry
 
 FIRST = "synthetic-particles-00"
 
@@ -44,7 +44,7 @@ def problems(folder, content=None):
     if content is not None:
         text = content if isinstance(content, bytes) else yaml.safe_dump(content).encode()
         (folder / "entry.yaml").write_bytes(text)
-    with pytest.raises(entry.EntryError) as caught:
+    with pytest.raises(declaration.EntryError) as caught:
         entry.read_entry(folder)
     assert caught.value.exit_code == 2
     return list(caught.value.problems)
@@ -69,7 +69,7 @@ def test_a_valid_entry(folder):
 
 def test_the_schema_is_one():
     """Check the schema against the schema of schemas, and that it refuses every unknown key."""
-    Draft7Validator.check_schema(entry._schema())
+    Draft7Validator.check_schema(declaration.schema())
 
     def objects(schema):
         if isinstance(schema, dict):
@@ -78,7 +78,7 @@ def test_the_schema_is_one():
             for inner in schema.values():
                 yield from objects(inner)
 
-    found = list(objects(entry._schema()))
+    found = list(objects(declaration.schema()))
     assert len(found) >= 6
     assert all(schema["additionalProperties"] is False for schema in found)
 
@@ -355,7 +355,7 @@ def test_the_fingerprint_is_of_ids_and_pixels(tmp_path):
 
     changed = annotations()[FIRST].copy()
     changed[0, 0] ^= 1
-    submission.write_label_map(path, changed)
+    label_maps.write_label_map(path, changed)
     assert entry.read_entry(other).fingerprint.sha256 != first.sha256
 
 
@@ -371,27 +371,27 @@ def test_create_makes_an_entry_but_for_its_texts(tmp_path):
     """Check that a new entry lacks what only its authors know, and is valid once that is there."""
     for name, labels in noisy(0.1).items():
         np.save(tmp_path / f"{name}.npy", labels)
-    folder, to_fill = entry.create(tmp_path, 'My "net" \u00fc', tmp_path / "out", "synthetic")
+    folder, to_fill = create.create(tmp_path, 'My "net" \u00fc', tmp_path / "out", "synthetic")
     assert folder == tmp_path / "out" / "my-net-u"
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["my-net-u"]
     assert problems(folder) == [f"entry.yaml: {key}: is still to be filled in" for key in to_fill]
     path = folder / "entry.yaml"
-    path.write_text(path.read_text("utf-8").replace(f'"{entry.TO_FILL}"', "filled"), "utf-8")
+    path.write_text(path.read_text("utf-8").replace(f'"{declaration.TO_FILL}"', "filled"), "utf-8")
     found = entry.read_entry(folder)
     assert found.name == 'My "net" \u00fc'
     np.testing.assert_array_equal(found.tasks["particles"].maps[FIRST], noisy(0.1)[FIRST])
     with pytest.raises(UsageError, match="is there already"):
-        entry.create(tmp_path, "my net u", tmp_path / "out", "synthetic")
+        create.create(tmp_path, "my net u", tmp_path / "out", "synthetic")
 
 
 def test_create_leaves_nothing_of_a_bad_submission(tmp_path):
     """Check that all problems are raised and no folder appears."""
     np.save(tmp_path / f"{FIRST}.npy", np.zeros((2, 2), np.uint8))
     with pytest.raises(SubmissionError, match="no label map for 23"):
-        entry.create(tmp_path, "mine", tmp_path / "out", "synthetic")
+        create.create(tmp_path, "mine", tmp_path / "out", "synthetic")
     for name in ("\u65e5\u672c", "a\x7fb", "a\ud800", "../..", "x" * 61):
         with pytest.raises(UsageError):
-            entry.create(tmp_path, name, tmp_path / "out", "synthetic")
+            create.create(tmp_path, name, tmp_path / "out", "synthetic")
     assert not (tmp_path / "out").exists()
 
 

@@ -17,7 +17,7 @@ from tests.entries import annotations, declared, noisy, write_entry
 from uhcs_bench import protocol
 from uhcs_bench.leaderboard import board as leaderboard
 from uhcs_bench.leaderboard import site
-from uhcs_bench.scoring import report
+from uhcs_bench.web import pictures
 
 HOSTILE = "<script>alert(1)</script>\"'&</td><img src=x onerror=alert(1)>"
 PAGES = ("index.html", "particles.html", "microconstituents.html", "entries/near.html")
@@ -304,7 +304,7 @@ COLORS = """() => {
 
 def contrast(one, other):
     """Ratio of the Web Content Accessibility Guidelines."""
-    pair = [report.luminance([int(c) for c in re.findall(r"\d+", x)[:3]]) for x in (one, other)]
+    pair = [pictures.luminance([int(c) for c in re.findall(r"\d+", x)[:3]]) for x in (one, other)]
     return (max(pair) + 0.05) / (min(pair) + 0.05)
 
 

@@ -17,10 +17,10 @@ import tifffile
 from PIL import Image
 
 import uhcs_bench
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError
 from uhcs_bench.measuring import batch, executors, journal
 from uhcs_bench.metallography import particles
-from uhcs_bench.scoring import submission
 
 PARTICLES = batch.Options("particles")
 NETWORK = batch.Options("microconstituents")
@@ -34,7 +34,7 @@ def particle_map(seed, shape=(60, 80)):
 def folder(tmp_path):
     """Eight label maps in a folder."""
     for seed in range(8):
-        submission.write_label_map(tmp_path / "maps" / f"map{seed}.png", particle_map(seed))
+        label_maps.write_label_map(tmp_path / "maps" / f"map{seed}.png", particle_map(seed))
     return tmp_path / "maps"
 
 
@@ -141,8 +141,8 @@ def test_a_second_run_does_what_is_new_or_changed(folder, tmp_path, measured):
     out = tmp_path / "out.csv"
     measure(folder, out)
     measured.clear()
-    submission.write_label_map(folder / "new.png", particle_map(9))
-    submission.write_label_map(folder / "map3.png", particle_map(10))
+    label_maps.write_label_map(folder / "new.png", particle_map(9))
+    label_maps.write_label_map(folder / "map3.png", particle_map(10))
     assert measure(folder, out).n_from_journal == 7
     assert measured == ["map3.png", "new.png"]
     expected = len(particles.measure_particles(particle_map(10)))
@@ -215,7 +215,7 @@ def test_bad_files_do_not_stop_the_rest(folder, tmp_path, measured):
     assert [r["id"] for r in table["rows"]] == ["map0", "map3", "map6", "map7"]
     assert [f["file"] for f in table["failed"]] == [file for file, _ in summary.failures]
     measured.clear()
-    submission.write_label_map(folder / "map5.png", particle_map(5))
+    label_maps.write_label_map(folder / "map5.png", particle_map(5))
     again = measure(folder, tmp_path / "out.json")
     assert sorted(measured) == sorted(expected)
     assert len(again.failures) == len(expected) - 1
@@ -256,7 +256,7 @@ def test_folders_named_like_images_are_no_inputs(folder):
 def test_names_that_are_no_unicode(tmp_path):
     """Check that a name in another encoding is measured, with a mark for what can't be written."""
     for name in ("$x_^$µ.png", os.fsdecode(b"\xe4.png")):
-        submission.write_label_map(tmp_path / "maps" / "m.png", particle_map(0))
+        label_maps.write_label_map(tmp_path / "maps" / "m.png", particle_map(0))
         (tmp_path / "maps" / "m.png").rename(tmp_path / "maps" / name)
     for form in ("parquet", "json", "csv"):
         out = tmp_path / f"out.{form}"
@@ -268,7 +268,7 @@ def test_names_that_are_no_unicode(tmp_path):
 
 def test_the_longest_names_get_plots_too(tmp_path):
     """Check a map whose name leaves no room for that of a temporary file."""
-    submission.write_label_map(tmp_path / "maps" / "m.png", particle_map(0))
+    label_maps.write_label_map(tmp_path / "maps" / "m.png", particle_map(0))
     (tmp_path / "maps" / "m.png").rename(tmp_path / "maps" / f"{'m' * 251}.png")
     summary = measure(tmp_path / "maps", tmp_path / "out.csv", None, tmp_path / "plots")
     assert summary.failures == ()
@@ -291,7 +291,7 @@ def test_inputs_of_one_name_are_kept_apart(tmp_path):
         if file.suffix == ".npy":
             np.save(file, particle_map(seed))
         else:
-            submission.write_label_map(file, particle_map(seed))
+            label_maps.write_label_map(file, particle_map(seed))
     batch.run(files, PARTICLES, tmp_path / "out.csv", None, tmp_path / "plots")
     found = rows(tmp_path / "out.csv")
     assert [r["file"] for r in found] == [str(file) for file in files]
@@ -335,7 +335,7 @@ def test_cluster_with_a_killed_worker_gives_the_same_bytes(folder, tmp_path, mon
     """Check a real Dask cluster of three processes, one of which is killed while it works."""
     distributed = pytest.importorskip("distributed")
     for seed in range(8, 24):
-        submission.write_label_map(folder / f"map{seed}.png", particle_map(seed, (200, 300)))
+        label_maps.write_label_map(folder / f"map{seed}.png", particle_map(seed, (200, 300)))
     (folder / "bad.png").write_bytes(b"")
     serial = outputs(folder, tmp_path / "serial")
     killed = []

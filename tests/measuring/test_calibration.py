@@ -11,7 +11,7 @@ import pytest
 from uhcs_bench.errors import UsageError
 from uhcs_bench.measuring import calibration
 from uhcs_bench.synthetic import micrographs
-from uhcs_bench.synthetic.particle_field import Hypereutectoid
+from uhcs_bench.synthetic.network import Hypereutectoid
 
 REPLICATES = 6
 LIMIT = 5.0

@@ -11,7 +11,7 @@ from PIL import Image
 from uhcs_bench.errors import MissingPackageError
 from uhcs_bench.measuring import plots, row
 from uhcs_bench.measuring.pixel_size import Scale
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK, SPHEROIDITE
+from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE
 
 SIZED, UNSIZED = Scale(0.1, "given by the user"), Scale(None, "none")
 

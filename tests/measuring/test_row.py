@@ -16,7 +16,7 @@ from uhcs_bench.errors import UsageError
 from uhcs_bench.measuring import row as measurement
 from uhcs_bench.measuring.pixel_size import Scale
 from uhcs_bench.metallography import particles
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK, SPHEROIDITE
+from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE
 
 few = settings(max_examples=25)
 

@@ -22,7 +22,7 @@ from uhcs_bench.metallography.denuded_zone import (
     unobstructed_widths,
     width_distribution,
 )
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
+from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
 
 REFERENCE = {
     "uhcs0006": (5746, 17.2520),

@@ -15,9 +15,8 @@ from skimage.measure import label, regionprops_table
 
 import uhcs_bench
 from uhcs_bench.metallography import components, particles
+from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE
 from uhcs_bench.metallography.particles import measure_particles, number_density, size_distribution
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK, SPHEROIDITE
-from uhcs_bench.metrics import confusion
 
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(0, 14), st.integers(0, 14)))
 PROPERTIES = (
@@ -91,7 +90,7 @@ def test_sizes_are_those_of_the_score():
     """Check areas and their order against those that the KS score uses."""
     for m in uhcs_bench.load("particles")[:6]:
         found = measure_particles(m.labels).table["area_px"]
-        np.testing.assert_array_equal(found, confusion.particle_areas(m.labels))
+        np.testing.assert_array_equal(found, components.particle_areas(m.labels))
 
 
 @pytest.mark.parametrize("length", [1, 2, 9])

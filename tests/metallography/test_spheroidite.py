@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage, stats
 
-from uhcs_bench.metallography import particles, spheroidite, stereology
+from uhcs_bench.data import synthetic
+from uhcs_bench.measuring import combined_tables
+from uhcs_bench.metallography import estimates, particles, spheroidite, stereology
+from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
 from uhcs_bench.metallography.spheroidite import combine, equal_counts, rank_correlation
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
 from uhcs_bench.segmentation import otsu
-from uhcs_bench.synthetic import micrographs
 
 shapes = st.tuples(st.integers(1, 24), st.integers(1, 24))
 
@@ -121,7 +122,7 @@ def test_nothing_left_says_why(particle, label, reason):
     assert found.sizes.diameters.n == 0
     assert math.isnan(found.sizes.diameters.mean.px.value)
     assert found.by_distance == ()
-    assert json.loads(spheroidite.to_json({"a": found}))["micrographs"]["a"]["reason"] == reason
+    assert json.loads(combined_tables.to_json({"a": found}))["micrographs"]["a"]["reason"] == reason
 
 
 def test_particles_outside_alone_say_so():
@@ -214,7 +215,7 @@ def test_resamples_rank_anew(monkeypatch):
 
     def record(statistic, n_blocks):
         statistics.append((statistic, n_blocks))
-        return [stereology.UNDEFINED]
+        return [estimates.UNDEFINED]
 
     monkeypatch.setattr(stereology, "estimates", record)
     rank_correlation(x, y, block)
@@ -282,7 +283,7 @@ def test_json_and_csv_say_the_same():
     """Check both forms against the result, and that undefined is null or empty."""
     result = combine(*field(), pixel_size_um=0.5)
     other = combine(field()[0], np.full((100, 120), SPHEROIDITE))
-    content = json.loads(spheroidite.to_json({"a": result, "b": other}))
+    content = json.loads(combined_tables.to_json({"a": result, "b": other}))
     assert content["warning"] == spheroidite.WARNING
     a, b = content["micrographs"]["a"], content["micrographs"]["b"]
     assert a["n_particles"] == 5
@@ -291,7 +292,7 @@ def test_json_and_csv_say_the_same():
     assert a["diameter_by_distance"][0]["far_um"] == a["diameter_by_distance"][0]["far_px"] / 2
     assert b["pixel_size_um"] is b["diameter"]["mean_um"]["value"] is None
     assert b["trend"]["reason"] == "the map has no network"
-    rows = list(csv.DictReader(io.StringIO(spheroidite.to_csv({"a": result, "b": other}))))
+    rows = list(csv.DictReader(io.StringIO(combined_tables.to_csv({"a": result, "b": other}))))
     whole = {(r["micrograph"], r["quantity"], r["unit"]): r for r in rows if not r["near_px"]}
     assert float(whole["a", "diameter_mean", "um"]["value"]) == a["diameter"]["mean_um"]["value"]
     assert float(whole["a", "spearman_rho", "1"]["value"]) == result.trend.rho.value
@@ -306,7 +307,7 @@ def test_json_and_csv_say_the_same():
 def test_particle_list():
     """Check that every particle is listed with its distance."""
     result = combine(*field(), pixel_size_um=0.5)
-    rows = list(csv.DictReader(io.StringIO(spheroidite.particles_to_csv({"a": result}))))
+    rows = list(csv.DictReader(io.StringIO(combined_tables.particles_to_csv({"a": result}))))
     assert len(rows) == 5
     for row, distance in zip(rows, result.distances_px, strict=True):
         assert float(row["distance_px"]) == distance
@@ -319,7 +320,7 @@ def test_masking_finds_the_particles_of_the_synthetic_set():
 
     Otsu's threshold takes the network's bright edge and the laths for particles.
     """
-    image, labels = micrographs.generate(micrographs.catalogue("microconstituents")[0])
+    image, labels = synthetic.generate(synthetic.catalogue("microconstituents")[0])
     found = combine(otsu.segment(image, "particles"), labels, 0.1)
     assert found.n_dropped > 0
     assert found.n_cut > 0

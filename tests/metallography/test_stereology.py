@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import uhcs_bench
-from uhcs_bench.metallography import stereology
-from uhcs_bench.metallography.stereology import BLOCKS, NETWORK, distribution, mean_intercept_length
+from uhcs_bench.metallography import estimates, stereology
+from uhcs_bench.metallography.estimates import BLOCKS, distribution
+from uhcs_bench.metallography.labels import MICROCONSTITUENTS, NETWORK
+from uhcs_bench.metallography.stereology import mean_intercept_length
 from uhcs_bench.stats import bootstrap
 
 label_maps = hnp.arrays(
@@ -26,7 +28,7 @@ lengths = st.lists(st.integers(1, 30).map(lambda x: math.sqrt(x)), min_size=1, m
 def test_fractions_are_counts_over_pixels(labels):
     """Check values, their sum and what is said of absent classes."""
     found = stereology.phase_fractions(labels)
-    assert [phase.phase for phase in found] == list(stereology.MICROCONSTITUENTS)
+    assert [phase.phase for phase in found] == list(MICROCONSTITUENTS)
     for label, phase in enumerate(found):
         n_pixels = np.count_nonzero(labels == label)
         assert phase.n_pixels == n_pixels
@@ -68,9 +70,9 @@ def test_fractions_of_annotations():
 def test_blocks_hold_their_pixels(n_rows, n_columns):
     """Check block sizes against the numbers of all pixels."""
     row, column = np.indices((n_rows, n_columns))
-    numbers = stereology.block_numbers(row.ravel(), column.ravel(), (n_rows, n_columns))
+    numbers = estimates.block_numbers(row.ravel(), column.ravel(), (n_rows, n_columns))
     counts = np.bincount(numbers, minlength=BLOCKS**2)
-    np.testing.assert_array_equal(stereology.block_sizes((n_rows, n_columns)), counts)
+    np.testing.assert_array_equal(estimates.block_sizes((n_rows, n_columns)), counts)
 
 
 def crossings(line):

@@ -14,7 +14,9 @@ from scipy import ndimage, stats
 
 import uhcs_bench
 from uhcs_bench.metallography import components as runs
+from uhcs_bench.metallography.components import particle_areas
 from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.metrics import particle_sizes
 
 EIGHT_NEIGHBOURS = np.ones((3, 3))
 label_maps = hnp.arrays(
@@ -131,7 +133,7 @@ def test_particle_areas_are_scipys(mask, connectivity, structure):
     """Check random masks, empty and odd-sized ones included, against scipy's components."""
     components, n = ndimage.label(mask, structure)
     expected = np.bincount(components.ravel(), minlength=n + 1)[1:]
-    np.testing.assert_array_equal(metrics.particle_areas(mask, connectivity), expected)
+    np.testing.assert_array_equal(particle_areas(mask, connectivity), expected)
 
 
 @pytest.mark.parametrize("share", [0.05, 0.4, 0.6, 0.95])
@@ -139,7 +141,7 @@ def test_particle_areas_of_a_large_map(share):
     """Check a map of the real odd size, from sparse specks to a percolating network."""
     mask = np.random.default_rng(0).random((475, 645)) < share
     components, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
-    np.testing.assert_array_equal(metrics.particle_areas(mask), np.bincount(components.ravel())[1:])
+    np.testing.assert_array_equal(particle_areas(mask), np.bincount(components.ravel())[1:])
 
 
 @pytest.mark.parametrize("connectivity", [4, 8])
@@ -148,9 +150,9 @@ def test_particle_areas_of_a_large_map(share):
 def test_bands_are_seamless(mask, connectivity, band_pixels):
     """Check that cutting the work into bands of one or more rows changes nothing, not the order."""
     with pytest.MonkeyPatch.context() as patch:
-        whole = metrics.particle_areas(mask, connectivity)
+        whole = particle_areas(mask, connectivity)
         patch.setattr(runs, "BAND_PIXELS", band_pixels)
-        np.testing.assert_array_equal(metrics.particle_areas(mask, connectivity), whole)
+        np.testing.assert_array_equal(particle_areas(mask, connectivity), whole)
 
 
 def test_large_maps_are_counted_exactly_in_bounded_memory():
@@ -162,7 +164,7 @@ def test_large_maps_are_counted_exactly_in_bounded_memory():
     tracemalloc.start()
     try:
         confusion = metrics.confusion_matrix(annotated, predicted, 2)
-        areas = metrics.particle_areas(annotated)
+        areas = particle_areas(annotated)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -185,7 +187,7 @@ def test_particle_areas_of_a_spiral():
             [1, 1, 1, 1, 1, 1, 1],
         ]
     )
-    assert metrics.particle_areas(spiral, 4).tolist() == [spiral.sum()]
+    assert particle_areas(spiral, 4).tolist() == [spiral.sum()]
 
 
 @pytest.mark.usefixtures("real_data")
@@ -194,7 +196,7 @@ def test_particle_areas_of_the_annotations():
     for micrograph in uhcs_bench.load("particles"):
         components, _ = ndimage.label(micrograph.labels, EIGHT_NEIGHBOURS)
         np.testing.assert_array_equal(
-            metrics.particle_areas(micrograph.labels), np.bincount(components.ravel())[1:]
+            particle_areas(micrograph.labels), np.bincount(components.ravel())[1:]
         )
 
 
@@ -202,7 +204,7 @@ def test_particle_areas_of_the_annotations():
 def test_ks_test_is_scipys(sample, other):
     """Check statistic and p-value against scipy's asymptotic two-sample test."""
     expected = stats.ks_2samp(sample, other, method="asymp")
-    statistic, p_value = metrics.ks_test(sample, other)
+    statistic, p_value = particle_sizes.ks_test(sample, other)
     assert statistic == pytest.approx(expected.statistic, abs=1e-12)
     if len(sample) == len(other) == 1:
         return  # scipy has no p-value for an effective sample size of one half
@@ -212,14 +214,14 @@ def test_ks_test_is_scipys(sample, other):
 @given(samples, samples)
 def test_ks_test_ignores_a_monotone_rescaling(sample, other):
     """Check that areas and their square roots give the same, in either order."""
-    result = metrics.ks_test(sample, other)
-    assert metrics.ks_test(np.sqrt(sample), np.sqrt(other)) == result
-    assert metrics.ks_test(other, sample) == result
+    result = particle_sizes.ks_test(sample, other)
+    assert particle_sizes.ks_test(np.sqrt(sample), np.sqrt(other)) == result
+    assert particle_sizes.ks_test(other, sample) == result
 
 
 def test_ks_test_of_nothing_is_undefined():
     """Check that an empty sample gives NaN, without a warning or an exception."""
-    assert np.isnan(metrics.ks_test([], [1, 2])).all()
+    assert np.isnan(particle_sizes.ks_test([], [1, 2])).all()
 
 
 @pytest.mark.parametrize(
@@ -229,12 +231,12 @@ def test_ks_test_of_nothing_is_undefined():
 def test_maps_without_particles(annotated, predicted, consistent):
     """Check what an empty map is consistent with."""
     annotated, predicted = np.array(annotated), np.array(predicted)
-    p_value = metrics.ks_test(annotated, predicted)[1]
-    assert metrics.same_distribution(annotated, predicted, p_value) is consistent
+    p_value = particle_sizes.ks_test(annotated, predicted)[1]
+    assert particle_sizes.same_distribution(annotated, predicted, p_value) is consistent
 
 
 def test_the_level_of_the_test_decides():
     """Check that p = 0.05 itself counts as consistent."""
     areas = np.array([1])
-    assert metrics.same_distribution(areas, areas, 0.05)
-    assert not metrics.same_distribution(areas, areas, 0.0499)
+    assert particle_sizes.same_distribution(areas, areas, 0.05)
+    assert not particle_sizes.same_distribution(areas, areas, 0.0499)

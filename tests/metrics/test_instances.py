@@ -21,7 +21,8 @@ from scipy import ndimage, optimize
 from skimage.segmentation import relabel_sequential
 
 import uhcs_bench
-from uhcs_bench.metrics import confusion, instances
+from uhcs_bench.metallography import components
+from uhcs_bench.metrics import instances
 from uhcs_bench.segmentation import otsu
 
 sides = st.integers(1, 12)
@@ -80,9 +81,7 @@ def two_and_three():
 @pytest.mark.parametrize("module", ["confusion", "boundaries", "instances", "particle_sizes"])
 def test_import_loads_numpy_alone(module):
     """Check that a score that doesn't need scipy and scikit-image doesn't wait for them."""
-    program = (
-        f"import sys, uhcs_bench.metrics.{module}; assert not {{'scipy', 'skimage'}} & set(sys.modules)"
-    )
+    program = f"import sys, uhcs_bench.metrics.{module}; assert not {{'scipy', 'skimage'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -166,9 +165,9 @@ def test_qualities_are_those_of_the_best_assignment(pair):
 @given(mask=hnp.arrays(np.bool_, st.tuples(sides, sides)))
 def test_particles_are_those_whose_areas_are_tested(mask, connectivity):
     """Check numbering and areas against `metrics.particle_areas`."""
-    numbered = instances.label_particles(mask, connectivity)
+    numbered = components.label_particles(mask, connectivity)
     np.testing.assert_array_equal(
-        np.bincount(numbered.ravel())[1:], confusion.particle_areas(mask, connectivity)
+        np.bincount(numbered.ravel())[1:], components.particle_areas(mask, connectivity)
     )
     np.testing.assert_array_equal(numbered > 0, mask)
 
@@ -178,7 +177,7 @@ def test_particles_are_those_whose_areas_are_tested(mask, connectivity):
 def test_matches_of_connected_particles(pair):
     """Check particles of random masks against scipy's labels and assignment."""
     annotated, predicted = (ndimage.label(mask, np.ones((3, 3)))[0] for mask in pair)
-    scores = instances.match_instances(*map(instances.label_particles, pair))
+    scores = instances.match_instances(*map(components.label_particles, pair))
     similar = dense_iou(annotated, predicted) > 0.5
     assert scores.n_matched[0] == similar[optimize.linear_sum_assignment(-1.0 * similar)].sum()
     assert (scores.n_true, scores.n_pred) == (annotated.max(), predicted.max())
@@ -264,11 +263,11 @@ def test_many_particles():
 def test_real_annotations():
     """Check that annotations match themselves and that Otsu finds some of the particles."""
     for micrograph in uhcs_bench.load("particles")[::6]:
-        annotated = instances.label_particles(micrograph.labels)
+        annotated = components.label_particles(micrograph.labels)
         itself = instances.match_instances(annotated, annotated)
         assert (itself.f1 == 1).all()
-        assert itself.n_true == len(confusion.particle_areas(micrograph.labels))
-        predicted = instances.label_particles(otsu.segment(micrograph.image, "particles"))
+        assert itself.n_true == len(components.particle_areas(micrograph.labels))
+        predicted = components.label_particles(otsu.segment(micrograph.image, "particles"))
         scores = instances.match_instances(annotated, predicted)
         assert 0.05 < scores.panoptic_quality < scores.recognition_quality < 0.9
         assert 0.5 < scores.segmentation_quality < 1

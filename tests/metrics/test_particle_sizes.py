@@ -13,7 +13,12 @@ from scipy import ndimage, stats
 from skimage.measure import regionprops_table
 
 import uhcs_bench
-from uhcs_bench.metrics import confusion, instances, particle_sizes
+from uhcs_bench.metallography.components import (
+    equivalent_diameters,
+    label_particles,
+    particle_areas,
+)
+from uhcs_bench.metrics import particle_sizes
 from uhcs_bench.segmentation import otsu
 
 masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14)))
@@ -37,12 +42,12 @@ def rows(table, **choices):
 
 def test_equivalent_diameters_are_scikit_images():
     """Check a disk and a bar, in pixels and in micrometres."""
-    numbered = instances.label_particles(disks((20, 10)) + disks((20, 40), radius=9))
+    numbered = label_particles(disks((20, 10)) + disks((20, 40), radius=9))
     expected = regionprops_table(numbered, properties=["equivalent_diameter_area"])
     areas = np.bincount(numbered.ravel())[1:]
-    in_pixels = particle_sizes.equivalent_diameters(areas)
+    in_pixels = equivalent_diameters(areas)
     np.testing.assert_allclose(in_pixels, expected["equivalent_diameter_area"])
-    np.testing.assert_allclose(particle_sizes.equivalent_diameters(areas, 0.04), 0.04 * in_pixels)
+    np.testing.assert_allclose(equivalent_diameters(areas, 0.04), 0.04 * in_pixels)
 
 
 @given(samples, samples)
@@ -178,13 +183,13 @@ def test_countings():
 def test_the_papers_row_is_the_papers_test(annotated, predicted):
     """Check the row of the protocol against the measures of the score."""
     protocol_row = particle_sizes.ks_sensitivity(annotated, predicted)[0]
-    areas = confusion.particle_areas(annotated), confusion.particle_areas(predicted)
-    statistic, p_value = confusion.ks_test(*areas)
+    areas = particle_areas(annotated), particle_areas(predicted)
+    statistic, p_value = particle_sizes.ks_test(*areas)
     np.testing.assert_array_equal(
         (protocol_row.ks_statistic, protocol_row.p_value), (statistic, p_value)
     )
     assert (protocol_row.n_true, protocol_row.n_pred) == (len(areas[0]), len(areas[1]))
-    assert protocol_row.consistent == confusion.same_distribution(*areas, p_value)
+    assert protocol_row.consistent == particle_sizes.same_distribution(*areas, p_value)
 
 
 @given(masks)
@@ -266,7 +271,7 @@ def test_real_annotations():
     """
     micrograph = uhcs_bench.load("particles")["800C-8H-Q-1"]
     predicted = otsu.segment(micrograph.image, "particles")
-    areas = confusion.particle_areas(micrograph.labels), confusion.particle_areas(predicted)
+    areas = particle_areas(micrograph.labels), particle_areas(predicted)
     itself = particle_sizes.size_errors(areas[0], areas[0], micrograph.pixel_size_um)
     assert itself == particle_sizes.SizeErrors(0, 0.0, 0.0, 0.0, 0.0, 0.0)
     errors = particle_sizes.size_errors(*areas, micrograph.pixel_size_um)

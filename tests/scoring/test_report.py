@@ -16,13 +16,14 @@ from PIL import Image
 import uhcs_bench
 from tests import browser
 from tests.browser import expect
-from uhcs_bench import protocol
+from uhcs_bench import formatting, protocol
 from uhcs_bench.data import dataset
-from uhcs_bench.metrics import confusion
+from uhcs_bench.metallography import components
 from uhcs_bench.scoring import report as html_report
 from uhcs_bench.scoring import score as scoring
 from uhcs_bench.scoring.submission import read_submission
 from uhcs_bench.segmentation import otsu
+from uhcs_bench.web import pictures, size_plot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, Locator, Page
 
-    from uhcs_bench.scoring.score import Report
+    from uhcs_bench.scoring.results import Report
     from uhcs_bench.scoring.submission import Submission
 
 HOSTILE = "<script>alert(1)</script>\"'&\n"
@@ -275,17 +276,17 @@ def test_error_map_shows_every_wrong_pixel(html: str, submissions: tuple[Submiss
 
 def test_p_value_is_not_rounded_across_the_level() -> None:
     """Check the values on either side of 0.05."""
-    assert html_report._p_value(0.0499) == "0.0499"
-    assert html_report._p_value(0.05) == "0.05"
-    assert html_report._p_value(0.123456) == "0.12"
-    assert html_report._p_value(1e-5) == "< 0.001"
-    assert html_report._p_value(None) == "-"
+    assert formatting.p_value_text(0.0499) == "0.0499"
+    assert formatting.p_value_text(0.05) == "0.05"
+    assert formatting.p_value_text(0.123456) == "0.12"
+    assert formatting.p_value_text(1e-5) == "< 0.001"
+    assert formatting.p_value_text(None) == "-"
 
 
 def test_gap_stands_where_the_curves_differ_most() -> None:
     """Check place and size of the Kolmogorov-Smirnov distance."""
     annotated, predicted = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.0, 4.0, 5.0, 6.0])
-    at, share, other = html_report._largest_gap(annotated, predicted)
+    at, share, other = size_plot._largest_gap(annotated, predicted)
     assert (at, share, other) == (2.0, 0.5, 0.0)
 
 
@@ -301,8 +302,8 @@ def squares(edge: int) -> NDArray[np.uint8]:
 def test_label_of_the_gap_keeps_off_the_key(edge: int) -> None:
     """Check boxes in the drawing, wherever the curves differ."""
     pair = squares(edge), squares(40)
-    test = scoring._test_sizes(*map(confusion.particle_areas, pair))
-    plot = html_report.size_plot(html_report.Diameters(*pair), test, None, 46.0)
+    test = scoring._test_sizes(*map(components.particle_areas, pair))
+    plot = size_plot.size_plot(size_plot.Diameters(*pair), test, None, 46.0)
     assert plot.gap is not None
     left = plot.gap.label_x - (58 if plot.gap.anchor == "end" else 0)
     top, bottom = plot.gap.label_y - 12, plot.gap.label_y + 3
@@ -319,7 +320,7 @@ def test_cells_have_enough_contrast() -> None:
     )
     assert len(rules) == 21
     for background, text in rules:
-        pair = [html_report.luminance(bytes.fromhex(c)) for c in (background, 2 * text)]
+        pair = [pictures.luminance(bytes.fromhex(c)) for c in (background, 2 * text)]
         assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5
 
 

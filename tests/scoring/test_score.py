@@ -15,7 +15,7 @@ from sklearn import metrics as sklearn_metrics
 
 import uhcs_bench
 from uhcs_bench import protocol
-from uhcs_bench.scoring import score as scoring
+from uhcs_bench.scoring import conventions
 from uhcs_bench.segmentation import otsu
 
 CLASSES = ("a", "b", "c")
@@ -78,7 +78,7 @@ def assert_estimate(estimate, values):
 def test_conventions_over_micrographs(stack, convention, keep):
     """Check both conventions that average over micrographs on random confusion matrices."""
     by_class, overall = oracle_means(stack, keep)
-    scored = scoring.conventions(stack, CLASSES)[convention]
+    scored = conventions.conventions(stack, CLASSES)[convention]
     assert_estimate(scored.IU, overall)
     assert_estimate(scored.AC, [np.trace(c) / c.sum() for c in stack])
     for name in CLASSES:
@@ -89,8 +89,8 @@ def test_conventions_over_micrographs(stack, convention, keep):
 @given(confusion_stacks)
 def test_pooled_convention(stack):
     """Check that pooling is scoring one micrograph that holds all pixels."""
-    pooled = scoring.conventions(stack, CLASSES)["pooled"]
-    single = scoring.conventions(stack.sum(0, keepdims=True), CLASSES)["paper"]
+    pooled = conventions.conventions(stack, CLASSES)["pooled"]
+    single = conventions.conventions(stack.sum(0, keepdims=True), CLASSES)["paper"]
     assert pooled.AC.mean == single.AC.mean
     assert pooled.IU.mean == single.IU.mean
     for name in CLASSES:
@@ -103,7 +103,7 @@ def test_pooled_convention(stack):
 def test_a_class_that_is_predicted_but_not_annotated():
     """Check by hand where it counts: IU 0 and precision 0 in the paper's convention alone."""
     stack = np.array([[[8, 2], [0, 0]], [[5, 0], [1, 4]]])
-    scores = scoring.conventions(stack, ("matrix", "particle"))
+    scores = conventions.conventions(stack, ("matrix", "particle"))
     paper, present = scores["paper"], scores["present"]
     assert paper.classes["particle"].IU.mean == (0 + 4 / 5) / 2
     assert paper.classes["particle"].precision.mean == (0 + 1) / 2
@@ -118,7 +118,7 @@ def test_a_class_that_is_predicted_but_not_annotated():
 def test_a_class_that_is_nowhere():
     """Check that a class absent from all maps is left out and shown as undefined."""
     stack = np.array([[[8, 0], [0, 0]]] * 3)
-    for score in scoring.conventions(stack, ("matrix", "particle")).values():
+    for score in conventions.conventions(stack, ("matrix", "particle")).values():
         assert score.classes["particle"].IU.mean is None
         assert score.IU.mean == 1
 
@@ -126,8 +126,8 @@ def test_a_class_that_is_nowhere():
 @given(confusion_stacks, st.permutations(range(5)))
 def test_the_order_of_micrographs_is_no_matter(stack, order):
     """Check that permuting micrographs changes no mean."""
-    before = scoring.conventions(stack, CLASSES)
-    after = scoring.conventions(stack[list(order)], CLASSES)
+    before = conventions.conventions(stack, CLASSES)
+    after = conventions.conventions(stack[list(order)], CLASSES)
     for name, score in before.items():
         assert after[name].IU.mean == pytest.approx(score.IU.mean, abs=1e-12)
         assert after[name].AC.se == pytest.approx(score.AC.se, abs=1e-12)
@@ -136,8 +136,8 @@ def test_the_order_of_micrographs_is_no_matter(stack, order):
 @given(confusion_stacks)
 def test_a_copy_of_every_micrograph_changes_no_mean(stack):
     """Check that doubling the set leaves all means and only narrows their errors."""
-    once = scoring.conventions(stack, CLASSES)
-    twice = scoring.conventions(np.concatenate([stack, stack]), CLASSES)
+    once = conventions.conventions(stack, CLASSES)
+    twice = conventions.conventions(np.concatenate([stack, stack]), CLASSES)
     for name, score in once.items():
         assert twice[name].AC.n == 2 * score.AC.n
         for before, after in ((score.AC, twice[name].AC), (score.IU, twice[name].IU)):

@@ -10,8 +10,9 @@ import tifffile
 from PIL import Image
 
 from uhcs_bench.data import dataset
+from uhcs_bench.data.label_maps import write_label_map
 from uhcs_bench.errors import SubmissionError, UsageError
-from uhcs_bench.scoring.submission import read_submission, write_label_map
+from uhcs_bench.scoring.submission import read_submission
 
 read_synthetic = functools.partial(read_submission, version="synthetic")
 PARTICLES = dataset.catalogue("particles", "synthetic")

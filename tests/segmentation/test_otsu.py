@@ -5,9 +5,9 @@ import pytest
 from skimage import filters
 
 from uhcs_bench import protocol
+from uhcs_bench.data import synthetic
 from uhcs_bench.errors import UsageError
 from uhcs_bench.segmentation import otsu
-from uhcs_bench.synthetic import micrographs
 
 LABELS = {name: i for i, name in enumerate(protocol.task("microconstituents").classes)}
 
@@ -15,7 +15,7 @@ LABELS = {name: i for i, name in enumerate(protocol.task("microconstituents").cl
 @pytest.mark.parametrize("index", [0, 4, 23])
 def test_particles_are_above_the_threshold(index):
     """Check that the map is image > threshold_otsu(image)."""
-    image, _ = micrographs.generate(micrographs.catalogue("particles")[index])
+    image, _ = synthetic.generate(synthetic.catalogue("particles")[index])
     expected = image > filters.threshold_otsu(image)
     found = otsu.segment(image, "particles")
     assert found.dtype == np.uint8
@@ -25,7 +25,7 @@ def test_particles_are_above_the_threshold(index):
 @pytest.mark.parametrize("index", [0, 23])
 def test_microconstituents_go_from_dark_to_bright(index):
     """Check each class against its two thresholds."""
-    image, _ = micrographs.generate(micrographs.catalogue("microconstituents")[index])
+    image, _ = synthetic.generate(synthetic.catalogue("microconstituents")[index])
     low, middle, high = filters.threshold_multiotsu(image, 4)
     found = otsu.segment(image, "uhcs")
     assert found.dtype == np.uint8

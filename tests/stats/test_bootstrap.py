@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from uhcs_bench.stats import bootstrap
+from uhcs_bench.stats import bootstrap, proportions
 
 
 def mean_of(values):
@@ -92,4 +92,4 @@ def test_proportion_interval_is_scipys(n, data):
     """Check Wilson's interval against scipy."""
     hits = data.draw(st.integers(0, n))
     expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
-    np.testing.assert_allclose(bootstrap.proportion_interval(hits, n), expected, atol=1e-12)
+    np.testing.assert_allclose(proportions.proportion_interval(hits, n), expected, atol=1e-12)

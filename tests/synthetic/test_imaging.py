@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench.auditing import audit
+from uhcs_bench.auditing import registration
 from uhcs_bench.synthetic import micrographs
 from uhcs_bench.synthetic.imaging import Imaging, acquire
 
@@ -122,7 +122,7 @@ def test_images_lie_on_their_label_maps():
 
     Single images' standard errors are 0.01 px; the real maps that fit do so to 0.03 px.
     """
-    found = [audit.register(m) for m in uhcs_bench.load("particles", version="synthetic")]
+    found = [registration.register(m) for m in uhcs_bench.load("particles", version="synthetic")]
     rows, columns = (np.array([getattr(r, name)[0] for r in found]) for name in ("rows", "columns"))
     assert np.abs(rows).max() < 0.06
     assert np.abs(columns).max() < 0.06
@@ -140,4 +140,4 @@ def test_shading_as_narrow_as_the_edges_would_displace_the_image():
         image, labels = made.image, made.labels
         id, task = micrograph.id, micrograph.task
 
-    assert audit.register(Displaced).rows[0] < -0.08
+    assert registration.register(Displaced).rows[0] < -0.08

@@ -10,12 +10,13 @@ import pytest
 from scipy import ndimage, stats
 
 from uhcs_bench import protocol
-from uhcs_bench.auditing import audit
-from uhcs_bench.data import registry
+from uhcs_bench.auditing import registration
+from uhcs_bench.data import registry, synthetic
 from uhcs_bench.errors import UsageError
 from uhcs_bench.synthetic import micrographs
 from uhcs_bench.synthetic.imaging import Imaging
-from uhcs_bench.synthetic.particle_field import Hypereutectoid, ParticleField, Sizes
+from uhcs_bench.synthetic.network import Hypereutectoid
+from uhcs_bench.synthetic.particle_field import ParticleField, Sizes
 
 TASKS = tuple(protocol.TASKS)
 EIGHT = np.ones((3, 3))
@@ -23,7 +24,7 @@ EIGHT = np.ones((3, 3))
 
 @cache
 def generated(task):
-    return tuple(micrographs.generate(entry) for entry in micrographs.catalogue(task))
+    return tuple(synthetic.generate(entry) for entry in synthetic.catalogue(task))
 
 
 def test_particles_come_with_their_truth():
@@ -119,7 +120,7 @@ def test_everything_wrong_is_said_at_once():
 @pytest.mark.parametrize("task", TASKS)
 def test_catalogue_has_four_micrographs_in_each_fold(task):
     """Check that 24 entries come fold after fold, four in each."""
-    entries = micrographs.catalogue(task)
+    entries = synthetic.catalogue(task)
     assert [entry.fold for entry in entries] == [fold for fold in range(6) for _ in range(4)]
     assert {entry.task for entry in entries} == {task}
     assert {entry.version for entry in entries} == {"synthetic"}
@@ -129,7 +130,7 @@ def test_catalogue_has_four_micrographs_in_each_fold(task):
 
 def test_ids_are_unique_and_not_those_of_real_micrographs():
     """Check that no two micrographs of either task or version share an id."""
-    ours = [entry.id for task in TASKS for entry in micrographs.catalogue(task)]
+    ours = [entry.id for task in TASKS for entry in synthetic.catalogue(task)]
     real = {entry.id for task in TASKS for entry in registry.entries(task)}
     assert len(set(ours)) == 48
     assert real.isdisjoint(ours)
@@ -137,9 +138,9 @@ def test_ids_are_unique_and_not_those_of_real_micrographs():
 
 def test_aliases_name_the_same_catalogue():
     """Check that an alias gives the entries of its task."""
-    assert micrographs.catalogue("uhcs") == micrographs.catalogue("microconstituents")
+    assert synthetic.catalogue("uhcs") == synthetic.catalogue("microconstituents")
     with pytest.raises(UsageError, match="microconstituents"):
-        micrographs.catalogue("grains")
+        synthetic.catalogue("grains")
 
 
 def test_catalogue_imports_neither_scipy_nor_skimage():
@@ -154,10 +155,10 @@ def test_catalogue_imports_neither_scipy_nor_skimage():
 @pytest.mark.parametrize("task", TASKS)
 def test_same_bytes_in_any_order(task):
     """Check that a micrograph does not depend on what was generated before it."""
-    entries = micrographs.catalogue(task)
+    entries = synthetic.catalogue(task)
     first = generated(task)
     for index in (17, 3, 0):
-        for before, now in zip(first[index], micrographs.generate(entries[index]), strict=True):
+        for before, now in zip(first[index], synthetic.generate(entries[index]), strict=True):
             assert before.tobytes() == now.tobytes()
 
 
@@ -172,7 +173,7 @@ def test_micrographs_differ(task):
 def test_arrays_are_canonical(task):
     """Check shape, type and labels of every image and label map."""
     n_classes = len(protocol.task(task).classes)
-    for entry, (image, labels) in zip(micrographs.catalogue(task), generated(task), strict=True):
+    for entry, (image, labels) in zip(synthetic.catalogue(task), generated(task), strict=True):
         for array in (image, labels):
             assert array.shape == entry.shape
             assert array.dtype == np.uint8
@@ -207,28 +208,28 @@ def test_another_shape_can_be_generated():
     """Check that the micrographs come in any size, even one that holds hardly anything."""
     for task in TASKS:
         for shape in ((37, 501), (5, 4), (1, 1)):
-            entry = replace(micrographs.catalogue(task)[0], shape=shape)
-            image, labels = micrographs.generate(entry)
+            entry = replace(synthetic.catalogue(task)[0], shape=shape)
+            image, labels = synthetic.generate(entry)
             assert image.shape == labels.shape == shape
 
 
 def test_a_real_micrograph_is_not_generated():
     """Check that an entry of the real data set is refused by name."""
     with pytest.raises(UsageError, match="970C-5M-Q-2"):
-        micrographs.generate(registry.entries("particles")[0])
+        synthetic.generate(registry.entries("particles")[0])
 
 
 def test_the_data_set_has_no_findings_of_displacement():
     """Check that the audit finds no map of the set off its micrograph."""
     for entry, (image, labels) in zip(
-        micrographs.catalogue("particles"), generated("particles"), strict=True
+        synthetic.catalogue("particles"), generated("particles"), strict=True
     ):
 
         class Micrograph:
             id, task = entry.id, entry.task
 
         Micrograph.image, Micrograph.labels = image, labels
-        found = audit.register(Micrograph)
+        found = registration.register(Micrograph)
         assert found.best_shift == (0, 0)
         assert not found.is_shifted
         assert not found.is_drifting

@@ -8,6 +8,7 @@ from scipy import integrate, ndimage, spatial, stats
 
 from uhcs_bench import protocol
 from uhcs_bench.synthetic import particle_field as ms
+from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
 
 EIGHT = np.ones((3, 3))
 
@@ -149,15 +150,15 @@ def test_every_particle_of_the_data_set_finds_a_place():
 
 
 def placed_area(field, n, pixel_um):
-    return ((n + 2 * ms._margin_px(field, pixel_um)) * pixel_um) ** 2
+    return ((n + 2 * ms.margin_px(field, pixel_um)) * pixel_um) ** 2
 
 
-STRUCTURE = replace(ms.Hypereutectoid(), grain_um=26.0, network_um=1.5, denuded_um=1.6)
+STRUCTURE = replace(Hypereutectoid(), grain_um=26.0, network_um=1.5, denuded_um=1.6)
 
 
 @pytest.fixture(scope="module")
 def grown():
-    return ms.grow_hypereutectoid(random(2), STRUCTURE, (300, 400), 0.2)
+    return grow_hypereutectoid(random(2), STRUCTURE, (300, 400), 0.2)
 
 
 def test_denuded_zone_has_the_stated_width(grown):
@@ -187,7 +188,7 @@ def test_the_zone_is_the_same_at_any_pixel_size():
     shares = []
     for pixel_um in (0.4, 0.2, 0.1):
         shape = (round(60 / pixel_um), round(60 / pixel_um))
-        labels = ms.grow_hypereutectoid(random(5), structure, shape, pixel_um).labels
+        labels = grow_hypereutectoid(random(5), structure, shape, pixel_um).labels
         outline = np.count_nonzero(np.diff((labels == ms.NETWORK).astype(int), axis=0))
         outline += np.count_nonzero(np.diff((labels == ms.NETWORK).astype(int), axis=1))
         # Area of the zone over its length, by Cauchy's 4 / pi for edges of all directions.
@@ -214,7 +215,7 @@ def test_denuded_zone_is_free_of_cementite(grown):
 def test_a_rough_zone_has_the_stated_local_width(seed):
     """Check the width at the zone's edge against the stated one there, and its spread."""
     structure = replace(STRUCTURE, denuded_um=1.8, denuded_log_sd=0.2, lath_share=0.0)
-    grown = ms.grow_hypereutectoid(random(seed), structure, (400, 400), 0.2)
+    grown = grow_hypereutectoid(random(seed), structure, (400, 400), 0.2)
     distance = ndimage.distance_transform_edt(grown.labels != ms.NETWORK)
     beside = ndimage.binary_dilation(grown.labels == ms.SPHEROIDITE)
     rim = beside & (grown.labels == ms.MATRIX)
@@ -241,5 +242,5 @@ def test_laths_are_thin_and_grow_from_the_network(grown):
 def test_without_laths_there_are_none():
     """Check that a share of 0 means none."""
     structure = replace(STRUCTURE, lath_share=0.0)
-    grown = ms.grow_hypereutectoid(random(0), structure, (100, 100), 0.2)
+    grown = grow_hypereutectoid(random(0), structure, (100, 100), 0.2)
     assert ms.WIDMANSTATTEN not in grown.labels

@@ -6,7 +6,7 @@ whole rows of the label map, since that leaves every annotated row as it was dra
 up to half a row. Its shift may change from row to row: where it grows, a row is repeated, where it
 shrinks, one is left out. The rows that no annotated row comes to repeat the nearest that does.
 
-Only what `uhcs_bench.auditing.audit.Registration` calls shifted or drifting is corrected: a shift or drift
+Only what `uhcs_bench.auditing.registration.Registration` calls shifted or drifting is corrected: a shift or drift
 of more than half a row, and at least five standard errors from zero. The corrections are
 ``data/corrections.json``, written by ``python -m tools.write_corrections``.
 """

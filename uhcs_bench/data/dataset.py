@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 from uhcs_bench import protocol
 from uhcs_bench.data import registry
 from uhcs_bench.data.download import fetch
+from uhcs_bench.data.micrograph import Micrograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,79 +18,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from uhcs_bench.data.registry import Entry, HeatTreatment, PixelSize
+    from uhcs_bench.data.registry import Entry
     from uhcs_bench.data.torch_dataset import TorchDataset
 
 _DATA_ID_DIGITS = 8
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Micrograph:
-    """An annotated micrograph; nothing in it can be changed.
-
-    Attributes
-    ----------
-    entry : Entry
-        What the registry knows of it: sources, hashes, licence, citation.
-    image : ndarray of uint8, shape (rows, columns)
-        Gray levels, read-only.
-    labels : ndarray of uint8, shape (rows, columns)
-        Class labels, positions in the task's ``classes``, read-only.
-    filled_rows : tuple of int
-        Rows of `image` that its source had lost and that repeat a neighbour.
-    sources : tuple of str
-        Addresses that image and labels came from; empty for a generated micrograph.
-    filled_label_rows : tuple of int
-        Rows of `labels` that repeat a neighbour, since the annotation has none for them; in the
-        audited version alone.
-    """
-
-    entry: Entry
-    image: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    filled_rows: tuple[int, ...] = ()
-    sources: tuple[str, ...] = ()
-    filled_label_rows: tuple[int, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """Name of the micrograph, and of a submission's label map for it."""
-        return self.entry.id
-
-    @property
-    def task(self) -> protocol.TaskName:
-        """Name of the task."""
-        return self.entry.task
-
-    @property
-    def version(self) -> protocol.Version:
-        """Data set version."""
-        return self.entry.version
-
-    @property
-    def fold(self) -> int:
-        """Validation fold that the micrograph belongs to in the split it was loaded with."""
-        return self.entry.fold
-
-    @property
-    def pixel_size_um(self) -> float | None:
-        """Edge of a pixel in micrometres, None where no trustworthy source says."""
-        return self.entry.pixel_size.um
-
-    @property
-    def pixel_size(self) -> PixelSize:
-        """The pixel size with its provenance."""
-        return self.entry.pixel_size
-
-    @property
-    def heat_treatment(self) -> HeatTreatment:
-        """How the sample was annealed and cooled."""
-        return self.entry.heat_treatment
-
-    def __repr__(self) -> str:
-        rows, columns = self.entry.shape
-        where = f"{self.task} {self.version}, fold {self.fold}"
-        return f"<Micrograph {self.id}: {where}, {rows}x{columns}>"
 
 
 class Dataset(Sequence[Micrograph]):
@@ -271,7 +203,7 @@ def catalogue(
     """
     version, split = protocol.check_version(version), protocol.check_split(split)
     if version == protocol.SYNTHETIC_VERSION:
-        from uhcs_bench.synthetic import micrographs as synthetic
+        from uhcs_bench.data import synthetic
 
         return synthetic.catalogue(task)
     return registry.entries(task, version, split)
@@ -396,9 +328,9 @@ _GENERATED: dict[tuple[str, str, tuple[int, int]], tuple[NDArray[np.uint8], NDAr
 def _generated(entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     key = entry.task, entry.id, entry.shape
     if key not in _GENERATED:
-        from uhcs_bench.synthetic import micrographs as synthetic
+        from uhcs_bench.data.synthetic import generate
 
-        image, labels = synthetic.generate(entry)
+        image, labels = generate(entry)
         image.flags.writeable = labels.flags.writeable = False
         _GENERATED[key] = image, labels
     return _GENERATED[key]

@@ -14,7 +14,7 @@ scores tell nothing about steel that a model hasn't seen.
     group comes first, each goes to the fold that has the fewest micrographs so far. Where there are
     fewer groups than the paper has folds, there are fewer folds.
 
-What shows the same steel is measured, see `uhcs_bench.auditing.audit.find_overlaps`. The outcome is
+What shows the same steel is measured, see `uhcs_bench.auditing.overlaps.find_overlaps`. The outcome is
 ``data/splits.json``, written by ``python -m tools.write_splits``.
 """
 
@@ -28,7 +28,7 @@ from uhcs_bench import protocol
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from uhcs_bench.auditing.audit import Overlap
+    from uhcs_bench.auditing.overlaps import Overlap
     from uhcs_bench.data.registry import Entry
 
 

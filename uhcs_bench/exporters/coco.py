@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from uhcs_bench.data.dataset import Dataset, Micrograph
+    from uhcs_bench.data.dataset import Dataset
+    from uhcs_bench.data.micrograph import Micrograph
 
 TASKS: tuple[protocol.TaskName, ...] = tuple(
     name for name, task in protocol.TASKS.items() if task.has_particles
@@ -116,9 +117,9 @@ def particle_annotations(
         raise MissingPackageError("Writing COCO instances", "coco") from error
     from scipy import ndimage
 
-    from uhcs_bench.metrics import instances
+    from uhcs_bench.metallography import components
 
-    numbered = instances.label_particles(labels == protocol.PARTICLE_LABEL)
+    numbered = components.label_particles(labels == protocol.PARTICLE_LABEL)
     single = np.zeros(labels.shape, np.uint8, order="F")
     annotations = []
     for number, box in enumerate(ndimage.find_objects(numbered), start=1):

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from uhcs_bench import protocol
-    from uhcs_bench.data.dataset import Dataset, Micrograph
+    from uhcs_bench.data.dataset import Dataset
+    from uhcs_bench.data.micrograph import Micrograph
 
 _USAGE = """\
 ```text

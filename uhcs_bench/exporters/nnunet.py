@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset
+from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import SubmissionError
 from uhcs_bench.exporters import description
 from uhcs_bench.exporters.common import (
@@ -33,7 +33,6 @@ from uhcs_bench.exporters.common import (
     write_png,
 )
 from uhcs_bench.io import images
-from uhcs_bench.scoring import submission
 
 if TYPE_CHECKING:
     import os
@@ -234,7 +233,7 @@ def collect(
         raise SubmissionError(str(results), problems, "collected")
     with whole_folder(Path(out)) as folder:
         for id_, labels in maps.items():
-            submission.write_label_map(folder / f"{id_}.png", labels)
+            label_maps.write_label_map(folder / f"{id_}.png", labels)
     return Collection(Path(out), task, len(maps), score_options(version, split))
 
 
@@ -298,7 +297,7 @@ def _read_folds(
                 problems.append(f"{place}/{path.name}: there is no such micrograph in this split")
             elif by_id[id_].fold == fold:
                 try:
-                    maps[id_] = submission.read_label_map(path, by_id[id_])
+                    maps[id_] = label_maps.read_label_map(path, by_id[id_])
                 except images.ImageError as error:
                     problems.append(f"{place}/{path.name}: {error}")
         strangers = [id_ for id_ in paths if id_ in by_id and by_id[id_].fold != fold]

@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench.errors import MissingPackageError, UsageError
 from uhcs_bench.io.atomic import replacing
-from uhcs_bench.measuring.row import units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from uhcs_bench.measuring.row import Column, Row
 
 ROWS_AT_A_TIME = 10_000
 """Rows of a Parquet file's row group, the most that is in memory."""
@@ -134,3 +133,35 @@ _WRITERS: Mapping[str, Callable[[Path, Sequence[Column], Iterable[Row], Notes], 
     ".csv": _write_csv,
     ".json": _write_json,
 }
+
+
+Cell = str | float | int | bool | None
+"""A value of a table; None where it is undefined."""
+
+
+Row = dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of results.
+
+    Attributes
+    ----------
+    name : str
+    unit : str
+        Empty for numbers, shares and words.
+    kind : type
+        str, int, float or bool.
+    meaning : str
+    """
+
+    name: str
+    unit: str
+    kind: type
+    meaning: str
+
+
+def units(columns_: Iterable[Column]) -> dict[str, str]:
+    """Units of those columns that have one."""
+    return {column.name: column.unit for column in columns_ if column.unit}

@@ -7,80 +7,44 @@ is known, nothing outside the folder is read, and no score in it is believed.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import json
 import re
 import stat
-import tempfile
-import unicodedata
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset, pixels
-from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
+from uhcs_bench.data import dataset, label_maps, pixels
+from uhcs_bench.errors import UsageError
 from uhcs_bench.io import images
-from uhcs_bench.leaderboard import strict_yaml
-from uhcs_bench.scoring import submission
+from uhcs_bench.leaderboard.declaration import (
+    FILE_NAME,
+    EntryError,
+    Status,
+    read_declaration,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
-    from jsonschema.exceptions import ValidationError
     from numpy.typing import NDArray
 
     from uhcs_bench.data import registry
 
-SCHEMA = "uhcs-bench/entry/1"
-FILE_NAME = "entry.yaml"
 RECORD_NAME = "record.json"
 PATH_LIMIT = 4096
 """Characters of a folder's path that are shown: all, since its end names the entry."""
-TO_FILL = "TO BE FILLED IN"
-"""What `uhcs_bench.submit` writes where only the authors know; no entry with it is valid."""
 
-Status = Literal["active", "incomplete", "retired"]
 
 _LIMITS = {FILE_NAME: 64 * 1024, RECORD_NAME: 1024 * 1024}
 _MAP_LIMIT = 1024 * 1024
 _MAX_FILES = 200
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_SCORE_NAMES = {"iu", "iou", "miou", "ac", "accuracy", "precision", "recall", "ks", "dice", "f1"}
-
-
-class EntryError(UhcsBenchError, ValueError):
-    """An entry that can't stand on the board.
-
-    Parameters
-    ----------
-    where : str
-        The entry's folder.
-    problems : sequence of str
-        Everything that was found.
-    summary : str, optional
-        What is the matter with the folder.
-
-    Attributes
-    ----------
-    problems : tuple of str
-    """
-
-    exit_code = 2
-
-    def __init__(
-        self, where: str, problems: Sequence[str], summary: str = "is not a valid entry"
-    ) -> None:
-        self.where = where
-        self.problems = tuple(problems)
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{where} {summary}: {count}.{lines}")
 
 
 @dataclass(frozen=True)
@@ -190,7 +154,7 @@ def read_entry(folder: Path) -> Entry:
     >>> read_entry(Path("nowhere"))
     Traceback (most recent call last):
     ...
-    uhcs_bench.leaderboard.entry.EntryError: nowhere is not a valid entry: 1 problem.
+    uhcs_bench.leaderboard.declaration.EntryError: nowhere is not a valid entry: 1 problem.
       - the folder does not exist
     """
     where = shown(str(folder), PATH_LIMIT)
@@ -211,7 +175,7 @@ def read_entry(folder: Path) -> Entry:
     files = _files(folder, problems)
     declaration = None
     if FILE_NAME in files:
-        declaration = _declaration(files[FILE_NAME], problems)
+        declaration = read_declaration(files[FILE_NAME], problems)
     elif not any(problem.startswith(f"{FILE_NAME}:") for problem in problems):
         problems.append(f"there is no {FILE_NAME}; uhcs-bench submit writes one")
     if RECORD_NAME in files:
@@ -264,95 +228,6 @@ def _sha256_of_lines(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def create(
-    predictions: Path,
-    name: str,
-    out: Path,
-    version: str = protocol.REAL_VERSION,
-    split: str = protocol.PAPER_SPLIT,
-) -> tuple[Path, list[str]]:
-    """Make an entry of predicted label maps, with an ``entry.yaml`` to be filled in.
-
-    Parameters
-    ----------
-    predictions : Path
-        A folder as `uhcs_bench.score` takes it.
-    name : str
-        Name on the board, from which the folder is named.
-    out : Path
-        Folder of the entries; made where needed.
-    version, split : str, optional
-        What the maps are for.
-
-    Returns
-    -------
-    folder : Path
-        The new entry. It appears whole or not at all.
-    to_fill : list of str
-        The keys of ``entry.yaml`` that only its authors can fill in.
-
-    Raises
-    ------
-    SubmissionError
-        If anything is wrong with the maps.
-    UsageError
-        If there is such a folder already, `name` can't stand on the board or name a folder, or
-        there is no such version or split.
-    MissingPackageError
-        If PyYAML is not installed.
-    """
-    import jinja2
-
-    wrong = [problem.removeprefix(": ") for problem in _text_problems(name)]
-    longest = _schema()["properties"]["name"]["maxLength"]
-    if len(name) > longest:
-        wrong.append(f"is longer than {longest} characters")
-    if wrong:
-        raise UsageError(f"The name {shown(name)} {' and '.join(wrong)}.")
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
-    if not slug:
-        raise UsageError(f"No folder can be named after {shown(name)}; use some of a-z and 0-9.")
-    folder = out / slug
-    if folder.exists() or folder.is_symlink():
-        raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
-    submissions = submission.read_submission(predictions, version=version, split=split)
-    environment = jinja2.Environment(  # noqa: S701  # YAML, not HTML
-        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    # A JSON string is a YAML one, whatever is in it.
-    environment.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
-    text = environment.from_string(_data_text("entry.yaml.jinja")).render(
-        schema=SCHEMA,
-        to_fill=TO_FILL,
-        name=name,
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        version=version,
-        split=split,
-        tasks={found.task.name: len(found.maps) for found in submissions},
-    )
-    to_fill = [
-        place for place, value in _texts(strict_yaml.load(text.encode())) if value == TO_FILL
-    ]
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{slug}-", dir=out) as workspace:
-        unfinished = Path(workspace) / slug
-        unfinished.mkdir()
-        (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
-        for found in submissions:
-            for map_name, labels in found.maps.items():
-                path = unfinished / found.task.name / f"{map_name}.png"
-                submission.write_label_map(path, labels)
-        unfinished.replace(folder)
-    return folder, to_fill
-
-
-def shown(text: str, limit: int = 80) -> str:
-    """Quote a text of a stranger so that it can't act on a terminal or hide anything."""
-    short = text if len(text) <= limit else text[: limit - 3] + "..."
-    return short if short.isprintable() and short.isascii() else ascii(short)
-
-
 def _files(folder: Path, problems: list[str]) -> dict[str, Path]:
     """List the files that belong to an entry, by place, and report all others."""
     files: dict[str, Path] = {}
@@ -403,139 +278,6 @@ def _walk(folder: Path, problems: list[str]) -> Iterator[tuple[str, Path]]:
 
 
 # entry.yaml
-
-
-def _declaration(path: Path, problems: list[str]) -> Any:
-    try:
-        content = strict_yaml.load(path.read_bytes())
-    except strict_yaml.PlainYamlError as error:
-        problems += [f"{FILE_NAME}: {problem}" for problem in error.problems]
-        return None
-    found = [*_schema_problems(content), *_text_problems(content)]
-    if isinstance(content, dict):
-        found += _meaning_problems(content)
-    problems += [f"{FILE_NAME}: {problem}" for problem in found]
-    return content
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(_data_text("entry.schema.json"))
-    return schema
-
-
-def _data_text(name: str) -> str:
-    return (resources.files("uhcs_bench") / "leaderboard" / name).read_text(encoding="utf-8")
-
-
-def _schema_problems(content: object) -> Iterator[str]:
-    try:
-        import jsonschema
-    except ImportError as error:
-        raise MissingPackageError("Checking entries of the leaderboard", "leaderboard") from error
-    validator = jsonschema.Draft7Validator(_schema())
-    violations = sorted(validator.iter_errors(content), key=lambda v: [*map(str, v.path)])
-    for violation in violations:
-        place = _place(list(violation.absolute_path))
-        prefix = f"{place}: " if place else ""
-        for text in _described(violation):
-            yield f"{prefix}{text}"
-
-
-def _described(error: ValidationError) -> list[str]:
-    """Say what a violation of the schema means, without repeating a long value."""
-    rule, value = str(error.validator), cast("Any", error.instance)
-    schema = cast("dict[str, Any]", error.schema)
-    hint = f" ({schema['description']})" if "description" in schema else ""
-    if rule == "additionalProperties":
-        known = ", ".join(schema["properties"])
-        advice = "" if error.absolute_path else ". Scores are computed, and never written down"
-        unknown = [key for key in value if key not in schema["properties"]]
-        return [f"there is no key {shown(key)}; the keys are {known}{advice}" for key in unknown]
-    if rule == "required":
-        missing = [key for key in schema["required"] if key not in value]
-        return [f"{key} is missing" for key in missing if error.message.startswith(repr(key))]
-    if rule in ("enum", "const"):
-        allowed = schema.get("enum") or [schema["const"]]
-        return [f"is not {' or '.join(map(str, allowed))}"]
-    if rule == "pattern":
-        return [f"{shown(value)} has the wrong form{hint}"]
-    if rule == "type":
-        expected = schema["type"]
-        names = expected if isinstance(expected, str) else " or ".join(expected)
-        return [f"is {_type_name(value)}, expected {names}{hint}"]
-    if rule.startswith(("max", "min")):
-        return [f"goes beyond the limit ({rule} {error.validator_value})"]
-    if rule == "anyOf":
-        return ["is neither a text, a number, true, false, null nor a short list of them"]
-    return [shown(error.message)]
-
-
-def _type_name(value: object) -> str:
-    names = {dict: "a mapping", list: "a list", str: "a text", type(None): "empty", bool: "a bool"}
-    return names.get(type(value), "a number")
-
-
-def _place(path: Sequence[object]) -> str:
-    return ".".join(shown(str(part)) for part in path)
-
-
-def _texts(content: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str, str]]:
-    if isinstance(content, str):
-        yield _place(path), content
-    elif isinstance(content, dict):
-        for key, value in content.items():
-            yield _place((*path, key)), key
-            yield from _texts(value, (*path, key))
-    elif isinstance(content, list):
-        for index, value in enumerate(content):
-            yield from _texts(value, (*path, index))
-
-
-def _text_problems(content: object) -> Iterator[str]:
-    for place, text in _texts(content):
-        if TO_FILL in text:
-            yield f"{place}: is still to be filled in"
-        hidden = sorted({c for c in text if unicodedata.category(c)[0] == "C"})
-        if hidden:
-            names = ", ".join(f"U+{ord(c):04X}" for c in hidden)
-            yield f"{place}: holds control or invisible characters ({names})"
-        elif unicodedata.normalize("NFC", text) != text:
-            yield f"{place}: is not in Unicode's normal form C"
-        elif re.search(r"[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u20ff]{3}", text):
-            yield f"{place}: stacks combining characters"
-        elif text != text.strip():
-            yield f"{place}: begins or ends with a space"
-
-
-def _meaning_problems(content: dict[str, Any]) -> Iterator[str]:
-    """Find what a schema can't say."""
-    date = content.get("date")
-    if isinstance(date, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", date):
-        try:
-            datetime.date.fromisoformat(date)
-        except ValueError:
-            yield f"date: there is no day {date}"
-    authors = content.get("authors")
-    for index, author in enumerate(authors if isinstance(authors, list) else []):
-        orcid = author.get("orcid") if isinstance(author, dict) else None
-        if isinstance(orcid, str) and not _is_orcid(orcid):
-            yield f"authors.{index}.orcid: {shown(orcid)} has a wrong check digit"
-    settings = content.get("hyperparameters")
-    for key in settings if isinstance(settings, dict) else {}:
-        if set(re.split(r"[^a-z0-9]+", key.lower())) & _SCORE_NAMES:
-            yield f"hyperparameters.{shown(key)}: looks like a score; scores are computed"
-
-
-def _is_orcid(text: str) -> bool:
-    """Check the last character by ISO 7064, MOD 11-2; other forms are the schema's business."""
-    digits = text.replace("-", "")
-    if not re.fullmatch(r"[0-9]{15}[0-9X]", digits):
-        return True
-    total = 0
-    for digit in digits[:-1]:
-        total = (total + int(digit)) * 2
-    return "0123456789X"[(12 - total % 11) % 11] == digits[-1]
 
 
 def _check_record(path: Path, problems: list[str]) -> None:
@@ -631,7 +373,7 @@ def _read_maps(
             with paths[entry.id].open("rb") as stream:
                 if stream.read(len(_PNG_MAGIC)) != _PNG_MAGIC:
                     raise images.ImageError("is not a PNG file")
-            maps[entry.id] = submission.read_label_map(paths[entry.id], entry)
+            maps[entry.id] = label_maps.read_label_map(paths[entry.id], entry)
         except images.ImageError as error:
             problems.append(f"{task}/{entry.id}.png: {error}")
     return maps

@@ -16,8 +16,9 @@ from uhcs_bench import paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
-from uhcs_bench.leaderboard import board as leaderboard
-from uhcs_bench.scoring import report
+from uhcs_bench.leaderboard.board import DATA_NAME
+from uhcs_bench.leaderboard.page import reported_number, run_text, settings_text
+from uhcs_bench.web import size_plot, templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from uhcs_bench.leaderboard.board import Board, Group
     from uhcs_bench.leaderboard.entry import Entry, TaskMaps
-    from uhcs_bench.scoring.score import (
+    from uhcs_bench.scoring.results import (
         ClassEstimates,
         ConventionScore,
         Estimate,
@@ -48,7 +49,7 @@ class Picture:
     n_rows: int
     n_columns: int
     score: MicrographScore | None
-    plot: report.SizePlot | None
+    plot: size_plot.SizePlot | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
         Place in the site's folder, with slashes.
     content : bytes
     """
-    yield leaderboard.DATA_NAME, board.to_json().encode()
+    yield DATA_NAME, board.to_json().encode()
     pages = [{"title": "Leaderboard", "href": "index.html"}]
     pages += [{"title": name.capitalize(), "href": f"{name}.html"} for name in protocol.TASKS]
 
@@ -140,8 +141,8 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
                 root="../",
                 found=found,
                 sections=sections,
-                settings=leaderboard.settings_text(found.declaration),
-                run=leaderboard.run_text(found.declaration),
+                settings=settings_text(found.declaration),
+                run=run_text(found.declaration),
                 synthetic=_is_synthetic([found.version]),
             ),
         )
@@ -156,7 +157,7 @@ def _is_synthetic(versions: Any) -> bool:
 
 
 def _environment() -> jinja2.Environment:
-    environment = report.environment()
+    environment = templates.environment()
     environment.filters.update(number=_number, reported=_reported)
     return environment
 
@@ -167,7 +168,7 @@ def _number(value: float | None) -> str:
 
 
 def _reported(number: paper.Published | None) -> str:
-    return "-" if number is None else leaderboard.reported_number(number)
+    return "-" if number is None else reported_number(number)
 
 
 def _shared(board: Board) -> dict[str, Any]:
@@ -175,9 +176,9 @@ def _shared(board: Board) -> dict[str, Any]:
     script = _asset("scoring/templates/report.js") + _asset("leaderboard/templates/site.js")
     return {
         "css": css,
-        "css_hash": report.csp_hash(css),
+        "css_hash": templates.csp_hash(css),
         "script": script,
-        "script_hash": report.csp_hash(script),
+        "script_hash": templates.csp_hash(script),
         "conventions": protocol.CONVENTIONS,
         "scorer_version": __version__,
         "source": paper.SOURCE,
@@ -234,17 +235,17 @@ def _entry_section(found: Entry, maps: TaskMaps, group: Group) -> EntrySection:
     return EntrySection(maps, group.anchor, row.score, pictures)
 
 
-def _plots(maps: TaskMaps, scores: Mapping[str, MicrographScore]) -> dict[str, report.SizePlot]:
+def _plots(maps: TaskMaps, scores: Mapping[str, MicrographScore]) -> dict[str, size_plot.SizePlot]:
     if not maps.task.has_particles or not scores:
         return {}
     truth = dataset.micrographs(maps.expected)
-    diameters = {m.id: report.Diameters(m.labels, maps.maps[m.id]) for m in truth}
+    diameters = {m.id: size_plot.Diameters(m.labels, maps.maps[m.id]) for m in truth}
     largest_px = max(found.largest_px for found in diameters.values())
     plots = {}
     for micrograph in truth:
         test = scores[micrograph.id].psd
         if test is not None:
-            plots[micrograph.id] = report.size_plot(
+            plots[micrograph.id] = size_plot.size_plot(
                 diameters[micrograph.id], test, micrograph.pixel_size_um, largest_px
             )
     return plots

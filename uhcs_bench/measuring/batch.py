@@ -22,20 +22,19 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io import atomic, images
 from uhcs_bench.io import tables as table_files
 from uhcs_bench.measuring import executors, pixel_size
 from uhcs_bench.measuring import row as measurement
 from uhcs_bench.measuring.journal import Journal
-from uhcs_bench.scoring import submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from uhcs_bench.io.tables import Notes
+    from uhcs_bench.io.tables import Notes, Row
     from uhcs_bench.measuring.executors import Pool
-    from uhcs_bench.measuring.row import Row
 
 _OTHER_IMAGES = (".jpg", ".jpeg", ".bmp")
 """Endings, besides those of label maps, by which micrographs in a folder are known."""
@@ -173,7 +172,7 @@ def find_inputs(
     UsageError
         If an input does not exist or a folder holds no such file; all are listed.
     """
-    endings = submission.MAP_SUFFIXES + (_OTHER_IMAGES if micrographs else ())
+    endings = label_maps.MAP_SUFFIXES + (_OTHER_IMAGES if micrographs else ())
     found: dict[str, Path] = {}
     problems = []
     for path in paths:
@@ -228,7 +227,7 @@ def measure_file(job: Job) -> Outcome:
 
 def _labels(path: Path, options: Options) -> np.ndarray[Any, np.dtype[np.uint8]]:
     if options.model is None:
-        return submission.read_map(path, protocol.TASKS[options.task].classes)
+        return label_maps.read_map(path, protocol.TASKS[options.task].classes)
     model = _segmenter(options.model, options.model_sha256, options.model_threads)
     labels: np.ndarray[Any, np.dtype[np.uint8]] = model.segment(images.read_image(path))
     return labels

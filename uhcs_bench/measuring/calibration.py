@@ -40,11 +40,12 @@ from uhcs_bench.errors import UsageError
 from uhcs_bench.measuring import plots
 from uhcs_bench.metallography import denuded_zone
 from uhcs_bench.metallography import particles as measure
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK
+from uhcs_bench.metallography.labels import MATRIX, NETWORK
 from uhcs_bench.segmentation import otsu
 from uhcs_bench.synthetic import micrographs
 from uhcs_bench.synthetic.imaging import Imaging, acquire
-from uhcs_bench.synthetic.particle_field import Hypereutectoid, Sizes
+from uhcs_bench.synthetic.network import Hypereutectoid
+from uhcs_bench.synthetic.particle_field import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

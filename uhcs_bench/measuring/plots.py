@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from uhcs_bench.measuring.row import Measurement, Row
+    from uhcs_bench.io.tables import Row
+    from uhcs_bench.measuring.row import Measurement
 
 MOST_NAMES = 60
 """Maps up to which an overview names each."""

@@ -16,45 +16,23 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.metallography import denuded_zone, particles, stereology
+from uhcs_bench.io.tables import Cell, Column, Row
+from uhcs_bench.metallography import denuded_zone, estimates, particles, stereology
+from uhcs_bench.metallography.labels import check_label_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from uhcs_bench.measuring.pixel_size import Scale
     from uhcs_bench.metallography.denuded_zone import DenudedZone, UnobstructedWidths
+    from uhcs_bench.metallography.estimates import Distribution, Estimate, Length
+    from uhcs_bench.metallography.labels import LabelMap
     from uhcs_bench.metallography.particles import Lognormal, Particles
-    from uhcs_bench.metallography.stereology import Distribution, Estimate, Length, MeanIntercept
-    from uhcs_bench.metrics.confusion import LabelMap
+    from uhcs_bench.metallography.stereology import MeanIntercept
 
 SCHEMA = "uhcs-bench/measurements/1"
-
-Cell = str | float | int | bool | None
-"""A value of a table; None where it is undefined."""
-
-Row = dict[str, Cell]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table of results.
-
-    Attributes
-    ----------
-    name : str
-    unit : str
-        Empty for numbers, shares and words.
-    kind : type
-        str, int, float or bool.
-    meaning : str
-    """
-
-    name: str
-    unit: str
-    kind: type
-    meaning: str
 
 
 @dataclass(frozen=True, eq=False)  # arrays don't compare as a whole
@@ -129,7 +107,7 @@ def measure(label_map: LabelMap, task: str, scale: Scale, file: str = "") -> Mea
     (4.514, 2.257)
     """
     name = protocol.task(task).name
-    labels = stereology.check_label_map(label_map, len(protocol.TASKS[name].classes))
+    labels = check_label_map(label_map, len(protocol.TASKS[name].classes))
     if not labels.size:
         raise ValueError("the map holds no pixels")
     reasons: list[str] = []
@@ -335,7 +313,7 @@ def _intercept_cells(found: MeanIntercept, um: float | None) -> _Cells:
 
 def _distribution(name: str, found: Distribution, meaning: str) -> _Cells:
     named = {"mean": found.mean, "sd": found.standard_deviation, "median": found.median}
-    named |= {f"p{level}": found.percentiles[level] for level in stereology.PERCENTILES}
+    named |= {f"p{level}": found.percentiles[level] for level in estimates.PERCENTILES}
     del named["p50"]  # the median
     words = {"mean": "mean", "sd": "standard deviation", "median": "median"}
     cells: _Cells = []
@@ -375,8 +353,3 @@ def _number(name: str, meaning: str) -> Column:
 def _defined(value: Cell) -> Cell:
     """Give back a value, None for NaN and infinity, which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def units(columns_: Iterable[Column]) -> dict[str, str]:
-    """Units of those columns that have one."""
-    return {column.name: column.unit for column in columns_ if column.unit}

@@ -6,15 +6,18 @@ fast with NumPy alone as labelling libraries are.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+from uhcs_bench import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 BAND_PIXELS = 1 << 19
 """Pixels cut into runs at a time: more than a micrograph has, few enough for any memory."""
@@ -174,3 +177,94 @@ def _join(
         ends_a, ends_b, root_a, root_b = (x[apart] for x in (ends_a, ends_b, root_a, root_b))
         np.minimum.at(roots, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
         roots = _roots(roots)
+
+
+def particle_areas(
+    mask: NDArray[np.generic], connectivity: Literal[4, 8] = protocol.CONNECTIVITY
+) -> NDArray[np.int64]:
+    """Areas of the particles, that is, of the mask's connected components.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+        Non-zero where there is particle.
+    connectivity : {8, 4}, optional
+        Neighbours that join two pixels.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_particles,)
+        Areas in pixels, in the order in which the particles' first pixels appear.
+
+    Examples
+    --------
+    >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
+    array([3, 2])
+    """
+    bands = ComponentBands(mask, connectivity)
+    areas: list[NDArray[Any]] = [np.zeros(0)]
+    for band in bands:
+        lengths = (band.stops - band.starts).astype(float)
+        lengths[: band.n_repeated] = 0
+        areas.append(np.bincount(band.part, weights=lengths, minlength=band.n_parts))
+    whole = np.bincount(bands.roots(), weights=np.concatenate(areas))
+    return whole[whole > 0].astype(np.int64)
+
+
+def label_particles(
+    mask: NDArray[np.generic], connectivity: Literal[4, 8] = protocol.CONNECTIVITY
+) -> NDArray[np.int32]:
+    """Give numbers to the particles, that is, to the mask's connected components.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+        Non-zero where there is particle.
+    connectivity : {8, 4}, optional
+        Neighbours that join two pixels.
+
+    Returns
+    -------
+    ndarray of int32, shape (rows, columns)
+        Particles from 1 in the order in which their first pixels appear, 0 elsewhere.
+
+    Examples
+    --------
+    >>> label_particles(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
+    array([[1, 0, 1],
+           [0, 1, 0],
+           [0, 0, 0],
+           [2, 2, 0]], dtype=int32)
+    """
+    from scipy import ndimage
+
+    structure = ndimage.generate_binary_structure(2, 2 if connectivity == 8 else 1)
+    labelled: NDArray[np.int32] = ndimage.label(mask, structure)[0]
+    return labelled
+
+
+def equivalent_diameters(
+    areas: ArrayLike, pixel_size_um: float | None = None
+) -> NDArray[np.float64]:
+    """Diameters of the circles with the particles' areas.
+
+    Parameters
+    ----------
+    areas : array_like of int
+        Areas in pixels, see `uhcs_bench.metallography.components.particle_areas`.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres.
+
+    Returns
+    -------
+    ndarray of float64
+        In pixels; with `pixel_size_um` in micrometres.
+
+    Examples
+    --------
+    >>> equivalent_diameters([1, 4, 100]).round(3)
+    array([ 1.128,  2.257, 11.284])
+    """
+    return np.sqrt(4 / math.pi * np.asarray(areas)) * (
+        1.0 if pixel_size_um is None else pixel_size_um
+    )

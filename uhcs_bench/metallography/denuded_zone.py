@@ -30,14 +30,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from uhcs_bench.metallography import components, stereology
-from uhcs_bench.metallography.stereology import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
-from uhcs_bench.metrics import confusion
+from uhcs_bench.metallography import components, estimates
+from uhcs_bench.metallography.labels import (
+    MATRIX,
+    MICROCONSTITUENTS,
+    NETWORK,
+    SPHEROIDITE,
+    WIDMANSTATTEN,
+    check_label_map,
+)
+from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
-    from uhcs_bench.metrics.confusion import LabelMap
+    from uhcs_bench.metallography.labels import LabelMap
 
     Mask = NDArray[np.bool_]
     Points = NDArray[np.float64]
@@ -299,7 +306,7 @@ def unobstructed_widths(label_map: LabelMap) -> UnobstructedWidths:
     _fill_holes(labels)
     _fill_islands(labels)
     network_ends, _, beyond = _edges(labels, NETWORK)
-    contact = float(confusion.ratio(np.count_nonzero(beyond == SPHEROIDITE), len(beyond)))
+    contact = float(proportions.ratio(np.count_nonzero(beyond == SPHEROIDITE), len(beyond)))
     points, normals, _ = _edges(labels, SPHEROIDITE, MATRIX)
     if not len(points):
         return _no_widths(labels, "spheroidite and matrix have no interface", 0, contact)
@@ -337,13 +344,13 @@ def unobstructed_widths(label_map: LabelMap) -> UnobstructedWidths:
 
 def width_distribution(
     zone: DenudedZone | UnobstructedWidths, pixel_size_um: float | None = None
-) -> stereology.Distribution:
+) -> estimates.Distribution:
     """Summarize denuded-zone widths, with intervals.
 
     Neighbouring samples see nearly the same width: on the annotations the block bootstrap's
     intervals are 7 to 10 times as wide as those of independent samples. Blocks of the map are
     drawn rather than connected pieces of the interface, because a map has few pieces, of very
-    different lengths; see `uhcs_bench.metallography.stereology.BLOCKS`.
+    different lengths; see `uhcs_bench.metallography.estimates.BLOCKS`.
 
     Parameters
     ----------
@@ -353,7 +360,7 @@ def width_distribution(
 
     Returns
     -------
-    uhcs_bench.metallography.stereology.Distribution
+    uhcs_bench.metallography.estimates.Distribution
 
     Examples
     --------
@@ -365,9 +372,9 @@ def width_distribution(
     """
     shape = zone.cleaned.shape if isinstance(zone, DenudedZone) else zone.shape
     if not len(zone):
-        return stereology.distribution([], [], reason=zone.reason)
-    block = stereology.block_numbers(zone.row, zone.column, (shape[0], shape[1]))
-    return stereology.distribution(zone.widths_px, block, zone.weights, pixel_size_um)
+        return estimates.distribution([], [], reason=zone.reason)
+    block = estimates.block_numbers(zone.row, zone.column, (shape[0], shape[1]))
+    return estimates.distribution(zone.widths_px, block, zone.weights, pixel_size_um)
 
 
 def network_distances(
@@ -407,7 +414,7 @@ def network_distances(
 
 
 def _copy(label_map: LabelMap) -> NDArray[np.uint8]:
-    labels = stereology.check_label_map(label_map, len(stereology.MICROCONSTITUENTS))
+    labels = check_label_map(label_map, len(MICROCONSTITUENTS))
     return np.array(labels, np.uint8, order="C")
 
 

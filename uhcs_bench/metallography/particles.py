@@ -15,16 +15,17 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.metallography import components as runs
-from uhcs_bench.metallography import denuded_zone, stereology
-from uhcs_bench.metallography.stereology import UNDEFINED, Distribution, Estimate, Length
-from uhcs_bench.metrics import confusion, particle_sizes
+from uhcs_bench.metallography import denuded_zone, estimates, labels
+from uhcs_bench.metallography.components import equivalent_diameters
+from uhcs_bench.metallography.estimates import UNDEFINED, Distribution, Estimate, Length
+from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from uhcs_bench.metrics.confusion import LabelMap
+    from uhcs_bench.metallography.labels import LabelMap
 
 COLUMNS: dict[str, str] = {
     "row": "centroid in pixels; the centre of the first pixel is 0",
@@ -76,7 +77,7 @@ class Particles:
     @property
     def block(self) -> NDArray[np.int64]:
         """Block of the map that each centroid lies in, for the bootstrap."""
-        return stereology.block_numbers(self.table["row"], self.table["column"], self.shape)
+        return estimates.block_numbers(self.table["row"], self.table["column"], self.shape)
 
 
 def measure_particles(
@@ -88,7 +89,7 @@ def measure_particles(
 
     The mask is cut into horizontal runs, whose sums of coordinates, squares and products have a
     closed form and add up to a particle's moments. No labelled map is built, and a large mask is
-    worked off in bands of rows, as in `uhcs_bench.metrics.confusion.particle_areas`.
+    worked off in bands of rows, as in `uhcs_bench.metallography.components.particle_areas`.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ def measure_particles(
     n_places = (n_rows - 2.0 - (bottom - top)) * (n_columns - 2.0 - (right - left))
     table = np.zeros(len(area), _DTYPE)
     scale = math.nan if pixel_size_um is None else pixel_size_um
-    diameter = particle_sizes.equivalent_diameters(area)
+    diameter = equivalent_diameters(area)
     with np.errstate(divide="ignore"):
         weight = np.where(at_border, 0.0, mask.size / n_places)
     measured = {
@@ -210,15 +211,15 @@ def number_density(particles: Particles) -> tuple[Estimate, Estimate]:
     if not n_rows * n_columns:
         return UNDEFINED, UNDEFINED
     weights = np.bincount(
-        particles.block, weights=particles.table["edge_weight"], minlength=stereology.BLOCKS**2
+        particles.block, weights=particles.table["edge_weight"], minlength=estimates.BLOCKS**2
     )
-    pixels = stereology.block_sizes(particles.shape)
+    pixels = estimates.block_sizes(particles.shape)
 
     def statistic(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        return confusion.ratio(drawn @ weights, drawn @ pixels)[:, np.newaxis]
+        return proportions.ratio(drawn @ weights, drawn @ pixels)[:, np.newaxis]
 
     if weights.any():
-        per_px = stereology.estimates(statistic, len(pixels))[0]
+        per_px = estimates.estimates(statistic, len(pixels))[0]
     else:
         per_px = Estimate(0.0, math.nan, math.nan)
     return per_px, per_px * (1 / pixel_area)
@@ -265,8 +266,8 @@ def size_distribution(particles: Particles) -> SizeDistribution:
     Particles at the image's edge may be cut, so that their sizes are wrong; to leave them out takes
     away more large ones than small ones. The others' weights make up for that, see
     `number_density`. The paper uses all particles as they are; so do
-    `uhcs_bench.metrics.confusion.particle_areas` and the KS score. Intervals come from a block bootstrap, see
-    `uhcs_bench.metallography.stereology.BLOCKS`.
+    `uhcs_bench.metallography.components.particle_areas` and the KS score. Intervals come from a block bootstrap, see
+    `uhcs_bench.metallography.estimates.BLOCKS`.
 
     Parameters
     ----------
@@ -291,7 +292,7 @@ def size_distribution(particles: Particles) -> SizeDistribution:
     weights = particles.table["edge_weight"][whole]
     block = particles.block[whole]
     pixel_size = particles.pixel_size_um
-    summary = stereology.distribution(diameters, block, weights, pixel_size, NO_WHOLE_PARTICLE)
+    summary = estimates.distribution(diameters, block, weights, pixel_size, NO_WHOLE_PARTICLE)
     if not len(diameters):
         nothing = Length(UNDEFINED, UNDEFINED)
         return SizeDistribution(summary, Lognormal(nothing, UNDEFINED, math.nan))
@@ -312,7 +313,7 @@ def size_distribution(particles: Particles) -> SizeDistribution:
         spread = np.sqrt(np.maximum(second / total - mean**2, 0))
         return np.stack([np.exp(centre + mean), spread], axis=1)
 
-    median, sigma = stereology.estimates(statistic, len(occupied))
+    median, sigma = estimates.estimates(statistic, len(occupied))
     distance = _normal_ks_distance(deviations, weights, sigma.value)
     return SizeDistribution(summary, Lognormal(Length.from_px(median, pixel_size), sigma, distance))
 
@@ -358,16 +359,14 @@ def mask_outside_spheroidite(
     >>> mask_outside_spheroidite(np.array([[1, 1, 0, 1]]), np.array([[2, 0, 2, 2]]))
     array([[1, 0, 0, 1]], dtype=uint8)
     """
-    particle = stereology.check_label_map(particle_map, 2)
-    constituent = stereology.check_label_map(
-        microconstituent_map, len(stereology.MICROCONSTITUENTS)
-    )
+    particle = labels.check_label_map(particle_map, 2)
+    constituent = labels.check_label_map(microconstituent_map, len(labels.MICROCONSTITUENTS))
     if particle.shape != constituent.shape:
         raise ValueError(
             f"the particle map's shape {particle.shape} is not the microconstituent map's "
             f"{constituent.shape}"
         )
-    inside = constituent == stereology.SPHEROIDITE
+    inside = constituent == labels.SPHEROIDITE
     left = (particle == protocol.PARTICLE_LABEL) & inside
     return np.asarray(left.astype(np.uint8))
 
@@ -443,7 +442,7 @@ def sizes_by_distance(
     for near, far in pairwise(bin_edges_px):
         there = (distances_px >= near) & (distances_px < far)
         found.append(
-            stereology.distribution(
+            estimates.distribution(
                 particles.table["diameter_px"][there],
                 particles.block[there],
                 particles.table["edge_weight"][there],

@@ -9,9 +9,6 @@ coarsening, where particles near the network dissolve in its favour, from precip
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,20 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench._version import __version__
-from uhcs_bench.metallography import denuded_zone, particles, stereology
-from uhcs_bench.metallography.stereology import UNDEFINED, Distribution, Estimate
-from uhcs_bench.metrics import confusion, instances
+from uhcs_bench.metallography import components, denuded_zone, estimates, labels, particles
+from uhcs_bench.metallography.estimates import (
+    UNDEFINED,
+    Distribution,
+    Estimate,
+    defined,
+    distribution_dict,
+    estimate_dict,
+)
+from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from uhcs_bench.metallography.labels import LabelMap
     from uhcs_bench.metallography.particles import Particles, SizeDistribution
-    from uhcs_bench.metrics.confusion import LabelMap
 
-SCHEMA = "uhcs-bench/combined/1"
 
 WARNING = (
     "The micrographs of microconstituents resolve particles too poorly for exact size "
@@ -149,12 +151,12 @@ class CombinedAnalysis:
     @property
     def area_fraction(self) -> float:
         """Share of the spheroidite that particles cover; NaN without spheroidite."""
-        return float(confusion.ratio(self.n_pixels_kept, self.n_spheroidite_pixels))
+        return float(proportions.ratio(self.n_pixels_kept, self.n_spheroidite_pixels))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; None where a quantity is undefined."""
         fit = self.sizes.lognormal
-        content: dict[str, Any] = _defined(
+        content: dict[str, Any] = defined(
             {
                 "pixel_size_um": self.pixel_size_um,
                 "n_particles": len(self.particles),
@@ -167,11 +169,11 @@ class CombinedAnalysis:
                 "area_fraction": self.area_fraction,
                 "reason": self.reason,
                 "diameter": {
-                    **_distribution_dict(self.sizes.diameters),
+                    **distribution_dict(self.sizes.diameters),
                     "lognormal": {
-                        "median_px": _estimate_dict(fit.median.px),
-                        "median_um": _estimate_dict(fit.median.um),
-                        "sigma": _estimate_dict(fit.sigma),
+                        "median_px": estimate_dict(fit.median.px),
+                        "median_um": estimate_dict(fit.median.um),
+                        "sigma": estimate_dict(fit.sigma),
                         "ks_distance": fit.ks_distance,
                     },
                 },
@@ -181,12 +183,12 @@ class CombinedAnalysis:
                         "far_px": bin_.far_px,
                         "near_um": self.in_um(bin_.near_px),
                         "far_um": self.in_um(bin_.far_px),
-                        **_distribution_dict(bin_.diameters),
+                        **distribution_dict(bin_.diameters),
                     }
                     for bin_ in self.by_distance
                 ],
                 "trend": {
-                    "spearman_rho": _estimate_dict(self.trend.rho),
+                    "spearman_rho": estimate_dict(self.trend.rho),
                     "n": self.trend.n,
                     "reason": self.trend.reason,
                 },
@@ -246,13 +248,13 @@ def combine(
     edges = None if bin_edges_px is None else _check_edges(bin_edges_px)
     kept_map = particles.mask_outside_spheroidite(particle_map, microconstituent_map)
     original = np.asarray(particle_map) != 0
-    numbered = instances.label_particles(original)
+    numbered = components.label_particles(original)
     n_parts = int(numbered.max(initial=0)) + 1
     inside = np.bincount(numbered[kept_map != 0], minlength=n_parts)[1:]
     outside = np.bincount(numbered[original & (kept_map == 0)], minlength=n_parts)[1:]
     found = particles.measure_particles(kept_map, pixel_size_um)
     distances = particles.distance_to_network(found, microconstituent_map)
-    n_spheroidite = np.count_nonzero(np.asarray(microconstituent_map) == stereology.SPHEROIDITE)
+    n_spheroidite = np.count_nonzero(np.asarray(microconstituent_map) == labels.SPHEROIDITE)
     reason = ""
     if not len(found):
         reason = ALL_OUTSIDE if n_spheroidite else NO_SPHEROIDITE
@@ -352,7 +354,7 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, block: ArrayLike) -> Estimate:
     ----------
     x, y : array_like, shape (n,)
     block : array_like of int, shape (n,)
-        What the bootstrap draws, see `uhcs_bench.metallography.stereology.BLOCKS`.
+        What the bootstrap draws, see `uhcs_bench.metallography.estimates.BLOCKS`.
 
     Returns
     -------
@@ -385,9 +387,9 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, block: ArrayLike) -> Estimate:
             for cubic in product.values()
         )
         spread = np.sqrt(variance_x) * np.sqrt(variance_y)
-        return np.clip(confusion.ratio(covariance, spread), -1, 1)[:, np.newaxis]
+        return np.clip(proportions.ratio(covariance, spread), -1, 1)[:, np.newaxis]
 
-    return stereology.estimates(statistic, len(occupied))[0]
+    return estimates.estimates(statistic, len(occupied))[0]
 
 
 def _ranks_by_block(
@@ -404,170 +406,3 @@ def _ranks_by_block(
         up_to = np.searchsorted(own, values, side="right")
         row[:] = (below + up_to - len(own)) / 2
     return ranks
-
-
-def to_json(results: Mapping[str, CombinedAnalysis]) -> str:
-    """Lay results out for programs.
-
-    Parameters
-    ----------
-    results : mapping of str to CombinedAnalysis
-        By micrograph.
-
-    Returns
-    -------
-    str
-        null where a quantity is undefined.
-    """
-    content = {
-        "schema": SCHEMA,
-        "version": __version__,
-        "warning": WARNING,
-        "speck_px": SPECK_PX,
-        "micrographs": {name: result.to_dict() for name, result in results.items()},
-    }
-    return json.dumps(content, indent=1, allow_nan=False)
-
-
-_CSV_COLUMNS = (
-    "micrograph",
-    "quantity",
-    "unit",
-    "near_px",
-    "far_px",
-    "value",
-    "ci95_low",
-    "ci95_high",
-    "n",
-    "note",
-)
-
-
-def to_csv(results: Mapping[str, CombinedAnalysis]) -> str:
-    """Lay results out as one tidy table, a row a number.
-
-    Parameters
-    ----------
-    results : mapping of str to CombinedAnalysis
-        By micrograph.
-
-    Returns
-    -------
-    str
-        Rows with ``near_px`` and ``far_px`` are of the particles at that distance from the network.
-        Empty where undefined; the note says why. The row ``resolution`` holds the paper's warning.
-    """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
-    for name, result in results.items():
-        for row in _csv_rows(result):
-            writer.writerow((name, *(_blank(cell) for cell in row)))
-    return stream.getvalue()
-
-
-def _csv_rows(result: CombinedAnalysis) -> Iterator[tuple[Any, ...]]:
-    everywhere = (None, None)
-    yield ("resolution", None, *everywhere, None, None, None, None, result.warning)
-    unknown = "" if result.pixel_size_um is not None else "unknown; nothing is given in um"
-    yield ("pixel_size", "um", *everywhere, result.pixel_size_um, None, None, None, unknown)
-    n = len(result.particles)
-    for quantity, value in (
-        ("n_particles", n),
-        ("n_dropped", result.n_dropped),
-        ("n_cut", result.n_cut),
-        ("n_specks", result.n_specks),
-        ("area_fraction", result.area_fraction),
-    ):
-        yield (quantity, "1", *everywhere, value, None, None, n, result.reason)
-    yield from _length_rows(everywhere, result.sizes.diameters, result)
-    fit, count = result.sizes.lognormal, result.sizes.diameters.n
-    reason = result.reason or result.sizes.diameters.reason
-    for quantity, unit, estimate in (
-        ("diameter_lognormal_median", "px", fit.median.px),
-        ("diameter_lognormal_median", "um", fit.median.um),
-        ("diameter_lognormal_sigma", "1", fit.sigma),
-        ("diameter_lognormal_ks", "1", Estimate(fit.ks_distance, math.nan, math.nan)),
-    ):
-        yield (quantity, unit, *everywhere, *_cells(estimate), count, reason)
-    for bin_ in result.by_distance:
-        yield from _length_rows((bin_.near_px, bin_.far_px), bin_.diameters, result)
-    trend = result.trend
-    yield ("spearman_rho", "1", *everywhere, *_cells(trend.rho), trend.n, trend.reason)
-
-
-def _length_rows(
-    bounds: tuple[float | None, float | None], found: Distribution, result: CombinedAnalysis
-) -> Iterator[tuple[Any, ...]]:
-    lengths = {
-        "diameter_mean": found.mean,
-        "diameter_sd": found.standard_deviation,
-        **{f"diameter_p{level:02d}": length for level, length in found.percentiles.items()},
-    }
-    for quantity, length in lengths.items():
-        yield (quantity, "px", *bounds, *_cells(length.px), found.n, found.reason)
-        if result.pixel_size_um is not None:
-            yield (quantity, "um", *bounds, *_cells(length.um), found.n, found.reason)
-
-
-def particles_to_csv(results: Mapping[str, CombinedAnalysis]) -> str:
-    """List the particles one by one, with their distance from the network.
-
-    Parameters
-    ----------
-    results : mapping of str to CombinedAnalysis
-        By micrograph.
-
-    Returns
-    -------
-    str
-        Columns ``micrograph``, `uhcs_bench.metallography.particles.COLUMNS`, ``distance_px`` and ``distance_um``;
-        empty where undefined.
-    """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("micrograph", *particles.COLUMNS, "distance_px", "distance_um"))
-    for name, result in results.items():
-        table = result.particles.table
-        for particle, distance in zip(table, result.distances_px.tolist(), strict=True):
-            cells = (*particle.item(), distance, result.in_um(distance))
-            writer.writerow((name, *(_blank(cell) for cell in cells)))
-    return stream.getvalue()
-
-
-def _distribution_dict(found: Distribution) -> dict[str, Any]:
-    content: dict[str, Any] = {"n": found.n, "reason": found.reason}
-    for name, length in (
-        ("mean", found.mean),
-        ("median", found.median),
-        ("standard_deviation", found.standard_deviation),
-    ):
-        content[f"{name}_px"] = _estimate_dict(length.px)
-        content[f"{name}_um"] = _estimate_dict(length.um)
-    for unit in ("px", "um"):
-        content[f"percentiles_{unit}"] = {
-            str(level): getattr(length, unit).value for level, length in found.percentiles.items()
-        }
-    return content
-
-
-def _estimate_dict(estimate: Estimate) -> dict[str, Any]:
-    value, low, high = _cells(estimate)
-    return {"value": value, "ci95": None if math.isnan(low) else [low, high]}
-
-
-def _cells(estimate: Estimate) -> tuple[float, float, float]:
-    return estimate.value, estimate.low, estimate.high
-
-
-def _defined(content: Any) -> Any:
-    """Replace NaN by None, at any depth."""
-    if isinstance(content, dict):
-        return {key: _defined(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_defined(value) for value in content]
-    return None if isinstance(content, float) and math.isnan(content) else content
-
-
-def _blank(cell: Any) -> Any:
-    return None if isinstance(cell, float) and math.isnan(cell) else cell

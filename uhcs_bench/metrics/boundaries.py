@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench.metrics import confusion
+from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from uhcs_bench.metrics.confusion import LabelMap
+    from uhcs_bench.metallography.labels import LabelMap
 
 TOLERANCE_PX = 2
 """Distance up to which two boundaries count as one, in pixels.
@@ -179,7 +179,7 @@ def boundary_iou(
     band_predicted = _band(_class_bits(predicted), width)
     both = _count(band_annotated & band_predicted, n_classes)
     either = _count(band_annotated, n_classes) + _count(band_predicted, n_classes) - both
-    return confusion.ratio(both, either)
+    return proportions.ratio(both, either)
 
 
 def _check(annotated: LabelMap, predicted: LabelMap, n_classes: int, distance: int) -> None:
@@ -214,7 +214,7 @@ def _share_nearby(
     lines: NDArray[np.uint8], others: NDArray[np.uint8], n_classes: int, tolerance: int
 ) -> NDArray[np.float64]:
     """Share of each class's line pixels that have one of the other lines within a distance."""
-    return confusion.ratio(
+    return proportions.ratio(
         _count(lines & _spread(others, tolerance), n_classes), _count(lines, n_classes)
     )
 

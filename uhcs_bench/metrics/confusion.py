@@ -7,18 +7,19 @@ Undefined values are NaN; how they enter a mean is a matter of the convention (s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench import protocol
-from uhcs_bench.metallography import components
-from uhcs_bench.stats import kolmogorov
+from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.stats import proportions
+from uhcs_bench.stats.proportions import ratio
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
-    LabelMap = NDArray[np.integer | np.bool_]
+    from uhcs_bench.metallography.labels import LabelMap
+
     Confusion = NDArray[np.int64] | NDArray[np.float64]
 
 _CHUNK_PIXELS = 1 << 16
@@ -147,103 +148,130 @@ def _hits(confusion: Confusion) -> NDArray[np.int64]:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 
-def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
-    """Divide, giving NaN for 0 / 0: a share of nothing is undefined.
+def dice(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    r"""Dice coefficient of each class, which is also its F1 score.
 
-    Examples
-    --------
-    >>> ratio([1, 0], [2, 0])
-    array([0.5, nan])
-    """
-    with np.errstate(invalid="ignore"):  # 0 / 0 is NaN on purpose
-        return np.asarray(np.true_divide(part, whole))
+    .. math:: \frac{2 |A \cap P|}{|A| + |P|} = \frac{2 \cdot \text{precision} \cdot \text{recall}}
+       {\text{precision} + \text{recall}}
 
-
-def particle_areas(
-    mask: NDArray[np.generic], connectivity: Literal[4, 8] = protocol.CONNECTIVITY
-) -> NDArray[np.int64]:
-    """Areas of the particles, that is, of the mask's connected components.
+    for the pixels A annotated and P predicted as the class [1]_. It orders the predictions of one
+    micrograph as the intersection over union does, Dice = 2 IU / (1 + IU), but not their means.
 
     Parameters
     ----------
-    mask : ndarray, shape (rows, columns)
-        Non-zero where there is particle.
-    connectivity : {8, 4}, optional
-        Neighbours that join two pixels.
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
 
     Returns
     -------
-    ndarray of int64, shape (n_particles,)
-        Areas in pixels, in the order in which the particles' first pixels appear.
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; NaN for a class that is neither annotated nor predicted, 0 for one that is only
+        annotated or only predicted.
+
+    References
+    ----------
+    .. [1] L. R. Dice (1945), Ecology 26, 297-302.
 
     Examples
     --------
-    >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
-    array([3, 2])
+    >>> dice(np.array([[1, 1], [0, 2]]))
+    array([0.66666667, 0.8       ])
     """
-    bands = components.ComponentBands(mask, connectivity)
-    areas: list[NDArray[Any]] = [np.zeros(0)]
-    for band in bands:
-        lengths = (band.stops - band.starts).astype(float)
-        lengths[: band.n_repeated] = 0
-        areas.append(np.bincount(band.part, weights=lengths, minlength=band.n_parts))
-    whole = np.bincount(bands.roots(), weights=np.concatenate(areas))
-    return whole[whole > 0].astype(np.int64)
+    overlap = metrics.intersection_over_union(confusion)
+    return 2 * overlap / (1 + overlap)
 
 
-def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:
-    """Two-sample Kolmogorov-Smirnov test, two-sided.
+def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    r"""Pixel accuracy beyond what two independent maps with these class shares would reach.
 
-    The result does not change under a monotone rescaling: areas in pixels, their square roots (the
-    paper's particle sizes) and diameters in micrometres give the same.
+    .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}
+
+    with the accuracy :math:`p_o` and the accuracy :math:`p_e` expected by chance, the sum over
+    classes of annotated share times predicted share [1]_.
 
     Parameters
     ----------
-    sample, other : array_like, one-dimensional
-        For example two maps' particle areas.
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
 
     Returns
     -------
-    statistic : float
-        Largest distance between the two empirical distribution functions; NaN if a sample is empty.
-    p_value : float
-        As ``scipy.stats.ks_2samp(..., method="asymp")`` gives it; NaN if a sample is empty.
+    ndarray of float64, shape (...)
+        In [-1, 1]: 1 for equal maps, 0 for agreement by chance, for example of a prediction that
+        holds a single class. NaN without pixels, and where both maps consist of the same single
+        class, which leaves nothing beyond chance.
+
+    References
+    ----------
+    .. [1] J. Cohen (1960), Educational and Psychological Measurement 20, 37-46.
 
     Examples
     --------
-    >>> ks_test([1, 2, 3], [1, 2, 3])
-    (0.0, 1.0)
+    >>> cohen_kappa(np.array([[20, 5], [10, 15]]))
+    array(0.4)
     """
-    first, second = np.sort(np.asarray(sample)), np.sort(np.asarray(other))
-    if not len(first) or not len(second):
-        return float("nan"), float("nan")
-    values = np.concatenate([first, second])
-    below_first = np.searchsorted(first, values, side="right") / len(first)
-    below_second = np.searchsorted(second, values, side="right") / len(second)
-    statistic = float(np.abs(below_first - below_second).max())
-    n_effective = len(first) * len(second) / (len(first) + len(second))
-    # scipy rounds in the same way; for two samples of one it would be 0, which has no distribution.
-    return statistic, kolmogorov.survival(statistic, max(round(n_effective), 1))
+    by_chance = (annotated_fractions(confusion) * predicted_fractions(confusion)).sum(-1)
+    return proportions.ratio(metrics.accuracy(confusion) - by_chance, 1 - by_chance)
 
 
-def same_distribution(
-    annotated_areas: NDArray[np.int64], predicted_areas: NDArray[np.int64], p_value: float
-) -> bool:
-    """Whether a predicted size distribution is consistent with the annotated one.
+def annotated_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the pixels that is annotated as each class.
+
+    On a random section the area fraction estimates the volume fraction without bias [1]_.
 
     Parameters
     ----------
-    annotated_areas, predicted_areas : ndarray
-        Particle areas.
-    p_value : float
-        Of their `ks_test`.
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
 
     Returns
     -------
-    bool
-        Whether the test does not reject equality at the protocol's level. Two maps without
-        particles are consistent, a map without particles is not consistent with one that has some.
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; 0 for an absent class, NaN without pixels.
+
+    References
+    ----------
+    .. [1] A. E. Delesse (1847), Comptes rendus de l'Academie des sciences 25, 544-545; ASTM E562
+       and E1245.
+
+    Examples
+    --------
+    >>> annotated_fractions(np.array([[6, 2], [1, 1]]))
+    array([0.8, 0.2])
     """
-    if not len(annotated_areas) or not len(predicted_areas):
-        return len(annotated_areas) == len(predicted_areas)
-    return p_value >= protocol.KS_ALPHA
+    return proportions.ratio(confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis])
+
+
+def predicted_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the pixels that is predicted as each class, see `annotated_fractions`.
+
+    Examples
+    --------
+    >>> predicted_fractions(np.array([[6, 2], [1, 1]]))
+    array([0.7, 0.3])
+    """
+    return proportions.ratio(confusion.sum(-2), confusion.sum((-2, -1))[..., np.newaxis])
+
+
+def fraction_errors(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Error of each class's area fraction, predicted minus annotated.
+
+    It is signed, so that a mean over micrographs is the bias; errors in different places of one
+    micrograph cancel, which the intersection over union doesn't let them do.
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [-1, 1], 0.01 is one percentage point of the area; 0 for a class that both maps lack, NaN
+        without pixels. A micrograph's errors add up to 0.
+
+    Examples
+    --------
+    >>> fraction_errors(np.array([[6, 2], [1, 1]])).round(3)
+    array([-0.1,  0.1])
+    """
+    # Counts are subtracted, not fractions, so that equal counts give exactly 0.
+    return proportions.ratio(
+        confusion.sum(-2) - confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis]
+    )

@@ -13,11 +13,9 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-from uhcs_bench import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,38 +73,6 @@ class InstanceScores:
     def mean_f1(self) -> float:
         """F1 averaged over the thresholds."""
         return float(self.f1.mean())
-
-
-def label_particles(
-    mask: NDArray[np.generic], connectivity: Literal[4, 8] = protocol.CONNECTIVITY
-) -> NDArray[np.int32]:
-    """Give numbers to the particles, that is, to the mask's connected components.
-
-    Parameters
-    ----------
-    mask : ndarray, shape (rows, columns)
-        Non-zero where there is particle.
-    connectivity : {8, 4}, optional
-        Neighbours that join two pixels.
-
-    Returns
-    -------
-    ndarray of int32, shape (rows, columns)
-        Particles from 1 in the order in which their first pixels appear, 0 elsewhere.
-
-    Examples
-    --------
-    >>> label_particles(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
-    array([[1, 0, 1],
-           [0, 1, 0],
-           [0, 0, 0],
-           [2, 2, 0]], dtype=int32)
-    """
-    from scipy import ndimage
-
-    structure = ndimage.generate_binary_structure(2, 2 if connectivity == 8 else 1)
-    labelled: NDArray[np.int32] = ndimage.label(mask, structure)[0]
-    return labelled
 
 
 def intersections_over_union(

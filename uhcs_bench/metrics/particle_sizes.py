@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.metrics import confusion
+from uhcs_bench.metallography.components import equivalent_diameters
+from uhcs_bench.stats import kolmogorov
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,38 +29,11 @@ WATERSHED_DEPTH_PX = 0.5
 """Depth of the neck at which `split_particles` cuts, the tolerance of ImageJ's binary watershed."""
 
 
-def equivalent_diameters(
-    areas: ArrayLike, pixel_size_um: float | None = None
-) -> NDArray[np.float64]:
-    """Diameters of the circles with the particles' areas.
-
-    Parameters
-    ----------
-    areas : array_like of int
-        Areas in pixels, see `uhcs_bench.metrics.confusion.particle_areas`.
-    pixel_size_um : float, optional
-        Edge of a pixel in micrometres.
-
-    Returns
-    -------
-    ndarray of float64
-        In pixels; with `pixel_size_um` in micrometres.
-
-    Examples
-    --------
-    >>> equivalent_diameters([1, 4, 100]).round(3)
-    array([ 1.128,  2.257, 11.284])
-    """
-    return np.sqrt(4 / math.pi * np.asarray(areas)) * (
-        1.0 if pixel_size_um is None else pixel_size_um
-    )
-
-
 def wasserstein_distance(sample: ArrayLike, other: ArrayLike) -> float:
     """Area between the two samples' empirical distribution functions, Wasserstein-1 distance.
 
     It is the least mean distance that values have to move to make one distribution of the other
-    [1]_. Unlike the statistic of `uhcs_bench.metrics.confusion.ks_test` it has the samples' unit, and it says
+    [1]_. Unlike the statistic of `uhcs_bench.metrics.ks_test` it has the samples' unit, and it says
     how far off sizes are, not only how many.
 
     Parameters
@@ -129,7 +103,7 @@ def size_errors(
     Parameters
     ----------
     annotated_areas, predicted_areas : ndarray
-        Areas in pixels, see `uhcs_bench.metrics.confusion.particle_areas`.
+        Areas in pixels, see `uhcs_bench.metallography.components.particle_areas`.
     pixel_size_um : float, optional
         Edge of a pixel in micrometres.
 
@@ -207,11 +181,11 @@ class SizeTest:
     ----------
     counting : Counting
     ks_statistic, p_value : float
-        See `uhcs_bench.metrics.confusion.ks_test`; NaN where a map has no particles left.
+        See `uhcs_bench.metrics.ks_test`; NaN where a map has no particles left.
     n_true, n_pred : int
         Annotated and predicted particles.
     consistent : bool
-        See `uhcs_bench.metrics.confusion.same_distribution`.
+        See `uhcs_bench.metrics.same_distribution`.
     """
 
     counting: Counting
@@ -340,7 +314,7 @@ def ks_sensitivity(
     tests = []
     for counting in COUNTINGS:
         areas_true, areas_pred = areas_annotated[counting], areas_predicted[counting]
-        statistic, p_value = confusion.ks_test(areas_true, areas_pred)
+        statistic, p_value = ks_test(areas_true, areas_pred)
         tests.append(
             SizeTest(
                 counting=counting,
@@ -348,7 +322,7 @@ def ks_sensitivity(
                 p_value=p_value,
                 n_true=len(areas_true),
                 n_pred=len(areas_pred),
-                consistent=confusion.same_distribution(areas_true, areas_pred, p_value),
+                consistent=same_distribution(areas_true, areas_pred, p_value),
             )
         )
     return tuple(tests)
@@ -357,7 +331,7 @@ def ks_sensitivity(
 def _areas_by_counting(mask: NDArray[np.generic]) -> dict[Counting, NDArray[np.int64]]:
     from scipy import ndimage
 
-    from uhcs_bench.metrics.instances import label_particles
+    from uhcs_bench.metallography.components import label_particles
 
     filled = np.asarray(mask) != 0
     depth = ndimage.distance_transform_edt(filled)
@@ -404,3 +378,61 @@ def ks_score_by_counting(tables: Sequence[Sequence[SizeTest]]) -> tuple[Counting
             CountingScore(tests[0].counting, n_consistent / len(tests), n_consistent, len(tests))
         )
     return tuple(scores)
+
+
+def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:
+    """Two-sample Kolmogorov-Smirnov test, two-sided.
+
+    The result does not change under a monotone rescaling: areas in pixels, their square roots (the
+    paper's particle sizes) and diameters in micrometres give the same.
+
+    Parameters
+    ----------
+    sample, other : array_like, one-dimensional
+        For example two maps' particle areas.
+
+    Returns
+    -------
+    statistic : float
+        Largest distance between the two empirical distribution functions; NaN if a sample is empty.
+    p_value : float
+        As ``scipy.stats.ks_2samp(..., method="asymp")`` gives it; NaN if a sample is empty.
+
+    Examples
+    --------
+    >>> ks_test([1, 2, 3], [1, 2, 3])
+    (0.0, 1.0)
+    """
+    first, second = np.sort(np.asarray(sample)), np.sort(np.asarray(other))
+    if not len(first) or not len(second):
+        return float("nan"), float("nan")
+    values = np.concatenate([first, second])
+    below_first = np.searchsorted(first, values, side="right") / len(first)
+    below_second = np.searchsorted(second, values, side="right") / len(second)
+    statistic = float(np.abs(below_first - below_second).max())
+    n_effective = len(first) * len(second) / (len(first) + len(second))
+    # scipy rounds in the same way; for two samples of one it would be 0, which has no distribution.
+    return statistic, kolmogorov.survival(statistic, max(round(n_effective), 1))
+
+
+def same_distribution(
+    annotated_areas: NDArray[np.int64], predicted_areas: NDArray[np.int64], p_value: float
+) -> bool:
+    """Whether a predicted size distribution is consistent with the annotated one.
+
+    Parameters
+    ----------
+    annotated_areas, predicted_areas : ndarray
+        Particle areas.
+    p_value : float
+        Of their `ks_test`.
+
+    Returns
+    -------
+    bool
+        Whether the test does not reject equality at the protocol's level. Two maps without
+        particles are consistent, a map without particles is not consistent with one that has some.
+    """
+    if not len(annotated_areas) or not len(predicted_areas):
+        return len(annotated_areas) == len(predicted_areas)
+    return p_value >= protocol.KS_ALPHA

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from uhcs_bench.metrics import agreement, particle_sizes
+from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.metrics.confusion import (
+    annotated_fractions,
+    cohen_kappa,
+    dice,
+    fraction_errors,
+    predicted_fractions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,13 +45,13 @@ def agreement_measures(confusion: NDArray[np.int64], classes: tuple[str, ...]) -
     0.6666666666666666
     """
     by_class = {
-        "dice": agreement.dice(confusion),
-        "area_fraction_true": agreement.annotated_fractions(confusion),
-        "area_fraction_pred": agreement.predicted_fractions(confusion),
-        "area_fraction_error": agreement.fraction_errors(confusion),
+        "dice": dice(confusion),
+        "area_fraction_true": annotated_fractions(confusion),
+        "area_fraction_pred": predicted_fractions(confusion),
+        "area_fraction_error": fraction_errors(confusion),
     }
     return {
-        ("kappa",): float(agreement.cohen_kappa(confusion)),
+        ("kappa",): float(cohen_kappa(confusion)),
         **_of_classes(by_class, classes),
     }
 
@@ -111,10 +118,11 @@ def instance_measures(
     dict of tuple of str to float
         By their place in the JSON output; NaN where undefined.
     """
+    from uhcs_bench.metallography import components
     from uhcs_bench.metrics import instances
 
     scores = instances.match_instances(
-        instances.label_particles(annotated), instances.label_particles(predicted)
+        components.label_particles(annotated), components.label_particles(predicted)
     )
     found: dict[Key, float] = {
         ("instances", "panoptic_quality"): scores.panoptic_quality,

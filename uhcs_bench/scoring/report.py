@@ -7,42 +7,43 @@ its content security policy lets nothing be loaded from anywhere.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
-import math
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-import jinja2
 import numpy as np
-from PIL import Image
 
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
-from uhcs_bench.metrics import confusion as metrics
-from uhcs_bench.metrics import particle_sizes
-from uhcs_bench.scoring import score as scoring
+from uhcs_bench.scoring import conventions, results
 from uhcs_bench.scoring import text as tables
+from uhcs_bench.web.pictures import (
+    ScaleBar,
+    colored,
+    gray,
+    label_image,
+    luminance,
+    rgba,
+    scale_bar,
+)
+from uhcs_bench.web.size_plot import Diameters, SizePlot, size_plot, verdict
+from uhcs_bench.web.templates import asset, csp_hash, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    import jinja2
     from numpy.typing import NDArray
 
-    from uhcs_bench.data.dataset import Micrograph
+    from uhcs_bench.data.micrograph import Micrograph
     from uhcs_bench.data.registry import Entry, FileKind, HeatTreatment
-    from uhcs_bench.scoring.score import (
+    from uhcs_bench.scoring.results import (
         ConventionScore,
-        Estimate,
         MicrographScore,
         Report,
-        SizeDistributionTest,
         TaskScore,
     )
     from uhcs_bench.scoring.submission import Submission
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 HIT_COLOR = "#333333"
 """Particle pixels that were found, in the error map of the particles task."""
 
-_MISSING = "-"
 _N_SHADES = 20
 _DARKEST_SHADE = (8, 69, 122)
 _COOLING = {
@@ -59,10 +59,6 @@ _COOLING = {
     "AR": "air-cooled",
     "FC": "furnace-cooled",
 }
-
-# The size plot, in the units of its drawing. The frame leaves room for the axes' labels.
-_PLOT_WIDTH, _PLOT_HEIGHT = 460, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 446, 50, 266
 
 
 @dataclass(frozen=True)
@@ -93,62 +89,12 @@ class FoldRow:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """A mark on an axis of the size plot."""
-
-    at: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Gap:
-    """The largest distance between two curves, the Kolmogorov-Smirnov statistic, in the plot."""
-
-    x: float
-    top: float
-    bottom: float
-    label: str
-    label_x: float
-    label_y: float
-    anchor: str
-
-
-@dataclass(frozen=True)
-class SizePlot:
-    """Cumulative distributions of particle diameter, as coordinates of a drawing."""
-
-    width: int
-    height: int
-    left: int
-    right: int
-    top: int
-    bottom: int
-    ticks_px: list[Tick]
-    ticks_um: list[Tick]
-    ticks_share: list[Tick]
-    annotated: str | None
-    predicted: str | None
-    gap: Gap | None
-    n_annotated: int
-    n_predicted: int
-    description: str
-
-
-@dataclass(frozen=True)
-class ScaleBar:
-    """A length that is drawn into the micrograph, as a share of its width."""
-
-    share: float
-    label: str
-
-
-@dataclass(frozen=True)
 class ClassRow:
     """Scores of one class on one micrograph, and its share of the area in both maps."""
 
     name: str
     color: str
-    score: scoring.ClassScore
+    score: results.ClassScore
     annotated_share: float
     predicted_share: float
 
@@ -282,8 +228,8 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
     ]
     if scored != submitted:
         raise ValueError(f"the report is on {scored}, the submissions are {submitted}")
-    css = _asset("report.css") + _shades_css()
-    script = _asset("report.js")
+    css = asset("report.css") + _shades_css()
+    script = asset("report.js")
     page = _template().render(
         title=title,
         report=report,
@@ -305,38 +251,6 @@ def _template() -> jinja2.Template:
     return environment().get_template("scoring/templates/page.html.jinja")
 
 
-@cache
-def environment() -> jinja2.Environment:
-    """Set up templates of the package's ``data`` folder: everything is escaped, nothing guessed."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("uhcs_bench", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        percent=_percent,
-        mean_se=_mean_se,
-        interval=_interval,
-        count=_count,
-        decimal=_decimal,
-        p_value=_p_value,
-    )
-    return environment
-
-
-def _asset(name: str) -> str:
-    return (resources.files("uhcs_bench") / "scoring" / "templates" / name).read_text(
-        encoding="utf-8"
-    )
-
-
-def csp_hash(text: str) -> str:
-    """Name an inline style or script in the page's content security policy."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
 def _shades_css() -> str:
     """Colour the cells of confusion matrices by share of row.
 
@@ -350,53 +264,6 @@ def _shades_css() -> str:
         text = "#fff" if luminance(rgb) < 0.179 else "#000"
         rules.append(f".shade-{shade} {{ background: {background}; color: {text}; }}\n")
     return "".join(rules)
-
-
-def luminance(rgb: Sequence[int]) -> float:
-    """Relative luminance of a colour, as the Web Content Accessibility Guidelines define it."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _unit(rgb)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def _unit(rgb: Sequence[int]) -> list[float]:
-    return [channel / 255 for channel in rgb]
-
-
-def _percent(value: float | None) -> str:
-    return _MISSING if value is None else f"{100 * value:.1f}"
-
-
-def _mean_se(estimate: Estimate) -> str:
-    if estimate.se is None:
-        return _percent(estimate.mean)
-    return f"{_percent(estimate.mean)} ± {_percent(estimate.se)}"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.ci95 is None:
-        return ""
-    return " to ".join(map(_percent, estimate.ci95))
-
-
-def _count(number: int) -> str:
-    """Group digits by a narrow space that does not break."""
-    return f"{number:,}".replace(",", "\u202f")
-
-
-def _decimal(value: float | None) -> str:
-    return _MISSING if value is None else f"{value:.2f}"
-
-
-def _p_value(p_value: float | None) -> str:
-    """Round a p-value, but never across the level of the test."""
-    if p_value is None:
-        return _MISSING
-    if p_value < 0.001:
-        return "< 0.001"
-    digits = 2
-    while (float(f"{p_value:.{digits}g}") >= protocol.KS_ALPHA) != (p_value >= protocol.KS_ALPHA):
-        digits += 1
-    return f"{p_value:.{digits}g}"
 
 
 def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
@@ -488,7 +355,7 @@ def _fold_row(score: TaskScore, number: int, classes: tuple[str, ...]) -> FoldRo
     return FoldRow(
         number=number,
         n_images=len(images),
-        score=scoring.conventions(confusions, classes)["paper"],
+        score=conventions.conventions(confusions, classes)["paper"],
         n_consistent=sum(test.consistent for test in tests) if tests else None,
     )
 
@@ -512,11 +379,11 @@ def _micrograph_section(
         facts=_facts(micrograph),
         n_rows=n_rows,
         n_columns=n_columns,
-        image=_gray(micrograph.image),
+        image=gray(micrograph.image),
         annotation=label_image(micrograph.labels, task.colors),
         prediction=label_image(predicted, task.colors),
         errors=_error_image(micrograph.labels, predicted, task),
-        scale_bar=_scale_bar(micrograph.pixel_size_um, n_columns),
+        scale_bar=scale_bar(micrograph.pixel_size_um, n_columns),
         classes=[
             ClassRow(
                 name,
@@ -527,7 +394,7 @@ def _micrograph_section(
             )
             for label, name in enumerate(task.classes)
         ],
-        verdict=_verdict(score.psd) if score.psd else None,
+        verdict=verdict(score.psd) if score.psd else None,
         plot=plot,
     )
 
@@ -564,11 +431,6 @@ def _heat_treatment(treatment: HeatTreatment) -> list[str]:
     return [", ".join(parts)] if parts else []
 
 
-def label_image(labels: NDArray[np.uint8], colors: Sequence[str]) -> str:
-    """Encode a label map in the colours of its classes, as a data URI."""
-    return _colored(labels, [_rgba(color) for color in colors])
-
-
 def _error_image(
     annotated: NDArray[np.uint8], predicted: NDArray[np.uint8], task: protocol.Task
 ) -> str:
@@ -578,146 +440,8 @@ def _error_image(
     """
     correct = len(task.classes)
     errors = np.where(annotated == predicted, np.uint8(correct), predicted)
-    colors = [*(_rgba(color) for color in task.colors), (0, 0, 0, 0)]
+    colors = [*(rgba(color) for color in task.colors), (0, 0, 0, 0)]
     if task.has_particles:
         errors[(annotated == predicted) & (annotated == protocol.PARTICLE_LABEL)] = correct + 1
-        colors.append(_rgba(HIT_COLOR))
-    return _colored(errors, colors)
-
-
-def _rgba(color: str) -> tuple[int, int, int, int]:
-    red, green, blue = bytes.fromhex(color.removeprefix("#"))
-    return red, green, blue, 255
-
-
-def _gray(image: NDArray[np.uint8]) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, format="PNG")
-    return _data_uri("image/png", stream.getvalue())
-
-
-def _colored(indices: NDArray[np.uint8], colors: Sequence[tuple[int, int, int, int]]) -> str:
-    """Encode a map as lossless WebP, which takes a third less than PNG where a map is noisy."""
-    stream = io.BytesIO()
-    image = Image.fromarray(np.array(colors, np.uint8)[indices])
-    image.save(stream, format="WEBP", lossless=True, method=2, quality=50)
-    return _data_uri("image/webp", stream.getvalue())
-
-
-def _data_uri(media_type: str, content: bytes) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
-
-
-def _scale_bar(pixel_um: float | None, n_columns: int) -> ScaleBar | None:
-    if pixel_um is None:
-        return None
-    length_um = max(_round_numbers(pixel_um, n_columns * pixel_um / 4))
-    return ScaleBar(length_um / pixel_um / n_columns, f"{length_um:g} µm")
-
-
-def _round_numbers(low: float, high: float) -> list[float]:
-    """Numbers 1, 2, 5, 10, 20, ... between two bounds."""
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    numbers = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
-    return [number for number in numbers if low <= number <= high]
-
-
-def _verdict(test: SizeDistributionTest) -> str:
-    """Say in words what the Kolmogorov-Smirnov test found."""
-    conclusion = "consistent" if test.consistent else "not consistent"
-    if test.ks_statistic is None:
-        without = "neither map has particles"
-        if test.n_true:
-            without = "no particles predicted"
-        elif test.n_pred:
-            without = "no particles annotated"
-        return f"{without}: {conclusion}"
-    p_value = _p_value(test.p_value)
-    relation = "" if p_value.startswith("<") else "= "
-    return f"KS {test.ks_statistic:.2f}, p {relation}{p_value}: {conclusion}"
-
-
-class Diameters:
-    """Equivalent circular diameters of the particles of two maps, in pixels."""
-
-    def __init__(self, annotated: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> None:
-        self.annotated = _diameters(annotated)
-        self.predicted = _diameters(predicted)
-        self.largest_px = float(max(self.annotated.max(initial=1), self.predicted.max(initial=1)))
-
-
-def _diameters(labels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return np.sort(particle_sizes.equivalent_diameters(metrics.particle_areas(labels)))
-
-
-def size_plot(
-    diameters: Diameters, test: SizeDistributionTest, pixel_um: float | None, largest_px: float
-) -> SizePlot:
-    """Draw both cumulative distributions; the axis is that of all micrographs of the task."""
-    # One pixel has a diameter of 1.13.
-    decades = math.log10(largest_px * 1.1)
-    per_decade = (_RIGHT - _LEFT) / decades
-
-    def x(diameter_px: float) -> float:
-        return _LEFT + per_decade * math.log10(diameter_px)
-
-    def y(share: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * share
-
-    def curve(sample: NDArray[np.float64]) -> str | None:
-        if not sample.size:
-            return None
-        values, counts = np.unique(sample, return_counts=True)
-        shares = np.cumsum(counts) / sample.size
-        steps = [f"H{x(v):.1f}V{y(s):.1f}" for v, s in zip(values, shares, strict=True)]
-        return f"M{_LEFT} {_BOTTOM}{''.join(steps)}H{_RIGHT}"
-
-    gap = None
-    if test.ks_statistic is not None:
-        at_px, *shares = _largest_gap(diameters.annotated, diameters.predicted)
-        bottom = y(min(shares))
-        # Below the lower curve to the right there is no curve, but perhaps the key; the label then
-        # stands to the left of the gap, above the key.
-        in_key = x(at_px) > _RIGHT - 270 and bottom > _BOTTOM - 70
-        to_left = in_key or x(at_px) > _RIGHT - 60
-        gap = Gap(
-            x=x(at_px),
-            top=y(max(shares)),
-            bottom=bottom,
-            label=f"KS {test.ks_statistic:.2f}",
-            label_x=x(at_px) + (-8 if to_left else 8),
-            label_y=_BOTTOM - 58 if in_key else min(bottom + 14, _BOTTOM - 6),
-            anchor="end" if to_left else "start",
-        )
-    ticks_um = []
-    if pixel_um is not None:
-        lengths = _round_numbers(pixel_um, 10**decades * pixel_um)
-        ticks_um = [Tick(x(um / pixel_um), f"{um:g}") for um in lengths]
-    return SizePlot(
-        width=_PLOT_WIDTH,
-        height=_PLOT_HEIGHT,
-        left=_LEFT,
-        right=_RIGHT,
-        top=_TOP,
-        bottom=_BOTTOM,
-        ticks_px=[Tick(x(px), f"{px:g}") for px in _round_numbers(1, 10**decades)],
-        ticks_um=ticks_um,
-        ticks_share=[Tick(y(share), f"{share:g}") for share in (0, 0.25, 0.5, 0.75, 1)],
-        annotated=curve(diameters.annotated),
-        predicted=curve(diameters.predicted),
-        gap=gap,
-        n_annotated=test.n_true,
-        n_predicted=test.n_pred,
-        description=_verdict(test),
-    )
-
-
-def _largest_gap(
-    annotated: NDArray[np.float64], predicted: NDArray[np.float64]
-) -> tuple[float, float, float]:
-    """Find the diameter where two cumulative distributions differ most, and both shares there."""
-    values = np.unique(np.concatenate([annotated, predicted]))
-    share_annotated = np.searchsorted(annotated, values, side="right") / annotated.size
-    share_predicted = np.searchsorted(predicted, values, side="right") / predicted.size
-    at = int(np.abs(share_annotated - share_predicted).argmax())
-    return float(values[at]), float(share_annotated[at]), float(share_predicted[at])
+        colors.append(rgba(HIT_COLOR))
+    return colored(errors, colors)

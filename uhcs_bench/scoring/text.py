@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uhcs_bench.scoring.comparison import Comparison, Difference, TaskComparison
-    from uhcs_bench.scoring.score import ConventionScore, Estimate, Report, TaskScore
+    from uhcs_bench.scoring.results import ConventionScore, Estimate, Report, TaskScore
 
 TextFormat = Literal["table", "markdown", "latex"]
 

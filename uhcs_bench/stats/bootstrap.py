@@ -94,31 +94,3 @@ def _bca(
         levels.append(_NORMAL.cdf(bias + shifted / (1 - acceleration * shifted)))
     low, high = np.quantile(resampled, levels)
     return float(low), float(high)
-
-
-def proportion_interval(n_hits: int, n: int) -> tuple[float, float]:
-    """Confidence interval of a proportion, by Wilson's score.
-
-    Unlike the bootstrap's it does not shrink to a point where no micrograph, or every one, hits.
-
-    Parameters
-    ----------
-    n_hits, n : int
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper end at the protocol's confidence.
-
-    Examples
-    --------
-    >>> low, high = proportion_interval(0, 24)
-    >>> round(low, 3), round(high, 3)
-    (0.0, 0.138)
-    """
-    z = _NORMAL.inv_cdf((1 + protocol.CONFIDENCE) / 2)
-    share = n_hits / n
-    centre = share + z**2 / (2 * n)
-    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    scale = 1 + z**2 / n
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

@@ -1,4 +1,4 @@
-"""Commands about the data sets themselves."""
+"""The command ``uhcs-bench download``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, version_option
+from uhcs_bench.cli.common import EXIT_CODES
 
 
 @click.command(
@@ -49,42 +49,3 @@ def download(task: str, verify: bool, copy: Path | None) -> None:
         f"{len(entries)} micrographs in {fetch.cache_folder()}: {fetched} fetched and verified, "
         f"{len(entries) - fetched} were there."
     )
-
-
-@click.command(epilog="\b\nExample:\n  uhcs-bench sources --format json\n" + EXIT_CODES)
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
-def sources(form: str) -> None:
-    """Ask every source of the data whether it answers now.
-
-    Sources stand in the order in which "download" tries them, each with what it
-    would give.
-    """
-    from uhcs_bench.data.download import survey
-
-    states = survey.survey()
-    click.echo(survey.to_json(states) if form == "json" else survey.to_text(states))
-
-
-@click.command(
-    epilog="\b\nExamples:\n  uhcs-bench audit\n"
-    "  uhcs-bench audit --format json --output audit.json\n" + EXIT_CODES
-)
-@version_option
-@click.option(
-    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
-)
-@output_option
-def audit(version: str, form: str, output: Path | None) -> None:
-    """Say what is wrong inside the data, recomputed from them.
-
-    Leaks between folds and tasks, label maps off their micrographs, samples in
-    several folds, doubtful pixel sizes, particles at the border, specks, absent
-    classes, filled rows.
-    """
-    from uhcs_bench.auditing import audit as auditing
-    from uhcs_bench.data import dataset
-
-    found = auditing.audit(dataset.load(task, version=version) for task in protocol.TASKS)
-    emit(found.to_json() if form == "json" else found.to_text(), output)

@@ -1,4 +1,4 @@
-"""Commands that describe the data sets for other tools."""
+"""The command ``uhcs-bench describe``."""
 
 from __future__ import annotations
 

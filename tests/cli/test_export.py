@@ -9,9 +9,8 @@ from click.testing import CliRunner
 
 from tests import exports
 from uhcs_bench import cli
-from uhcs_bench.data import dataset
-from uhcs_bench.exporters import common
-from uhcs_bench.scoring import submission
+from uhcs_bench.data import dataset, label_maps
+from uhcs_bench.exporters import export
 
 
 def run(*arguments):
@@ -26,7 +25,7 @@ def small(monkeypatch):
     monkeypatch.setattr(dataset, "load", exports.load_small)
 
 
-@pytest.mark.parametrize("form", common.FORMATS)
+@pytest.mark.parametrize("form", export.FORMATS)
 @pytest.mark.usefixtures("small")
 def test_export_says_where_to_read_on(form, tmp_path):
     """Check every format's command."""
@@ -78,7 +77,7 @@ def test_collect_says_how_to_score(tmp_path):
     """Check the command on the truth as nnU-Net would lay it out, and the command that it names."""
     for micrograph in dataset.load("particles", version="synthetic"):
         place = tmp_path / "results" / f"fold_{micrograph.fold}" / "validation"
-        submission.write_label_map(place / f"{micrograph.id}.png", micrograph.labels)
+        label_maps.write_label_map(place / f"{micrograph.id}.png", micrograph.labels)
     result = run(
         *("collect", "nnunet", tmp_path / "results", "--out", tmp_path / "preds"),
         *("--dataset-version", "synthetic"),
@@ -106,4 +105,4 @@ def test_help_fits_the_terminal(command):
 def test_help_lists_every_format():
     """Check that the formats of the help are those that there are."""
     listed = run("export", "--help").stdout.partition("Formats:\n")[2].partition("\n\n")[0]
-    assert tuple(line.split()[0] for line in listed.splitlines()) == common.FORMATS
+    assert tuple(line.split()[0] for line in listed.splitlines()) == export.FORMATS

@@ -1,4 +1,4 @@
-"""The command that measures particles inside spheroidite."""
+"""The command ``uhcs-bench combine``."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ def combine(
     _check_outputs(out, particle_table)
     edges, unit = (None, "px") if bins is None else parse_bins(bins)
 
+    from uhcs_bench.measuring import combined_tables
     from uhcs_bench.measuring.pixel_size import check
     from uhcs_bench.metallography import spheroidite
 
@@ -85,10 +86,12 @@ def combine(
     pairs, problems = _pairs(particle_maps, microconstituent_maps)
     results, unknown = _measure(pairs, pixel_size, edges, unit, problems)
     if results:
-        to_text = spheroidite.to_json if out.suffix.lower() == ".json" else spheroidite.to_csv
+        to_text = (
+            combined_tables.to_json if out.suffix.lower() == ".json" else combined_tables.to_csv
+        )
         emit(to_text(results).removesuffix("\n"), out)
         if particle_table is not None:
-            emit(spheroidite.particles_to_csv(results).removesuffix("\n"), particle_table)
+            emit(combined_tables.particles_to_csv(results).removesuffix("\n"), particle_table)
         click.echo(summary(results))
         click.echo(fill(f"Warning: {spheroidite.WARNING}", 80), err=True)
     if unknown:
@@ -165,7 +168,7 @@ def _pairs(
 
 def _maps(folder: Path, problems: list[str]) -> dict[str, Path]:
     """List the label maps of a folder by name without suffix."""
-    from uhcs_bench.scoring.submission import MAP_SUFFIXES
+    from uhcs_bench.data.label_maps import MAP_SUFFIXES
 
     if not folder.is_dir():
         state = "is a file; give two folders or two files" if folder.exists() else "does not exist"
@@ -195,10 +198,10 @@ def _measure(
     """Measure all pairs; collect what is wrong, and whose pixel size is unknown."""
     from tqdm import tqdm
 
+    from uhcs_bench.data.label_maps import read_map
     from uhcs_bench.io.images import ImageError
     from uhcs_bench.measuring.pixel_size import find
     from uhcs_bench.metallography import spheroidite
-    from uhcs_bench.scoring.submission import read_map
 
     results: dict[str, CombinedAnalysis] = {}
     unknown: list[str] = []

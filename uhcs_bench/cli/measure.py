@@ -1,4 +1,4 @@
-"""The command that measures label maps and micrographs."""
+"""The command ``uhcs-bench measure``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that calibrates the measures on synthetic micrographs."""
+"""The command ``uhcs-bench calibrate``."""
 
 from __future__ import annotations
 

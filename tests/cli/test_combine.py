@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from uhcs_bench import cli
-from uhcs_bench.cli import combining
-from uhcs_bench.data import registry
+from uhcs_bench.cli import combine as combining
+from uhcs_bench.data import label_maps, registry
 from uhcs_bench.errors import UsageError
+from uhcs_bench.measuring import combined_tables
 from uhcs_bench.metallography import spheroidite
-from uhcs_bench.scoring import submission
 
 
 def run(*arguments):
@@ -41,8 +41,8 @@ def folders(tmp_path):
     known = registry.entries("microconstituents")[0]
     for name, shape in ((known.id, known.shape), ("mine", (80, 100))):
         particle, constituents = maps(shape)
-        submission.write_label_map(tmp_path / "particles" / f"{name}.png", particle)
-        submission.write_label_map(tmp_path / "constituents" / f"{name}.png", constituents)
+        label_maps.write_label_map(tmp_path / "particles" / f"{name}.png", particle)
+        label_maps.write_label_map(tmp_path / "constituents" / f"{name}.png", constituents)
     return tmp_path / "particles", tmp_path / "constituents", known
 
 
@@ -56,7 +56,7 @@ def test_json_equals_the_function(folders, tmp_path):
         known.id: spheroidite.combine(*maps(known.shape), known.pixel_size.um),
     }
     content = json.loads((tmp_path / "r.json").read_text("utf-8"))
-    assert content == json.loads(spheroidite.to_json(expected))
+    assert content == json.loads(combined_tables.to_json(expected))
     assert content["micrographs"][known.id]["pixel_size_um"] == known.pixel_size.um
     assert content["micrographs"]["mine"]["pixel_size_um"] is None
     assert "Pixel size unknown" in result.stderr
@@ -101,13 +101,13 @@ def test_everything_wrong_is_said_at_once(folders, tmp_path):
     """Check missing partners, unreadable maps, labels and shapes; the rest is measured."""
     particle_maps, constituents, known = folders
     (particle_maps / "broken.png").write_bytes(b"not a picture")
-    submission.write_label_map(constituents / "broken.png", np.zeros((4, 4), np.uint8))
-    submission.write_label_map(particle_maps / "alone.png", np.zeros((4, 4), np.uint8))
-    submission.write_label_map(constituents / "lonely.png", np.zeros((4, 4), np.uint8))
-    submission.write_label_map(particle_maps / "mask.png", np.full((4, 4), 255, np.uint8))
-    submission.write_label_map(constituents / "mask.png", np.full((4, 4), 4, np.uint8))
-    submission.write_label_map(particle_maps / "small.png", np.zeros((4, 4), np.uint8))
-    submission.write_label_map(constituents / "small.png", np.zeros((5, 4), np.uint8))
+    label_maps.write_label_map(constituents / "broken.png", np.zeros((4, 4), np.uint8))
+    label_maps.write_label_map(particle_maps / "alone.png", np.zeros((4, 4), np.uint8))
+    label_maps.write_label_map(constituents / "lonely.png", np.zeros((4, 4), np.uint8))
+    label_maps.write_label_map(particle_maps / "mask.png", np.full((4, 4), 255, np.uint8))
+    label_maps.write_label_map(constituents / "mask.png", np.full((4, 4), 4, np.uint8))
+    label_maps.write_label_map(particle_maps / "small.png", np.zeros((4, 4), np.uint8))
+    label_maps.write_label_map(constituents / "small.png", np.zeros((5, 4), np.uint8))
     result = run(particle_maps, constituents, "--out", tmp_path / "r.json")
     assert result.exit_code == 1
     assert "6 problems" in result.stderr
@@ -123,7 +123,7 @@ def test_nothing_to_measure_writes_nothing(folders, tmp_path):
     """Check folders that are absent, or hold the maps one level deeper."""
     particle_maps, _, _ = folders
     deeper = tmp_path / "run"
-    submission.write_label_map(deeper / "microconstituents" / "mine.png", maps()[1])
+    label_maps.write_label_map(deeper / "microconstituents" / "mine.png", maps()[1])
     result = run(particle_maps, deeper, "--out", tmp_path / "r.json")
     assert result.exit_code == 2
     assert f"Did you mean {deeper / 'microconstituents'}?" in result.stderr

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from uhcs_bench import cli
-from uhcs_bench.scoring import submission
+from uhcs_bench.data import label_maps
 
 
 def run(*arguments):
@@ -30,7 +30,7 @@ def particle_map(seed, shape=(60, 80)):
 def maps(tmp_path):
     """A folder with three label maps."""
     for seed in range(3):
-        submission.write_label_map(tmp_path / "maps" / f"map{seed}.png", particle_map(seed))
+        label_maps.write_label_map(tmp_path / "maps" / f"map{seed}.png", particle_map(seed))
     return tmp_path / "maps"
 
 
@@ -133,12 +133,12 @@ def test_interrupt_of_parallel_work_can_be_resumed(tmp_path):
     """Check Ctrl-C in a terminal: exit code, message, no table; the same command does the rest."""
     n = 24
     for seed in range(n):
-        submission.write_label_map(
+        label_maps.write_label_map(
             tmp_path / "maps" / f"{seed}.png", particle_map(seed, (200, 300))
         )
     # The last map takes seconds, so that the interrupt comes before the end.
     last = np.tile(particle_map(n, (200, 300)), (20, 14))
-    submission.write_label_map(tmp_path / "maps" / "last.png", last)
+    label_maps.write_label_map(tmp_path / "maps" / "last.png", last)
     out, journal = tmp_path / "out.csv", tmp_path / "out.csv.journal"
     options = ("--task", "particles", "--out", str(out), "--workers", "2")
     command = [sys.executable, "-m", "uhcs_bench", "measure", str(tmp_path / "maps"), *options]
