@@ -1,1 +1,1 @@
-"""Programs that write the registry, the splits and the corrections."""
+"""Programs for the work on the package; they are in no wheel."""
