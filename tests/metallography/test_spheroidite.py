@@ -17,7 +17,7 @@ from scipy import ndimage, stats
 
 from uhcs_bench.data import synthetic
 from uhcs_bench.measuring import combined_tables
-from uhcs_bench.metallography import estimates, particles, spheroidite, stereology
+from uhcs_bench.metallography import estimates, particles, spheroidite
 from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
 from uhcs_bench.metallography.spheroidite import combine, equal_counts, rank_correlation
 from uhcs_bench.segmentation import otsu
@@ -217,7 +217,7 @@ def test_resamples_rank_anew(monkeypatch):
         statistics.append((statistic, n_blocks))
         return [estimates.UNDEFINED]
 
-    monkeypatch.setattr(stereology, "estimates", record)
+    monkeypatch.setattr(estimates, "estimates", record)
     rank_correlation(x, y, block)
     ((statistic, n_blocks),) = statistics
     assert n_blocks == 6

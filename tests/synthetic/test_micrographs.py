@@ -146,7 +146,7 @@ def test_aliases_name_the_same_catalogue():
 def test_catalogue_imports_neither_scipy_nor_skimage():
     """Check that listing the set costs no heavy import."""
     code = (
-        "import sys; from uhcs_bench.synthetic import micrographs; micrographs.catalogue('particles'); "
+        "import sys; from uhcs_bench.data import synthetic; synthetic.catalogue('particles'); "
         "sys.exit(any(name in sys.modules for name in ('scipy', 'skimage')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,6 +7,7 @@ import pytest
 from scipy import integrate, ndimage, spatial, stats
 
 from uhcs_bench import protocol
+from uhcs_bench.metallography import labels as labels_of
 from uhcs_bench.synthetic import particle_field as ms
 from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
 
@@ -45,7 +46,7 @@ def test_labels_are_those_of_the_protocol():
     """Check that the label constants are the positions of the protocol's classes."""
     names = protocol.task("microconstituents").classes
     assert [names.index(n) for n in ("matrix", "network", "spheroidite", "widmanstatten")] == [
-        ms.MATRIX, ms.NETWORK, ms.SPHEROIDITE, ms.WIDMANSTATTEN,
+        labels_of.MATRIX, labels_of.NETWORK, labels_of.SPHEROIDITE, labels_of.WIDMANSTATTEN,
     ]  # fmt: skip
 
 
@@ -167,15 +168,15 @@ def test_denuded_zone_has_the_stated_width(grown):
     Distances between pixel centres are longer than those to the outline by half a pixel, more or
     less by at most the half diagonal.
     """
-    network = spatial.cKDTree(np.argwhere(grown.labels == ms.NETWORK))
+    network = spatial.cKDTree(np.argwhere(grown.labels == labels_of.NETWORK))
     width_px = STRUCTURE.denuded_um / 0.2
-    spheroidite, _ = network.query(np.argwhere(grown.labels == ms.SPHEROIDITE))
+    spheroidite, _ = network.query(np.argwhere(grown.labels == labels_of.SPHEROIDITE))
     assert spheroidite.min() > width_px - 0.25
     # Away from the border, behind which a network may be unseen.
-    matrix = grown.labels == ms.MATRIX
+    matrix = grown.labels == labels_of.MATRIX
     matrix[:12] = matrix[-12:] = matrix[:, :12] = matrix[:, -12:] = False
     assert network.query(np.argwhere(matrix))[0].max() <= width_px + 1.0
-    at_edge = ndimage.binary_dilation(grown.labels == ms.SPHEROIDITE) & matrix
+    at_edge = ndimage.binary_dilation(grown.labels == labels_of.SPHEROIDITE) & matrix
     last, _ = network.query(np.argwhere(at_edge))
     # The last pixel of the zone lies up to 1 px inside its edge: half a pixel less on average,
     # which is the half by which distances of centres are too long. Both are less along diagonals.
@@ -189,11 +190,11 @@ def test_the_zone_is_the_same_at_any_pixel_size():
     for pixel_um in (0.4, 0.2, 0.1):
         shape = (round(60 / pixel_um), round(60 / pixel_um))
         labels = grow_hypereutectoid(random(5), structure, shape, pixel_um).labels
-        outline = np.count_nonzero(np.diff((labels == ms.NETWORK).astype(int), axis=0))
-        outline += np.count_nonzero(np.diff((labels == ms.NETWORK).astype(int), axis=1))
+        outline = np.count_nonzero(np.diff((labels == labels_of.NETWORK).astype(int), axis=0))
+        outline += np.count_nonzero(np.diff((labels == labels_of.NETWORK).astype(int), axis=1))
         # Area of the zone over its length, by Cauchy's 4 / pi for edges of all directions.
         length = outline * np.pi / 4.0
-        shares.append(np.count_nonzero(labels == ms.MATRIX) / length * pixel_um)
+        shares.append(np.count_nonzero(labels == labels_of.MATRIX) / length * pixel_um)
     # Zones overlap in corners, and those of unseen network have area but no length.
     assert shares == pytest.approx([structure.denuded_um] * 3, rel=0.12)
     assert np.ptp(shares) < 0.12
@@ -202,13 +203,13 @@ def test_the_zone_is_the_same_at_any_pixel_size():
 def test_denuded_zone_is_free_of_cementite(grown):
     """Check that no cementite lies in the matrix, and that particles stay within spheroidite."""
     labels, cementite = grown.labels, grown.cementite >= 0.5
-    assert not cementite[labels == ms.MATRIX].any()
-    assert cementite[labels == ms.NETWORK].all()
-    assert cementite[labels == ms.WIDMANSTATTEN].all()
-    particles, n = ndimage.label(cementite & (labels == ms.SPHEROIDITE), EIGHT)
+    assert not cementite[labels == labels_of.MATRIX].any()
+    assert cementite[labels == labels_of.NETWORK].all()
+    assert cementite[labels == labels_of.WIDMANSTATTEN].all()
+    particles, n = ndimage.label(cementite & (labels == labels_of.SPHEROIDITE), EIGHT)
     assert n > 100
     beside = ndimage.binary_dilation(particles > 0, EIGHT)
-    assert (labels[beside] == ms.SPHEROIDITE).all()
+    assert (labels[beside] == labels_of.SPHEROIDITE).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -216,9 +217,9 @@ def test_a_rough_zone_has_the_stated_local_width(seed):
     """Check the width at the zone's edge against the stated one there, and its spread."""
     structure = replace(STRUCTURE, denuded_um=1.8, denuded_log_sd=0.2, lath_share=0.0)
     grown = grow_hypereutectoid(random(seed), structure, (400, 400), 0.2)
-    distance = ndimage.distance_transform_edt(grown.labels != ms.NETWORK)
-    beside = ndimage.binary_dilation(grown.labels == ms.SPHEROIDITE)
-    rim = beside & (grown.labels == ms.MATRIX)
+    distance = ndimage.distance_transform_edt(grown.labels != labels_of.NETWORK)
+    beside = ndimage.binary_dilation(grown.labels == labels_of.SPHEROIDITE)
+    rim = beside & (grown.labels == labels_of.MATRIX)
     rim[:20] = rim[-20:] = rim[:, :20] = rim[:, -20:] = False
     assert distance[rim] * 0.2 == pytest.approx(grown.denuded_um[rim], abs=0.35)
     assert np.median(grown.denuded_um) == pytest.approx(1.8, rel=0.12)
@@ -226,9 +227,9 @@ def test_a_rough_zone_has_the_stated_local_width(seed):
 
 def test_laths_are_thin_and_grow_from_the_network(grown):
     """Check that each lath reaches the network, and that none is wider than stated."""
-    laths = grown.labels == ms.WIDMANSTATTEN
+    laths = grown.labels == labels_of.WIDMANSTATTEN
     components, n = ndimage.label(laths, EIGHT)
-    beside_network = ndimage.binary_dilation(grown.labels == ms.NETWORK, EIGHT, iterations=3)
+    beside_network = ndimage.binary_dilation(grown.labels == labels_of.NETWORK, EIGHT, iterations=3)
     # Except those whose roots lie beyond the border.
     inner = set(np.unique(components[15:-15, 15:-15])) - set(np.unique(components[[0, -1]]))
     inner -= set(np.unique(components[:, [0, -1]]))
@@ -243,4 +244,4 @@ def test_without_laths_there_are_none():
     """Check that a share of 0 means none."""
     structure = replace(STRUCTURE, lath_share=0.0)
     grown = grow_hypereutectoid(random(0), structure, (100, 100), 0.2)
-    assert ms.WIDMANSTATTEN not in grown.labels
+    assert labels_of.WIDMANSTATTEN not in grown.labels

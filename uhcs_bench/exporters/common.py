@@ -81,6 +81,7 @@ def folds(micrographs: Dataset) -> list[Fold]:
 
     Examples
     --------
+    >>> from uhcs_bench.data import dataset
     >>> len(folds(dataset.load("particles", version="synthetic")))
     6
     """
@@ -149,6 +150,7 @@ def licence(entry: Entry, kind: FileKind) -> str:
 
     Examples
     --------
+    >>> from uhcs_bench.data import dataset
     >>> licence(dataset.catalogue("uhcs")[0], "image")
     'CC BY 3.0 US (https://creativecommons.org/licenses/by/3.0/us/)'
     """

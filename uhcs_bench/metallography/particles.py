@@ -394,8 +394,9 @@ def distance_to_network(
 
     Examples
     --------
-    >>> labels = np.full((40, 40), stereology.SPHEROIDITE)
-    >>> labels[:, :5] = stereology.NETWORK
+    >>> from uhcs_bench.metallography.labels import NETWORK, SPHEROIDITE
+    >>> labels = np.full((40, 40), SPHEROIDITE)
+    >>> labels[:, :5] = NETWORK
     >>> mask = np.zeros((40, 40))
     >>> mask[9:12, 19:22] = 1
     >>> distance_to_network(measure_particles(mask), labels)

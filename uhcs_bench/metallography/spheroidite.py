@@ -235,8 +235,9 @@ def combine(
     --------
     The last of three particles lies outside the spheroidite:
 
-    >>> labels = np.full((60, 80), stereology.SPHEROIDITE)
-    >>> labels[:, :10], labels[:, 70:] = stereology.NETWORK, stereology.MATRIX
+    >>> from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE
+    >>> labels = np.full((60, 80), SPHEROIDITE)
+    >>> labels[:, :10], labels[:, 70:] = NETWORK, MATRIX
     >>> mask = np.zeros((60, 80), np.uint8)
     >>> mask[10:12, 20:22] = mask[40:44, 60:64] = mask[40:50, 72:76] = 1
     >>> found = combine(mask, labels, pixel_size_um=0.5, bin_edges_px=[0, 30, 60])

@@ -156,6 +156,7 @@ def match_instances(
     --------
     Of two annotated particles one is found, with 3 of 4 pixels:
 
+    >>> from uhcs_bench.metallography.components import label_particles
     >>> annotated = label_particles(np.array([[1, 1, 0, 0], [1, 1, 0, 1]]))
     >>> predicted = label_particles(np.array([[1, 1, 0, 0], [1, 0, 0, 0]]))
     >>> scores = match_instances(annotated, predicted)

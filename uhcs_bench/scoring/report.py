@@ -166,11 +166,12 @@ def write(folder: Path, report: Report, submissions: Sequence[Submission], title
     Examples
     --------
     >>> import uhcs_bench
+    >>> from uhcs_bench.scoring import score
     >>> from uhcs_bench.scoring.submission import read_submission
     >>> fold = uhcs_bench.load("particles", fold=2, version="synthetic")
     >>> maps = {m.id: m.labels for m in fold.val}
     >>> submissions = read_submission(maps, fold=2, version="synthetic")
-    >>> report = scoring.score_submissions(submissions)
+    >>> report = score.score_submissions(submissions)
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -213,11 +214,12 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
     Examples
     --------
     >>> import uhcs_bench
+    >>> from uhcs_bench.scoring import score
     >>> from uhcs_bench.scoring.submission import read_submission
     >>> fold = uhcs_bench.load("particles", fold=2, version="synthetic")
     >>> maps = {m.id: m.labels for m in fold.val}
     >>> submissions = read_submission(maps, fold=2, version="synthetic")
-    >>> page = to_html(scoring.score_submissions(submissions), submissions, "<perfect>")
+    >>> page = to_html(score.score_submissions(submissions), submissions, "<perfect>")
     >>> "<h1>&lt;perfect&gt;</h1>" in page
     True
     """

@@ -190,7 +190,7 @@ class Report:
     --------
     >>> import uhcs_bench
     >>> truth = uhcs_bench.load("particles", version="synthetic")
-    >>> report = score({m.id: m.labels for m in truth}, version="synthetic")
+    >>> report = uhcs_bench.score({m.id: m.labels for m in truth}, version="synthetic")
     >>> report["particles"].conventions["paper"].classes["particle"].IU.mean
     1.0
     """
