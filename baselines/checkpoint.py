@@ -11,7 +11,7 @@ import torch
 from baselines.configuration import Configuration
 from baselines.model import Model, build
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

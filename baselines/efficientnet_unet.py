@@ -19,7 +19,7 @@ from baselines.model import Model
 from baselines.unet import double_convolution
 from baselines.vgg import pad_to_multiple
 from uhcs_bench.errors import DataUnavailableError, UsageError
-from uhcs_bench.preprocessing import Equalization, Preprocessing
+from uhcs_bench.segmentation.preprocessing import Equalization, Preprocessing
 
 if TYPE_CHECKING:
     from baselines.configuration import Configuration

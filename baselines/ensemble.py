@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 import uhcs_bench
 from baselines import prediction, records
-from uhcs_bench import protocol, submission
+from uhcs_bench import protocol
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _segment_fold(plan: Plan, fold: int) -> list[dict[str, Any]]:
             model, micrograph.image, plan.precision, tta=plan.tta, others=others
         )
         path = plan.out / plan.name / plan.task / f"{micrograph.id}.png"
-        submission.write_label_map(path, labels)
+        label_maps.write_label_map(path, labels)
     return [place.read() or {} for place in places]
 
 

@@ -1,4 +1,4 @@
-"""Write a trained model as an ONNX file that `uhcs_bench.segmenter` runs without PyTorch."""
+"""Write a trained model as an ONNX file, which `uhcs_bench.segmentation` runs without PyTorch."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 from baselines import checkpoint
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.segmenter import Description
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
+from uhcs_bench.segmentation.onnx_model import Description
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

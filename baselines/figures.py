@@ -21,10 +21,15 @@ import numpy as np
 
 import uhcs_bench
 from baselines import panels, records, reproduce
-from uhcs_bench import combined, dataset, denuded_zone, metrics, protocol, submission
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.images import ImageError
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.images import ImageError
+from uhcs_bench.metallography import components, denuded_zone
+from uhcs_bench.metallography import spheroidite as combined
+from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.metrics import particle_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,8 +38,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from uhcs_bench.dataset import Micrograph
-    from uhcs_bench.registry import Entry
+    from uhcs_bench.data.micrograph import Micrograph
+    from uhcs_bench.data.registry import Entry
 
 SHOWN: dict[protocol.TaskName, tuple[str, ...]] = {
     # Laths at the lower right edge in the second, polishing damage at the lower left in the third
@@ -243,7 +248,7 @@ class Board:
                 if not path.is_file():
                     continue
                 try:
-                    maps[method, entry.id] = submission.read_label_map(path, entry)
+                    maps[method, entry.id] = label_maps.read_label_map(path, entry)
                 except ImageError as error:
                     problems.append(f"{path} {error}.")
         if problems:
@@ -550,7 +555,7 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
         kept = folder / f"{micrograph.id}.png"
         if (folder / "model.json").is_file() and kept.is_file():
             try:
-                labels = submission.read_map(kept, protocol.TASKS["particles"].classes)
+                labels = label_maps.read_map(kept, protocol.TASKS["particles"].classes)
             except ImageError:
                 continue  # it is predicted anew
             if labels.shape == micrograph.image.shape:
@@ -567,7 +572,7 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
             )
         for micrograph in tqdm(todo, desc="particles", unit="micrograph", disable=None):
             maps[micrograph.id] = prediction.segment(loaded.model, micrograph.image)
-            submission.write_label_map(folder / f"{micrograph.id}.png", maps[micrograph.id])
+            label_maps.write_label_map(folder / f"{micrograph.id}.png", maps[micrograph.id])
         about = {"method": loaded.configuration.method, "fold": loaded.fold, "sha256": digest}
         records.write_json(folder / "model.json", about)
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
@@ -594,15 +599,15 @@ def _row_label(board: Board, method: str, task: protocol.TaskName) -> str:
 
 
 def _areas(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return metrics.particle_areas(labels == protocol.PARTICLE_LABEL)
+    return components.particle_areas(labels == protocol.PARTICLE_LABEL)
 
 
 def _verdict(samples: dict[str, NDArray[np.int64]]) -> str:
     if len(samples) < 2:
         return "not predicted:\nno verdict"
     annotated, predicted = samples["annotated"], samples["predicted"]
-    statistic, p_value = metrics.ks_test(annotated, predicted)
-    consistent = metrics.same_distribution(annotated, predicted, p_value)
+    statistic, p_value = particle_sizes.ks_test(annotated, predicted)
+    consistent = particle_sizes.same_distribution(annotated, predicted, p_value)
     words = "consistent" if consistent else "not consistent"
     if math.isnan(statistic):
         return f"a map without particles:\n{words}"

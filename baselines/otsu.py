@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import uhcs_bench
-from uhcs_bench import otsu, submission
+from uhcs_bench.data import label_maps
+from uhcs_bench.segmentation import otsu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,5 +32,5 @@ def write_label_maps(out: Path, task: str, version: str) -> int:
     micrographs = uhcs_bench.load(task, version=version)
     for micrograph in micrographs:
         labels = otsu.segment(micrograph.image, task)
-        submission.write_label_map(out / task / f"{micrograph.id}.png", labels)
+        label_maps.write_label_map(out / task / f"{micrograph.id}.png", labels)
     return len(micrographs)

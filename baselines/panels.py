@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench import denuded_zone, protocol, stereology
-from uhcs_bench.sizes import equivalent_diameters
+from uhcs_bench import protocol
+from uhcs_bench.metallography import denuded_zone
+from uhcs_bench.metallography.components import equivalent_diameters
+from uhcs_bench.metallography.labels import NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from uhcs_bench.combined import CombinedAnalysis
-    from uhcs_bench.dataset import Micrograph
-    from uhcs_bench.denuded_zone import DenudedZone
+    from uhcs_bench.data.micrograph import Micrograph
+    from uhcs_bench.metallography.denuded_zone import DenudedZone
+    from uhcs_bench.metallography.spheroidite import CombinedAnalysis
 
 DPI = 300
 PANEL_INCHES = 645 / DPI
@@ -360,7 +362,7 @@ def draw_interfaces(axes: Axes, zone: DenudedZone) -> None:
     if not len(zone):
         _write_reason(axes, zone.reason)
         return
-    mask = zone.cleaned == stereology.NETWORK
+    mask = zone.cleaned == NETWORK
     outline = mask & ~ndimage.binary_erosion(mask, border_value=1)
     wide = np.ones((3, 3), bool)
     # Blue on dark gray needs an edge.
@@ -386,7 +388,8 @@ def draw_widths(axes: Axes, zones: dict[str, DenudedZone], pixel_size_um: float 
     """Draw the widths' distributions; say what their means are."""
     scale, unit = (1.0, "px") if pixel_size_um is None else (pixel_size_um, "µm")
     samples = {name: zone.widths_px * scale for name, zone in zones.items() if len(zone)}
-    # The few samples deep inside grains, see `uhcs_bench.denuded_zone`, would take most of it.
+    # The few samples deep inside grains, see `uhcs_bench.metallography.denuded_zone`, would take
+    # most of it.
     end = max((min(3 * float(np.median(w)), float(w.max())) for w in samples.values()), default=0.0)
     end = end or scale  # only widths of 0
     edges = np.linspace(0, end, 31)

@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from baselines import checkpoint, hardware
 from baselines.preparation import autocast
-from uhcs_bench import submission
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.images import ImageError, read_image
-from uhcs_bench.preprocessing import gray
+from uhcs_bench.io.images import ImageError, read_image
+from uhcs_bench.segmentation.preprocessing import gray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +151,7 @@ def predict_files(
                 f"{path}: out of memory on {place}. Take --device cpu, or cut the image up."
             ) from error
         else:
-            submission.write_label_map(out / f"{path.stem}.png", labels)
+            label_maps.write_label_map(out / f"{path.stem}.png", labels)
     return failures
 
 

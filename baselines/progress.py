@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 import uhcs_bench
-from uhcs_bench import dataset, paper, protocol
+from uhcs_bench import paper, protocol
+from uhcs_bench.data import dataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from uhcs_bench.scoring import Estimate, TaskScore
+    from uhcs_bench.scoring.results import Estimate, TaskScore
 
 METHODS = ("otsu", "pixelnet-focal", "pixelnet-ce", "unet")
 """What the paper compares."""

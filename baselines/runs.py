@@ -21,7 +21,8 @@ from baselines import checkpoint, hardware, prediction, records, training
 from baselines.configuration import SEMANTICS, Configuration
 from baselines.model import build
 from baselines.progress import Progress
-from uhcs_bench import protocol, submission
+from uhcs_bench import protocol
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def _run_fold(
         labels = prediction.segment(
             model, micrograph.image, configuration.precision, tta=configuration.tta
         )
-        submission.write_label_map(place.label_map(micrograph.id), labels)
+        label_maps.write_label_map(place.label_map(micrograph.id), labels)
     clock.lap("predict")
     trained = checkpoint.Checkpoint(model, configuration, plan.task, fold, classes)
     checkpoint.save(place.checkpoint, trained)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uhcs_bench import Dataset
-    from uhcs_bench.scoring import Estimate
+    from uhcs_bench.scoring.results import Estimate
 
 ABOUT_KEY = "uhcs_bench.about"
 """Key of the model's metadata: a JSON object, see `describe`."""

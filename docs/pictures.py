@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 import uhcs_bench
-from uhcs_bench import dataset, protocol
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
 
 if TYPE_CHECKING:
     from pathlib import Path

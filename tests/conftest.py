@@ -9,7 +9,9 @@ import pytest
 from hypothesis import settings
 
 from tests import release
-from uhcs_bench import fetch, protocol, registry
+from uhcs_bench import protocol
+from uhcs_bench.data import registry
+from uhcs_bench.data.download import fetch
 from uhcs_bench.errors import DataUnavailableError
 
 if TYPE_CHECKING:

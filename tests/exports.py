@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from uhcs_bench import dataset, protocol
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
 
 
 @cache
@@ -16,7 +17,7 @@ def small_set(task):
 
 
 def load_small(task, **_options):
-    """Stand in for `uhcs_bench.dataset.load`."""
+    """Stand in for `uhcs_bench.data.dataset.load`."""
     return small_set(task)
 
 

@@ -34,9 +34,11 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from uhcs_bench import cache, canonical, download, fetch, settings
+from uhcs_bench.data import pixels
+from uhcs_bench.data.download import cache, fetch, settings
+from uhcs_bench.data.download import http as download
+from uhcs_bench.data.registry import Deposit, Entry, File, HeatTreatment, PixelSize, Source
 from uhcs_bench.errors import DataUnavailableError
-from uhcs_bench.registry import Deposit, Entry, File, HeatTreatment, PixelSize, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +112,7 @@ def micrographs(base: str) -> tuple[list[Entry], dict[str, bytes]]:
         files[f"/{name}"] = content = png(array)
         sha256 = hashlib.sha256(content).hexdigest()
         source = Source(f"{base}/{name}", sha256, len(content), (0, SHAPE[0]))
-        return File(canonical.pixel_sha256(array), 0, (source,), "")
+        return File(pixels.pixel_sha256(array), 0, (source,), "")
 
     entries = [
         Entry(

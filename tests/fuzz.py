@@ -20,9 +20,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from uhcs_bench import dataset
+from uhcs_bench.data import dataset
 from uhcs_bench.errors import SubmissionError
-from uhcs_bench.submission import read_submission
+from uhcs_bench.scoring.submission import read_submission
 
 ENTRIES = [entry for entry in dataset.catalogue("particles", "synthetic") if entry.fold == 0]
 TARGET, *OTHERS = ENTRIES

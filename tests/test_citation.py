@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from uhcs_bench import __version__, description, registry
+from uhcs_bench import __version__
+from uhcs_bench.data import registry
+from uhcs_bench.exporters import description
 
 CITATION = Path(__file__).parents[1] / "CITATION.cff"
 

@@ -25,8 +25,9 @@ import pytest
 
 import uhcs_bench
 from tests import browser
-from uhcs_bench import cli, protocol, submission
-from uhcs_bench.otsu import segment
+from uhcs_bench import cli, protocol
+from uhcs_bench.data import label_maps
+from uhcs_bench.segmentation.otsu import segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +205,7 @@ def bring_predictions(folder: Path) -> None:
 
     for micrograph in uhcs_bench.load("particles"):
         smooth = median_filter(micrograph.image, 3)
-        submission.write_label_map(
+        label_maps.write_label_map(
             folder / "particles" / f"{micrograph.id}.png", segment(smooth, "particles")
         )
 
@@ -319,7 +320,7 @@ def test_site_works_in_a_browser(site, width):
         "cli",
         "tutorial",
         "data/particles",
-        "generated/uhcs_bench.scoring",
+        "generated/uhcs_bench.scoring.score",
     )
     with browser.chromium() as chromium:
         for name in pages:

@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 
 from tests import faults
-from uhcs_bench import cache, download, fetch
+from uhcs_bench.data.download import cache, fetch, http
 from uhcs_bench.errors import DataUnavailableError
 
 KILLS = int(os.environ.get("UHCS_BENCH_KILLS", "15"))
@@ -150,16 +150,16 @@ def test_an_overloaded_host_is_left_alone(server):
 def test_a_certificate_that_is_not_accepted_is_named(server):
     """Check the sentence where the other side's TLS is not to be trusted."""
     url = f"https://127.0.0.1:{server.server_port}/0/image.png"
-    with pytest.raises(download.HostRefused, match="renew the certificates of this computer"):
-        download.Client().get(url, cache.cache_folder() / "file", 1000)
+    with pytest.raises(http.HostRefused, match="renew the certificates of this computer"):
+        http.Client().get(url, cache.cache_folder() / "file", 1000)
 
 
 def test_missing_certificates_are_named(server, monkeypatch):
     """Check the sentence where the user's bundle of certificates is not there."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/absent/certificates.pem")
     url = f"https://127.0.0.1:{server.server_port}/0/image.png"
-    with pytest.raises(download.HostRefused, match=r"/absent/certificates\.pem"):
-        download.Client().get(url, cache.cache_folder() / "file", 1000)
+    with pytest.raises(http.HostRefused, match=r"/absent/certificates\.pem"):
+        http.Client().get(url, cache.cache_folder() / "file", 1000)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def check_fold(fold: int, n_folds: int = N_FOLDS, place: str = "") -> int:
     ----------
     fold : int
     n_folds : int, optional
-        Number of folds, where it is not the paper's; see `uhcs_bench.dataset.check_fold`.
+        Number of folds, where it is not the paper's; see `uhcs_bench.data.dataset.check_fold`.
     place : str, optional
         Whose folds they are, for the message: for example ``" in split grouped of particles"``.
 

@@ -13,6 +13,7 @@ import uhcs_bench
 from baselines import ensemble, prediction, records, runs
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.io import images
 
 CPU = torch.device("cpu")
 
@@ -54,7 +55,7 @@ def test_seeds_are_averaged(trained, tmp_path):
     places = [records.FoldRun(folder, "unet", "particles", 1) for folder in trained]
     models = prediction.load_models([place.checkpoint for place in places], CPU)
     expected = prediction.probabilities(models, micrograph.image).argmax(axis=0)
-    found = uhcs_bench.images.read_image(tmp_path / "both" / "particles" / f"{micrograph.id}.png")
+    found = images.read_image(tmp_path / "both" / "particles" / f"{micrograph.id}.png")
     np.testing.assert_array_equal(found, expected)
     record = json.loads((tmp_path / "both" / "record.json").read_text())
     part = record["tasks"]["particles"]

@@ -24,9 +24,10 @@ from baselines import (
 from baselines.__main__ import main
 from baselines.model import build
 from baselines.pixelnet import PixelNet
-from uhcs_bench import images, segmenter
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.preprocessing import mirror_to_multiple
+from uhcs_bench.io import images
+from uhcs_bench.segmentation import onnx_model
+from uhcs_bench.segmentation.preprocessing import mirror_to_multiple
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -124,7 +125,7 @@ def test_logits_and_labels_equal_those_of_pytorch(exported, shape):
 def test_the_file_describes_itself(exported):
     """Check task, classes and preprocessing, and that the operators' version is the stated one."""
     model, _, out = exported
-    loaded = segmenter.load(out)
+    loaded = onnx_model.load(out)
     assert loaded.task == "microconstituents"
     assert loaded.classes[2] == "spheroidite"
     assert loaded.preprocessing.multiple == model.stride
@@ -138,10 +139,10 @@ def test_the_stated_halo_suffices(exported, monkeypatch):
     """Check an image in tiles against the same image seen whole, and that less would not do."""
     model, _, out = exported
     image = micrograph(40, 620)
-    loaded = segmenter.load(out)
+    loaded = onnx_model.load(out)
     whole = loaded.segment(image)
-    monkeypatch.setattr(segmenter, "TILE_SIDE", 128)
-    monkeypatch.setattr(segmenter, "WHOLE_PIXELS", 0)
+    monkeypatch.setattr(onnx_model, "TILE_SIDE", 128)
+    monkeypatch.setattr(onnx_model, "WHOLE_PIXELS", 0)
     tiled = loaded.segment(image)
     assert_equal_but_for_ties(tiled, whole, torch_logits(model, image))
     loaded.description = replace(loaded.description, halo=0)
@@ -158,7 +159,7 @@ def test_the_command_predict_gives_the_same(exported, tmp_path):
     )
     assert failures == []
     predicted = images.read_image(tmp_path / "maps" / "deep.png")
-    labels = segmenter.load(out).segment(images.read_image(tmp_path / "deep.npy"))
+    labels = onnx_model.load(out).segment(images.read_image(tmp_path / "deep.npy"))
     assert labels.shape == image.shape
     assert len(np.unique(predicted)) > 1
     assert_equal_but_for_ties(labels, predicted, torch_logits(model, image))

@@ -14,8 +14,12 @@ from scipy import stats
 
 from baselines import checkpoint, figures, panels, prediction, reproduce
 from baselines.__main__ import main
-from uhcs_bench import combined, dataset, denuded_zone, metrics, otsu, protocol, submission
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.metallography import components, denuded_zone
+from uhcs_bench.metallography import spheroidite as combined
+from uhcs_bench.segmentation import otsu
 
 FOLD = {
     task: [e for e in dataset.catalogue(task, "synthetic") if e.fold == 0]
@@ -37,9 +41,9 @@ def maps(micrographs, tmp_path):
     for task, shown in micrographs.items():
         for m in shown:
             found = otsu.segment(m.image, task)
-            submission.write_label_map(folder / "otsu" / task / f"{m.id}.png", found)
+            label_maps.write_label_map(folder / "otsu" / task / f"{m.id}.png", found)
             best = m.labels if task == "microconstituents" else found
-            submission.write_label_map(folder / figures.METHOD / task / f"{m.id}.png", best)
+            label_maps.write_label_map(folder / figures.METHOD / task / f"{m.id}.png", best)
     return folder
 
 
@@ -134,8 +138,8 @@ def test_figure_3_shows_sizes_and_the_scorers_verdict(board, micrographs):
         shown, colors = overlay(images[column], 1)
         np.testing.assert_array_equal(shown, predicted == 1)
         assert colors == {protocol.TASKS["particles"].colors[1]}
-        areas = {"annotated": metrics.particle_areas(m.labels),
-                 "predicted": metrics.particle_areas(predicted)}  # fmt: skip
+        areas = {"annotated": components.particle_areas(m.labels),
+                 "predicted": components.particle_areas(predicted)}  # fmt: skip
         steps = {patch.get_label(): patch for patch in histograms[column].patches}
         for name, sample in areas.items():
             shares = steps[name].get_data().values
@@ -178,7 +182,7 @@ def test_figure_4_without_a_model_says_what_to_do(board):
 
 
 def test_figure_4_is_the_combined_analysis(board, model, micrographs):
-    """Check overlay, numbers and warning against `uhcs_bench.combined`."""
+    """Check overlay, numbers and warning against `uhcs_bench.metallography.spheroidite`."""
     drawn = figures.figure_4(board(particle_model=model.path))
     _, overlays, histograms, distances = rows(drawn)
     for column, m in enumerate(micrographs["microconstituents"]):
@@ -260,7 +264,7 @@ def test_figure_5_shows_the_papers_widths(board, micrographs):
 def test_a_map_without_network_says_so(board, maps, micrographs):
     """Check that nothing is drawn, and why."""
     m = micrographs["microconstituents"][0]
-    submission.write_label_map(maps / figures.METHOD / m.task / f"{m.id}.png", m.labels * 0 + 2)
+    label_maps.write_label_map(maps / figures.METHOD / m.task / f"{m.id}.png", m.labels * 0 + 2)
     drawn = figures.figure_5(board())
     _, predictions, histograms = rows(drawn)
     assert len(predictions[0].get_images()) == 1
@@ -306,7 +310,7 @@ def test_everything_wrong_with_maps_is_said_at_once(board, maps, micrographs):
     """Check that two damaged maps are both named."""
     first, second = micrographs["microconstituents"]
     (maps / "otsu" / first.task / f"{first.id}.png").write_bytes(b"")
-    submission.write_label_map(maps / "otsu" / second.task / f"{second.id}.png", np.ones((3, 3)))
+    label_maps.write_label_map(maps / "otsu" / second.task / f"{second.id}.png", np.ones((3, 3)))
     with pytest.raises(UhcsBenchError) as error:
         board()
     assert first.id in str(error.value)
@@ -317,7 +321,7 @@ def test_a_plot_without_data_does_not_set_the_scale(board, model, maps, microgra
     """Check a micrograph without network beside one that has it, in Figures 4 and 5."""
     first, second = micrographs["microconstituents"]
     everywhere = np.full_like(first.labels, 2)
-    submission.write_label_map(maps / figures.METHOD / first.task / f"{first.id}.png", everywhere)
+    label_maps.write_label_map(maps / figures.METHOD / first.task / f"{first.id}.png", everywhere)
     plan = {"particle_model": model.path}
     _, _, _, distances = rows(figures.figure_4(board(**plan)))
     assert any("no network" in text for text in texts(distances[0]))

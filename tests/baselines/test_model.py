@@ -12,8 +12,8 @@ from torch import nn
 
 from baselines import checkpoint, configuration, export, prediction, runs
 from baselines.model import Model
-from uhcs_bench import segmenter
-from uhcs_bench.preprocessing import Preprocessing
+from uhcs_bench.segmentation import onnx_model
+from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 CPU = torch.device("cpu")
 
@@ -55,7 +55,7 @@ def test_another_network_is_trained_applied_and_exported(method, tmp_path):
     image = np.random.default_rng(0).integers(0, 255, (30, 41), np.uint8)
     labels = prediction.segment(model, image)
     export.export(place.checkpoint, tmp_path / "model.onnx")
-    np.testing.assert_array_equal(segmenter.load(tmp_path / "model.onnx").segment(image), labels)
+    np.testing.assert_array_equal(onnx_model.load(tmp_path / "model.onnx").segment(image), labels)
 
 
 def test_large_images_are_cut_into_slices(generator):

@@ -10,9 +10,9 @@ from PIL import Image
 
 from baselines import checkpoint, prediction
 from baselines.model import build
-from uhcs_bench import images
 from uhcs_bench.errors import UsageError
-from uhcs_bench.preprocessing import Preprocessing
+from uhcs_bench.io import images
+from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 RAMP = np.add.outer(np.arange(21), 3 * np.arange(33)).astype(np.uint8)
 

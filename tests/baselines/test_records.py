@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from baselines import records
-from uhcs_bench import dataset, plain_yaml, protocol
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
+from uhcs_bench.leaderboard import strict_yaml
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
 COMMITTED = sorted(path.parent.name for path in LEADERBOARD.glob("*/record.json"))
@@ -19,7 +21,7 @@ def entry(request):
     """Give name, record and declaration of a trained baseline in the leaderboard."""
     folder = LEADERBOARD / request.param
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    return folder, record, plain_yaml.load((folder / "entry.yaml").read_bytes())
+    return folder, record, strict_yaml.load((folder / "entry.yaml").read_bytes())
 
 
 def test_trained_baselines_are_committed():

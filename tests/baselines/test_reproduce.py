@@ -6,7 +6,8 @@ import pytest
 
 import uhcs_bench
 from baselines import reproduce
-from uhcs_bench import paper, protocol, submission
+from uhcs_bench import paper, protocol
+from uhcs_bench.data import label_maps
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def perfect(tmp_path):
     for task in protocol.TASKS:
         for m in uhcs_bench.load(task, version="synthetic"):
             path = tmp_path / "pixelnet-focal" / task / f"{m.id}.png"
-            submission.write_label_map(path, m.labels)
+            label_maps.write_label_map(path, m.labels)
     return tmp_path
 
 

@@ -59,7 +59,7 @@ def test_a_fold_leaves_everything_behind(plan, tmp_path):
 
 
 def read(path):
-    return uhcs_bench.images.read_image(path)
+    return uhcs_bench.io.images.read_image(path)
 
 
 def test_all_micrographs(plan, tmp_path):

@@ -10,8 +10,9 @@ import torch
 
 import uhcs_bench
 from baselines import checkpoint, export, prediction, records, runs, shipping
-from uhcs_bench import segmenter, submission
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.segmentation import onnx_model
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -36,7 +37,7 @@ def twin(plan, tmp_path):
         maps = tmp_path / "twin"
         for micrograph in uhcs_bench.load("particles", version="synthetic"):
             path = maps / "particles" / f"{micrograph.id}.png"
-            submission.write_label_map(path, micrograph.labels)
+            label_maps.write_label_map(path, micrograph.labels)
         runs_of_folds = {str(fold): [{"configuration": settings}] for fold in range(folds)}
         records.write_json(
             maps / "record.json", {"tasks": {"particles": {"tta": tta, "folds": runs_of_folds}}}
@@ -51,7 +52,7 @@ def test_a_shipped_model(plan, twin, tmp_path):
     out = tmp_path / "model.onnx"
     about = shipping.ship(plan, twin(), out)
     assert out.stat().st_size < shipping.MAX_BYTES
-    loaded = segmenter.load(out)
+    loaded = onnx_model.load(out)
     assert loaded.task == "particles"
     properties = {p.key: p.value for p in onnx.load(out).metadata_props}
     assert json.loads(properties[shipping.ABOUT_KEY]) == about

@@ -12,7 +12,7 @@ from baselines.configuration import Stage
 from baselines.model import build
 from baselines.progress import Progress
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.preprocessing import equalize
+from uhcs_bench.segmentation.preprocessing import equalize
 
 CPU = torch.device("cpu")
 CLASSES = ("matrix", "particle")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tabulate import tabulate
 
-from uhcs_bench import metrics
+from uhcs_bench.metallography import components
+from uhcs_bench.metrics import confusion, particle_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,8 @@ def score(maps: list[NDArray[np.uint8]]) -> None:
     """Compare each map with itself moved by a row."""
     for labels in maps:
         moved = np.roll(labels, 1, axis=0)
-        metrics.confusion_matrix(labels, moved, 2)
-        metrics.ks_test(metrics.particle_areas(labels), metrics.particle_areas(moved))
+        confusion.confusion_matrix(labels, moved, 2)
+        particle_sizes.ks_test(components.particle_areas(labels), components.particle_areas(moved))
 
 
 def measure() -> dict[str, list[tuple[int, float]]]:
@@ -55,7 +56,7 @@ def measure() -> dict[str, list[tuple[int, float]]]:
         growth["pixels"].append((labels.size, best_time(lambda m=[labels]: score(m))))
     for pitch in (200, 100, 50, 25, 12, 6):
         labels = particle_map(1200, 1200, pitch, max(1, pitch // 5))
-        n_particles = len(metrics.particle_areas(labels))
+        n_particles = len(components.particle_areas(labels))
         growth["particles"].append((n_particles, best_time(lambda m=[labels]: score(m))))
     for n in (1, 3, 6, 12, 24, 48, 96):
         maps = [particle_map(475, 645, 25, 6)] * n

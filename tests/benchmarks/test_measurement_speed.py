@@ -14,8 +14,8 @@ from skimage.morphology import closing, diamond, remove_small_holes
 from skimage.segmentation import find_boundaries
 
 import uhcs_bench
-from uhcs_bench import denuded_zone, particles, stereology
-from uhcs_bench.stereology import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
+from uhcs_bench.metallography import denuded_zone, particles, stereology
+from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
 
 PROPERTIES = (
     "area",

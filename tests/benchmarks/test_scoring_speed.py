@@ -14,7 +14,11 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench import metrics, otsu, submission
+from uhcs_bench.data import label_maps
+from uhcs_bench.metallography import components
+from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.segmentation import otsu
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 def predictions(real_data: None, tmp_path: Path) -> Path:  # noqa: ARG001 - makes load() work
     """Otsu's maps of the 24 real particle micrographs, as files."""
     for name, (_, predicted) in real_pairs().items():
-        submission.write_label_map(tmp_path / "preds" / f"{name}.png", predicted)
+        label_maps.write_label_map(tmp_path / "preds" / f"{name}.png", predicted)
     return tmp_path / "preds"
 
 
@@ -49,8 +53,8 @@ def hot_path(pairs):
     results = []
     for annotated, predicted in pairs:
         confusion = metrics.confusion_matrix(annotated, predicted, 2)
-        areas = [metrics.particle_areas(labels) for labels in (annotated, predicted)]
-        results.append((confusion, metrics.ks_test(*areas)))
+        areas = [components.particle_areas(labels) for labels in (annotated, predicted)]
+        results.append((confusion, particle_sizes.ks_test(*areas)))
     return results
 
 

@@ -19,9 +19,12 @@ import numpy as np
 from tabulate import tabulate
 
 import uhcs_bench
-from uhcs_bench import denuded_zone, executors, measurement, particles, protocol, submission
-from uhcs_bench.pixel_size import Scale
-from uhcs_bench.stereology import NETWORK
+from uhcs_bench import protocol
+from uhcs_bench.data import label_maps
+from uhcs_bench.measuring import executors, row
+from uhcs_bench.measuring.pixel_size import Scale
+from uhcs_bench.metallography import denuded_zone, particles
+from uhcs_bench.metallography.labels import NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,12 +53,12 @@ def widths(labels: Map) -> object:
 
 def row_of_particles(labels: Map) -> object:
     """Measure everything, intervals included."""
-    return measurement.measure(labels, "particles", Scale(0.1, ""))
+    return row.measure(labels, "particles", Scale(0.1, ""))
 
 
 def row_of_network(labels: Map) -> object:
     """Measure everything, intervals included."""
-    return measurement.measure(labels, "microconstituents", Scale(0.1, ""))
+    return row.measure(labels, "microconstituents", Scale(0.1, ""))
 
 
 WORK = {
@@ -131,7 +134,7 @@ def from_file(task: tuple[str, str]) -> None:
     """Read a label map and do one kind of work on it."""
     name, path = task
     classes = protocol.TASKS[TASK_OF[name]].classes
-    WORK[name](submission.read_map(Path(path), classes))
+    WORK[name](label_maps.read_map(Path(path), classes))
 
 
 def on_cores() -> list[tuple[str, ...]]:
@@ -142,7 +145,7 @@ def on_cores() -> list[tuple[str, ...]]:
             tasks = []
             for micrograph in uhcs_bench.load(task):
                 path = Path(folder) / f"{micrograph.id}.png"
-                submission.write_label_map(path, micrograph.labels)
+                label_maps.write_label_map(path, micrograph.labels)
                 tasks.append((name, str(path)))
             tasks *= PASSES if name.startswith("row") else 4 * PASSES
             rates: dict[int, list[float]] = {1: [], 2: []}

@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 import uhcs_bench
-from uhcs_bench import __version__, cli, fetch, submission
-from uhcs_bench.cli import scoring
+from uhcs_bench import __version__, cli
+from uhcs_bench.cli import score as scoring
+from uhcs_bench.data import label_maps
+from uhcs_bench.data.download import fetch
 
 
 def run(*arguments):
@@ -26,7 +28,7 @@ def run(*arguments):
 def predictions(tmp_path):
     """A synthetic submission: the truth of particles."""
     for micrograph in uhcs_bench.load("particles", version="synthetic"):
-        submission.write_label_map(tmp_path / "preds" / f"{micrograph.id}.png", micrograph.labels)
+        label_maps.write_label_map(tmp_path / "preds" / f"{micrograph.id}.png", micrograph.labels)
     return tmp_path / "preds"
 
 
@@ -90,8 +92,8 @@ def test_wrong_usage_exits_with_2(predictions, options, message):
 
 def test_missing_data_exit_with_3(tmp_path):
     """Check a valid submission where the annotations can't be had, and a download."""
-    for name, shape in ((e.id, e.shape) for e in uhcs_bench.dataset.catalogue("particles")):
-        submission.write_label_map(tmp_path / f"{name}.png", np.zeros(shape, np.uint8))
+    for name, shape in ((e.id, e.shape) for e in uhcs_bench.data.dataset.catalogue("particles")):
+        label_maps.write_label_map(tmp_path / f"{name}.png", np.zeros(shape, np.uint8))
     for arguments in (("score", tmp_path), ("download", "particles")):
         result = run(*arguments)
         assert result.exit_code == 3
@@ -113,7 +115,7 @@ def test_scores_and_comparisons_of_a_split(predictions, tmp_path):
 def test_the_audited_version_is_scored_and_audited(tmp_path):
     """Check the version in both commands, with maps as files."""
     for micrograph in uhcs_bench.load("particles", version="audited", split="clean"):
-        submission.write_label_map(tmp_path / f"{micrograph.id}.png", micrograph.labels)
+        label_maps.write_label_map(tmp_path / f"{micrograph.id}.png", micrograph.labels)
     result = run("score", tmp_path, "--dataset-version", "audited", "--split", "clean")
     assert result.exit_code == 0
     assert result.stdout.startswith("particles: data set audited; n = 22, folds 0-5\nsplit clean, ")
@@ -176,7 +178,7 @@ def test_compare_two_submissions(predictions, tmp_path):
     """Check the command on two folders, and the errors for one and for the same one twice."""
     other = tmp_path / "other"
     for micrograph in uhcs_bench.load("particles", version="synthetic"):
-        submission.write_label_map(other / f"{micrograph.id}.png", 0 * micrograph.labels)
+        label_maps.write_label_map(other / f"{micrograph.id}.png", 0 * micrograph.labels)
     options = ("--dataset-version", "synthetic")
     result = run("compare", predictions, other, *options)
     assert result.exit_code == 0

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import click
 
-from uhcs_bench import __version__
+from uhcs_bench._version import __version__
 from uhcs_bench.cli import (
-    board,
-    calibrating,
-    combining,
-    data,
-    describing,
-    exporting,
-    measuring,
-    scoring,
+    audit,
+    calibrate,
+    collect,
+    combine,
+    compare,
+    demo,
+    describe,
+    download,
+    export,
+    leaderboard,
+    measure,
+    score,
+    sources,
+    submit,
+    validate,
 )
 from uhcs_bench.cli.common import EXIT_CODES, ReportingGroup
 
@@ -33,20 +40,20 @@ def main() -> None:
 
 
 for _command in (
-    data.download,
-    data.sources,
-    data.audit,
-    describing.describe,
-    exporting.export,
-    exporting.collect,
-    scoring.score,
-    scoring.compare,
-    scoring.demo,
-    board.validate,
-    board.submit,
-    board.leaderboard,
-    measuring.measure,
-    calibrating.calibrate,
-    combining.combine,
+    download.download,
+    sources.sources,
+    audit.audit,
+    describe.describe,
+    export.export,
+    collect.collect,
+    score.score,
+    compare.compare,
+    demo.demo,
+    validate.validate,
+    submit.submit,
+    leaderboard.leaderboard,
+    measure.measure,
+    calibrate.calibrate,
+    combine.combine,
 ):
     main.add_command(_command)

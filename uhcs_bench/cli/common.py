@@ -11,7 +11,7 @@ import click
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.whole_files import replacing
+from uhcs_bench.io.atomic import replacing
 
 EXIT_CODES = """
 \b

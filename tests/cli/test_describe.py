@@ -1,0 +1,47 @@
+"""The commands that describe the data sets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from uhcs_bench import cli
+from uhcs_bench.exporters import card, croissant
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.main, [str(a) for a in arguments], prog_name="uhcs-bench")
+
+
+def test_croissant_is_the_functions(tmp_path):
+    """Check standard output and the file against the function, with neither data nor network."""
+    printed = run("describe", "croissant", "--task", "uhcs")
+    assert printed.exit_code == 0
+    assert json.loads(printed.stdout) == croissant.metadata("microconstituents")
+    written = run("describe", "croissant", "--task", "uhcs", "--output", tmp_path / "c.json")
+    assert (written.exit_code, written.stdout) == (0, "")
+    assert (tmp_path / "c.json").read_text("utf-8") == printed.stdout
+
+
+def test_card_is_the_functions(monkeypatch):
+    """Check that the command prints the card of the task that was named."""
+    monkeypatch.setattr(card, "card", lambda task: f"card of {task}")
+    assert run("describe", "card", "--task", "uhcs").stdout == "card of uhcs\n"
+    assert run("describe", "card").stdout == "card of None\n"
+
+
+def test_card_without_data_exits_with_3():
+    """Check that what can't be had is told, and that nothing is printed."""
+    result = run("describe", "card")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "could not be fetched" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["croissant", "card"])
+def test_unknown_task_exits_with_2(form):
+    """Check the message."""
+    result = run("describe", form, "--task", "steel")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "The tasks are particles" in result.stderr

@@ -1,0 +1,142 @@
+"""Commands of the leaderboard: outputs, exit codes and messages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.entries import declared, noisy, write_entry
+from uhcs_bench import cli
+
+
+def run(*arguments):
+    return CliRunner().invoke(
+        cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
+    )
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    root = tmp_path_factory.mktemp("original")
+    write_entry(root / "near", {"particles": noisy(0.05)}, declared(name="Near"))
+    return root
+
+
+@pytest.fixture
+def entries(original, tmp_path):
+    """A folder of one entry."""
+    return shutil.copytree(original, tmp_path / "entries")
+
+
+def test_validate(entries):
+    """Check a valid entry in both forms, offline and without any data."""
+    result = run("validate", entries / "near")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "near: valid.\n  sha256 " in result.stdout
+    assert "particles: active, 24 of 24 label maps" in result.stdout
+    (found,) = json.loads(run("validate", entries / "near", "--format", "json").stdout)
+    assert found["valid"]
+    assert found["sha256"] in result.stdout
+
+
+def test_validate_reports_all_problems_of_all_entries(entries):
+    """Check that a sound entry does not hide two broken ones, and the exit code."""
+    write_entry(entries / "one", {}, declared(date="yesterday"))
+    (entries / "one" / "x").touch()
+    result = run("validate", *sorted(entries.iterdir()), entries / "absent")
+    assert result.exit_code == 2
+    assert "near: valid." in result.stdout
+    assert "one: 3 problems." in result.stdout
+    assert "absent: 1 problem." in result.stdout
+
+
+def test_a_long_path_is_shown_to_its_end(entries):
+    """Check that the entry's name is not cut off, whether it is valid or not."""
+    deep = entries / ("d" * 100)
+    shutil.copytree(entries / "near", deep / "near")
+    assert f"{deep / 'near'}: valid." in run("validate", deep / "near").stdout
+    assert f"{deep / 'absent'}: 1 problem." in run("validate", deep / "absent").stdout
+
+
+def test_submit_validate_build(entries, tmp_path):
+    """Check the way of a stranger, up to a site that has the new entry."""
+    for name, labels in noisy(0.2).items():
+        np.save(tmp_path / f"{name}.npy", labels)
+    options = ("--out", entries, "--dataset-version", "synthetic")
+    result = run("submit", tmp_path, "--name", "My net", *options)
+    assert result.exit_code == 0
+    assert "Left to fill in" in result.stdout
+    assert "\n  licence\n" in result.stdout
+    assert run("leaderboard", "build", "--entries", entries).exit_code == 2
+    path = entries / "my-net" / "entry.yaml"
+    path.write_text(path.read_text().replace('"TO BE FILLED IN"', "filled"))
+    assert run("validate", entries / "my-net").exit_code == 0
+    result = run("leaderboard", "build", "--entries", entries, "--site", tmp_path / "site")
+    assert result.exit_code == 0
+    assert "of 2 entries" in result.stdout
+    assert result.stderr == f"Site: {tmp_path / 'site' / 'index.html'}\n"
+    assert "My net" in (tmp_path / "site" / "particles.html").read_text("utf-8")
+
+
+def test_check_exits_with_1_when_outdated(entries):
+    """Check that --check writes nothing, and sees a number that was changed by hand."""
+    assert run("leaderboard", "build", "--entries", entries, "--check").exit_code == 1
+    assert sorted(path.name for path in entries.iterdir()) == ["near"]
+    assert run("leaderboard", "build", "--entries", entries).exit_code == 0
+    result = run("leaderboard", "build", "--entries", entries, "--check")
+    assert (result.exit_code, result.stdout.count("1 entry give")) == (0, 1)
+    page = entries / "README.md"
+    text = page.read_text("utf-8")
+    page.write_text(text.replace("**n = 24**", "**n = 25**"), "utf-8")
+    result = run("leaderboard", "build", "--entries", entries, "--check")
+    assert result.exit_code == 1
+    assert "README.md differs from line" in result.stderr
+    assert "**n = 25**" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("absent", "does not exist"), ("empty", "no folder")])
+def test_a_folder_without_entries(tmp_path, name, reason):
+    """Check that no empty board is written, and what is said to do."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "README.md").write_text("mine")
+    result = run("leaderboard", "build", "--entries", tmp_path / name)
+    assert result.exit_code == 2
+    assert f"{name} holds no entries: 1 problem." in result.stderr
+    assert reason in result.stderr
+    assert "uhcs-bench submit makes an entry" in result.stderr
+    assert [*tmp_path.rglob("*")] == [tmp_path / "empty", tmp_path / "empty" / "README.md"]
+    assert (tmp_path / "empty" / "README.md").read_text() == "mine"
+
+
+def test_missing_data_exit_with_3(tmp_path):
+    """Check a real entry where the annotations can't be had: nothing is written."""
+    from uhcs_bench.data import dataset
+
+    maps = {e.id: np.zeros(e.shape, np.uint8) for e in dataset.catalogue("particles")}
+    entries = tmp_path / "entries"
+    write_entry(entries / "zero", {"particles": maps}, declared(dataset_version="1.0"))
+    assert run("validate", entries / "zero").exit_code == 0
+    assert run("leaderboard", "build", "--entries", entries).exit_code == 3
+    assert [path.name for path in entries.iterdir()] == ["zero"]
+
+
+@pytest.mark.parametrize(
+    "command", [("validate",), ("submit",), ("leaderboard",), ("leaderboard", "build")]
+)
+def test_help(command):
+    """Check width and exit codes of each help."""
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert "Exit codes" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_submit_of_a_bad_name(tmp_path):
+    """Check a name that names no folder, before anything is read."""
+    result = run("submit", tmp_path, "--name", "???")
+    assert result.exit_code == 2
+    assert "No folder can be named" in result.stderr

@@ -1,0 +1,371 @@
+"""Fetching: sources in order, hashes, mirrors, the cache, and what is said when nothing works."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import http.server
+import io
+import subprocess
+import sys
+import threading
+from urllib.parse import quote, unquote, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import uhcs_bench
+from uhcs_bench import protocol
+from uhcs_bench.data import pixels as canonical
+from uhcs_bench.data import registry
+from uhcs_bench.data.download import fetch
+from uhcs_bench.data.download.sources import in_mirror
+from uhcs_bench.data.registry import Entry, File, HeatTreatment, PixelSize, Source
+from uhcs_bench.errors import DataUnavailableError
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (6, 5), np.uint8)
+LABELS = np.random.default_rng(1).integers(0, 2, (6, 5), np.uint8)
+
+
+def png(array):
+    stream = io.BytesIO()
+    Image.fromarray(array).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def source(url, content, rows=(0, 6), missing_rows=0):
+    return Source(url, hashlib.sha256(content).hexdigest(), len(content), rows, missing_rows)
+
+
+def entry(image_sources, labels_sources, name="m0", hashed_from_row=0):
+    return Entry(
+        task="particles",
+        id=name,
+        version="1.0",
+        fold=0,
+        shape=(6, 5),
+        uhcsdb_id=None,
+        pixel_size=PixelSize(None, "none", {}, False),
+        heat_treatment=HeatTreatment(None, None, None, None),
+        licence="",
+        citation=(),
+        files={
+            "image": File(
+                canonical.pixel_sha256(IMAGE[hashed_from_row:]), hashed_from_row, image_sources, ""
+            ),
+            "labels": File(canonical.pixel_sha256(LABELS), 0, labels_sources, ""),
+        },
+    )
+
+
+def mirror_file(mirror, url, content):
+    parts = urlsplit(url)
+    path = mirror / parts.netloc / unquote(parts.path).lstrip("/")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """An empty mirror folder."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    monkeypatch.setenv(fetch.MIRROR_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def simple(mirror):
+    """A micrograph whose two files are in the mirror."""
+    urls = "https://example.org/a%20b/image.png", "https://example.org/labels.png"
+    for url, array in zip(urls, (IMAGE, LABELS), strict=True):
+        mirror_file(mirror, url, png(array))
+    return entry((source(urls[0], png(IMAGE)),), (source(urls[1], png(LABELS)),))
+
+
+@contextlib.contextmanager
+def served(folder):
+    """Serve a folder over HTTP on this machine, and record what is asked for and by whom."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_request(self, code="-", size="-"):
+            asked.append((self.path, int(code), self.headers.get("User-Agent")))
+
+        def log_error(self, *args):
+            pass
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def files_below(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_mirror_folder_is_enough(simple):
+    """Check that a micrograph is fetched without network, read back equal, and immutable."""
+    assert fetch.fetch([simple]) == 1
+    pixels = fetch.read(simple)
+    np.testing.assert_array_equal(pixels.image, IMAGE)
+    np.testing.assert_array_equal(pixels.labels, LABELS)
+    assert pixels.filled_rows == ()
+    assert pixels.sources == tuple(file.sources[0].url for file in simple.files.values())
+    for array in (pixels.image, pixels.labels):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 1
+
+
+def test_a_second_fetch_touches_no_source(simple, mirror):
+    """Check that what is cached needs neither mirror nor network."""
+    fetch.fetch([simple])
+    for path in files_below(mirror):
+        path.unlink()
+    assert fetch.fetch([simple]) == 0
+    np.testing.assert_array_equal(fetch.read(simple).image, IMAGE)
+
+
+def test_nothing_but_the_micrograph_stays_in_the_cache(simple):
+    """Check that downloads are cleaned up."""
+    fetch.fetch([simple])
+    names = [path.name for path in fetch.cache_folder().rglob("*") if not path.is_dir()]
+    assert sorted(names) == ["m0.json", "m0.npy"]
+    assert not [path for path in fetch.cache_path(simple).parent.iterdir() if path.is_dir()]
+
+
+def test_a_base_url_serves_as_mirror(simple, mirror, monkeypatch):
+    """Check a mirror over HTTP: one request for each file, with a descriptive user agent."""
+    with served(mirror) as (base, asked):
+        monkeypatch.setenv(fetch.MIRROR_VARIABLE, base)
+        monkeypatch.delenv(fetch.OFFLINE_VARIABLE)
+        assert fetch.fetch([simple]) == 1
+    assert [path for path, _, _ in asked] == [
+        "/example.org/a%20b/image.png",
+        "/example.org/labels.png",
+    ]
+    assert all("uhcs-bench" in agent for _, _, agent in asked)
+
+
+def test_sources_are_tried_in_order(mirror, monkeypatch):
+    """Check that 404 and other content both lead on to the next source, which is recorded."""
+    monkeypatch.delenv(fetch.OFFLINE_VARIABLE)
+    files = mirror / "files"
+    files.mkdir()
+    (files / "other.png").write_bytes(png(255 - IMAGE))
+    (files / "good.png").write_bytes(png(IMAGE))
+    (files / "labels.png").write_bytes(png(LABELS))
+    with served(files) as (base, asked):
+        wanted = entry(
+            (
+                source(f"{base}/absent.png", png(IMAGE)),
+                source(f"{base}/other.png", png(IMAGE)),
+                source(f"{base}/good.png", png(IMAGE)),
+            ),
+            (source(f"{base}/labels.png", png(LABELS)),),
+        )
+        fetch.fetch([wanted])
+    assert [(path, code) for path, code, _ in asked] == [
+        ("/absent.png", 404),
+        ("/other.png", 200),
+        ("/good.png", 200),
+        ("/labels.png", 200),
+    ]
+    assert fetch.read(wanted).sources[0].endswith("/good.png")
+
+
+def test_any_container_with_the_same_pixels_verifies(mirror):
+    """Check that a file of another format proves to be the same image."""
+    stream = io.BytesIO()
+    np.save(stream, np.pad(IMAGE, ((2, 3), (0, 0))))
+    url = "https://example.org/image.npy"
+    mirror_file(mirror, url, stream.getvalue())
+    mirror_file(mirror, "https://example.org/labels.png", png(LABELS))
+    wanted = entry(
+        (source(url, stream.getvalue(), rows=(2, 8)),),
+        (source("https://example.org/labels.png", png(LABELS)),),
+    )
+    fetch.fetch([wanted])
+    np.testing.assert_array_equal(fetch.read(wanted).image, IMAGE)
+
+
+def test_a_true_first_row_is_preferred_to_a_filled_one(mirror):
+    """Check both kinds of source of a micrograph whose first row is in no hash."""
+    whole, headless = "https://example.org/whole.png", "https://example.org/headless.png"
+    labels = "https://example.org/labels.png"
+    mirror_file(mirror, headless, png(IMAGE[1:]))
+    mirror_file(mirror, labels, png(LABELS))
+    wanted = entry(
+        (
+            source(whole, png(IMAGE)),
+            source(headless, png(IMAGE[1:]), rows=(0, 5), missing_rows=1),
+        ),
+        (source(labels, png(LABELS)),),
+        hashed_from_row=1,
+    )
+    fetch.fetch([wanted])
+    filled = fetch.read(wanted)
+    assert filled.filled_rows == (0,)
+    np.testing.assert_array_equal(filled.image[0], IMAGE[1])
+    np.testing.assert_array_equal(filled.image[1:], IMAGE[1:])
+
+    mirror_file(mirror, whole, png(IMAGE))
+    fetch.cache_path(wanted).unlink()
+    fetch.fetch([wanted])
+    assert fetch.read(wanted).filled_rows == ()
+    np.testing.assert_array_equal(fetch.read(wanted).image, IMAGE)
+
+
+def test_a_file_with_another_hash_is_refused(simple, mirror):
+    """Check that one changed byte is seen, both hashes are named, and the mirror is left alone."""
+    url = simple.files["image"].sources[0].url
+    changed = png(255 - IMAGE)
+    path = mirror_file(mirror, url, changed)
+    with pytest.raises(DataUnavailableError) as caught:
+        fetch.fetch([simple])
+    message = str(caught.value)
+    assert hashlib.sha256(changed).hexdigest() in message
+    assert hashlib.sha256(png(IMAGE)).hexdigest() in message
+    assert str(path) in message
+    assert path.read_bytes() == changed
+    assert not fetch.cache_path(simple).exists()
+
+
+def test_pixels_are_checked_beside_the_file(simple, mirror):
+    """Check that a registry whose recipe gives other pixels is caught."""
+    image = simple.files["image"]
+    url = image.sources[0].url
+    mirror_file(mirror, url, png(np.vstack([IMAGE, IMAGE])))
+    off_by_one = source(url, png(np.vstack([IMAGE, IMAGE])), rows=(1, 7))
+    wanted = dataclasses.replace(
+        simple, files={**simple.files, "image": dataclasses.replace(image, sources=(off_by_one,))}
+    )
+    with pytest.raises(DataUnavailableError, match="other pixels"):
+        fetch.fetch([wanted])
+
+
+def test_one_error_lists_every_source_and_what_to_do(simple, mirror):
+    """Check the message when the mirror lacks the file and the network is forbidden."""
+    path = mirror_file(mirror, simple.files["image"].sources[0].url, b"")
+    path.unlink()
+    with pytest.raises(DataUnavailableError) as caught:
+        fetch.fetch([simple])
+    message = str(caught.value)
+    assert f"{path} for particles m0 (image): there is no such file" in message
+    assert (
+        "example.org for particles m0 (image): "
+        f"the network is forbidden by {fetch.OFFLINE_VARIABLE}" in message
+    )
+    assert f"set {fetch.MIRROR_VARIABLE}" in message
+    assert f"unset {fetch.OFFLINE_VARIABLE}" in message
+
+
+def test_a_dead_host_is_asked_once(monkeypatch):
+    """Check that a host that can't be reached does not cost a time-out for each file."""
+    monkeypatch.delenv(fetch.OFFLINE_VARIABLE)
+    with served(".") as (base, _):
+        pass  # now nobody listens there
+    calls = []
+    import requests
+
+    original = requests.Session.get
+
+    def counting(session, url, **options):
+        calls.append(url)
+        return original(session, url, **options)
+
+    monkeypatch.setattr(requests.Session, "get", counting)
+    wanted = [
+        entry((source(f"{base}/{i}.png", b""),), (source(f"{base}/l.png", b""),), f"m{i}")
+        for i in range(3)
+    ]
+    with pytest.raises(DataUnavailableError, match="3 of 3 micrographs could not be fetched"):
+        fetch.fetch(wanted)
+    assert len(calls) == 1
+
+
+def test_what_can_be_had_is_kept(simple):
+    """Check that one missing micrograph does not lose the others."""
+    absent = entry((source("https://example.org/x.png", b""),), (), name="m1")
+    with pytest.raises(DataUnavailableError, match="1 of 2 micrographs"):
+        fetch.fetch([absent, simple])
+    np.testing.assert_array_equal(fetch.read(simple).image, IMAGE)
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", "truncated", "shape"])
+def test_a_damaged_cache_is_named(simple, damage):
+    """Check that a broken cache file gives its path and the remedy."""
+    fetch.fetch([simple])
+    path = fetch.cache_path(simple)
+    if damage == "truncated":
+        damage = path.read_bytes()[:-1]
+    if damage == "shape":
+        np.save(path, IMAGE)
+    else:
+        path.write_bytes(damage)
+    with pytest.raises(DataUnavailableError, match="Delete this file") as caught:
+        fetch.read(simple)
+    assert str(path) in str(caught.value)
+
+
+def test_a_cache_that_cannot_be_written_is_named(simple, tmp_path, monkeypatch):
+    """Check the message when the cache folder is impossible."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(fetch.CACHE_VARIABLE, str(tmp_path / "file" / "cache"))
+    with pytest.raises(DataUnavailableError, match=f"another folder in {fetch.CACHE_VARIABLE}"):
+        fetch.fetch([simple])
+
+
+def test_a_pipe_sees_no_progress(simple):
+    """Check that fetching is silent where standard error is no terminal."""
+    program = (
+        "import pickle, sys; from uhcs_bench.data.download import fetch;"
+        "fetch.fetch([pickle.load(sys.stdin.buffer)])"
+    )
+    import pickle
+
+    result = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(simple), capture_output=True, check=True
+    )
+    assert (result.stdout, result.stderr) == (b"", b"")
+    assert fetch.cache_path(simple).is_file()
+
+
+def test_mirror_paths_are_unquoted_in_folders_alone():
+    """Check how a source's address becomes a place in a mirror."""
+    url = f"https://example.org/{quote('For Training')}/a.png"
+    assert in_mirror("https://mirror.net/base/", url).endswith(
+        "/base/example.org/For%20Training/a.png"
+    )
+    assert in_mirror("/folder", url) == "/folder/example.org/For Training/a.png"
+
+
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("task", protocol.TASKS)
+def test_real_data_verify(task):
+    """Check the pixels of all cached real micrographs against the registry's hashes."""
+    for wanted in registry.entries(task):
+        pixels = fetch.read(wanted)
+        canonical.check_pixels(pixels.image, wanted.files["image"])
+        canonical.check_pixels(pixels.labels, wanted.files["labels"])
+        assert len(pixels.filled_rows) <= wanted.files["image"].hashed_from_row
+
+
+@pytest.mark.usefixtures("real_data")
+def test_filled_rows_are_marked():
+    """Check that the nine micrographs with a lost row say so, and repeat row 1 there."""
+    filled = [m for m in uhcs_bench.load("particles") if m.filled_rows]
+    assert len(filled) == 9
+    for micrograph in filled:
+        assert micrograph.filled_rows == (0,)
+        np.testing.assert_array_equal(micrograph.image[0], micrograph.image[1])

@@ -1,0 +1,199 @@
+"""The splits: no leak in clean, no sample in two folds of grouped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csgraph
+
+from tools import write_splits
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset, registry, splits
+
+NOT_RECORDED = registry.HeatTreatment(None, None, None, None)
+ORIGINAL = {task: [e.id for e in registry.entries(task)] for task in protocol.TASKS}
+
+
+@dataclass
+class Pair:
+    """What the rules read of an overlap."""
+
+    a: str
+    b: str
+
+
+def entry(name, fold=0, treatment=NOT_RECORDED):
+    """A micrograph of which only fold and heat treatment matter."""
+    return registry.Entry(
+        task="particles",
+        id=name,
+        version="1.0",
+        fold=fold,
+        shape=(1, 1),
+        uhcsdb_id=None,
+        pixel_size=registry.PixelSize(None, "test", {}, False),
+        heat_treatment=treatment,
+        licence="test",
+        citation=(),
+    )
+
+
+def treated(sample=None, temperature=None, hours=None):
+    """A heat treatment."""
+    return registry.HeatTreatment(sample, temperature, hours, "Q")
+
+
+# What is on record of a micrograph: its sample, which implies how it was treated; that alone; or
+# nothing.
+treatments = st.one_of(
+    st.just(NOT_RECORDED),
+    st.builds(lambda t: treated(None, 800 + t, 1), st.integers(0, 5)),
+    st.builds(
+        lambda t, k: treated(f"{t} {k}", 800 + t, 1), st.integers(0, 5), st.sampled_from("ABC")
+    ),
+)
+
+
+@st.composite
+def sets(draw):
+    """Micrographs in folds, and overlaps among them and with others."""
+    found = draw(st.lists(treatments, min_size=1, max_size=24))
+    entries = [entry(str(i), i * 6 // len(found), t) for i, t in enumerate(found)]
+    ids = st.integers(0, len(found) + 1).map(str)
+    pairs = draw(st.lists(st.builds(Pair, ids, ids), max_size=6))
+    return entries, [pair for pair in pairs if pair.a != pair.b]
+
+
+def must_share_a_fold(a, b):
+    """Whether two micrographs are, or may be, of one sample."""
+    first, second = a.heat_treatment, b.heat_treatment
+    if None not in (first.sample, second.sample):
+        return first.sample == second.sample
+    treatment = (first.temperature_c, first.time_h)
+    return None not in treatment and treatment == (second.temperature_c, second.time_h)
+
+
+@given(sets())
+def test_clean_has_no_leak_and_drops_no_more_than_it_must(found):
+    """Check folds, order, that no pair is left, and that each dropped one is in a pair."""
+    entries, overlaps = found
+    folds = splits.clean(entries, overlaps)
+    fold_of = {id_: number for number, ids in enumerate(folds) for id_ in ids}
+    assert [e.id for e in entries if e.id in fold_of] == [id_ for ids in folds for id_ in ids]
+    assert all(e.fold == fold_of[e.id] for e in entries if e.id in fold_of)
+    pairs = [{p.a, p.b} for p in overlaps]
+    for a, b in combinations(fold_of, 2):
+        assert {a, b} not in pairs or fold_of[a] == fold_of[b]
+    for position, dropped in enumerate(entries):
+        if dropped.id not in fold_of:
+            assert any(
+                {dropped.id, e.id} in pairs and e.fold != dropped.fold and e.id in fold_of
+                for e in entries[:position]
+            )
+
+
+@given(sets())
+def test_grouped_keeps_together_what_is_of_one_sample(found):
+    """Check members, folds, and balance against connected components by SciPy."""
+    entries, overlaps = found
+    folds = splits.grouped(entries, overlaps)
+    kept = {id_ for ids in splits.clean(entries, overlaps) for id_ in ids}
+    assert sorted(id_ for ids in folds for id_ in ids) == sorted(kept)
+    members = [e for e in entries if e.id in kept]
+    pairs = [{p.a, p.b} for p in overlaps]
+    joined = [[must_share_a_fold(a, b) or {a.id, b.id} in pairs for b in members] for a in members]
+    n_groups, labels = csgraph.connected_components(np.array(joined), directed=False)
+    group_of = {e.id: label for e, label in zip(members, labels, strict=True)}
+    assert len(folds) == min(n_groups, 6)
+    groups = [{group_of[id_] for id_ in ids} for ids in folds]
+    assert sum(map(len, groups)) == n_groups
+    sizes = [len(ids) for ids in folds]
+    assert min(sizes) > 0
+    assert max(sizes) - min(sizes) <= np.bincount(labels).max()
+    positions = {e.id: i for i, e in enumerate(entries)}
+    assert all(ids == sorted(ids, key=positions.get) for ids in folds)
+
+
+def test_an_overlap_is_dropped_only_for_one_that_is_kept():
+    """Check a chain: what overlaps a dropped micrograph alone stays."""
+    entries = [entry("a", 0), entry("b", 1), entry("c", 2)]
+    overlaps = [Pair("a", "b"), Pair("c", "b")]
+    assert splits.clean(entries, overlaps) == [["a"], [], ["c"]]
+
+
+def test_an_overlap_within_a_fold_stays_together():
+    """Check that what leaks nothing is kept, and not torn apart by dealing anew."""
+    entries = [entry("a", 0), entry("b", 0), entry("c", 1), entry("d", 1)]
+    overlaps = [Pair("b", "a")]
+    assert splits.clean(entries, overlaps) == [["a", "b"], ["c", "d"]]
+    assert splits.grouped(entries, overlaps) == [["a", "b"], ["c"], ["d"]]
+
+
+def test_a_sample_that_is_not_on_record_joins_those_that_it_may_be_of():
+    """Check by hand: one temperature and time, of which two samples are known."""
+    entries = [
+        entry("first", treatment=treated("A", 800, 3)),
+        entry("second", treatment=treated("B", 800, 3)),
+        entry("other", treatment=treated("C", 900, 3)),
+        entry("nothing"),
+        entry("no more"),
+    ]
+    alone = [["first"], ["second"], ["other"], ["nothing"], ["no more"]]
+    assert splits.grouped(entries, ()) == alone
+    entries.append(entry("either", treatment=treated(None, 800, 3)))
+    together = [["first", "second", "either"], ["other"], ["nothing"], ["no more"]]
+    assert splits.grouped(entries, ()) == together
+
+
+# The splits of the data
+
+
+def test_clean_is_the_papers_less_what_is_known_to_leak():
+    """Check which micrographs are dropped, and that the others keep fold and order."""
+    dropped = {"particles": {"800C-24H-Q-1", "800C-24H-Q-2"}, "microconstituents": {"uhcs0579"}}
+    for task in protocol.TASKS:
+        paper = registry.entries(task)
+        expected = [entry for entry in paper if entry.id not in dropped[task]]
+        assert list(registry.entries(task, split="clean")) == expected
+
+
+@pytest.mark.parametrize("version", [protocol.REAL_VERSION, protocol.AUDITED_VERSION])
+@pytest.mark.parametrize("task", protocol.TASKS)
+def test_grouped_validates_on_samples_that_were_not_trained_on(task, version):
+    """Check each fold's training micrographs against those it validates on."""
+    entries = registry.entries(task, version, "grouped")
+    clean = registry.entries(task, version, "clean")
+    assert {e.id for e in entries} == {e.id for e in clean}
+    assert [e.fold for e in entries] == sorted(e.fold for e in entries)
+    n_folds = dataset.n_folds(task, version, "grouped")
+    assert {e.fold for e in entries} == set(range(n_folds))
+    assert n_folds == {"particles": 5, "microconstituents": 6}[task]
+    for fold in range(n_folds):
+        val = [e for e in entries if e.fold == fold]
+        train = [e for e in entries if e.fold != fold]
+        assert len(val) >= 3
+        assert not any(must_share_a_fold(a, b) for a in val for b in train)
+        known = [{e.heat_treatment.sample for e in part} - {None} for part in (val, train)]
+        assert not known[0] & known[1]
+
+
+def test_the_papers_folds_do_share_samples():
+    """Check that the test above can fail."""
+    for task in protocol.TASKS:
+        entries = registry.entries(task)
+        val = [e for e in entries if e.fold == 0]
+        train = [e for e in entries if e.fold != 0]
+        assert any(must_share_a_fold(a, b) for a in val for b in train)
+
+
+@pytest.mark.usefixtures("real_data")
+def test_splits_are_what_their_generator_writes():
+    """Check that the committed file follows from the micrographs, to the byte."""
+    committed = (resources.files("uhcs_bench") / "data" / "splits.json").read_text("utf-8")
+    assert committed == write_splits.as_json(write_splits.generate())

@@ -1,0 +1,73 @@
+"""The dataset card: read back by the library of those who defined its form."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import uhcs_bench
+from uhcs_bench import protocol
+from uhcs_bench.auditing import audit
+from uhcs_bench.data import registry
+from uhcs_bench.errors import UsageError
+from uhcs_bench.exporters import card
+
+
+@pytest.fixture(scope="module")
+def audited(real_cache):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
+        patch.setenv("UHCS_BENCH_OFFLINE", "1")
+        return audit.audit([uhcs_bench.load("particles"), uhcs_bench.load("microconstituents")])
+
+
+@pytest.fixture(scope="module")
+def text(audited):
+    return card.render(audited)
+
+
+def test_front_matter_is_what_the_hub_expects(text):
+    """Check the card with huggingface_hub's own reader, and its licences with the hub's names."""
+    hub = pytest.importorskip("huggingface_hub")
+    read = hub.DatasetCard(text)
+    data = read.data.to_dict()
+    assert data["license"] == ["cc-by-3.0", "cc-by-sa-3.0"]
+    assert data["task_categories"] == ["image-segmentation"]
+    assert data["size_categories"] == ["n<1K"]
+    assert data["pretty_name"].startswith("UHCS benchmark")
+    assert read.text.lstrip().startswith("# UHCS benchmark")
+
+
+def test_every_micrograph_stands_in_a_table_with_its_licence(text):
+    """Check id, fold and licence of all 48."""
+    rows = {row.split(" | ")[0]: row for row in re.findall(r"^\| (.* \|)$", text, re.MULTILINE)}
+    for task in protocol.TASKS:
+        for entry in registry.entries(task):
+            assert rows[entry.id].startswith(f"{entry.id} | {entry.fold} | ")
+            share_alike = entry.id in ("800C-24H-Q-4", "800C-24H-Q-6")
+            assert ("CC BY-SA" in rows[entry.id]) == share_alike
+    assert "| not recorded |" in rows["uhcs1528"]
+    assert "| unknown |" in rows["800C-24H-Q-4"]
+
+
+def test_known_problems_are_the_audits(text, audited):
+    """Check that each finding stands there, and the shares of the classes with it."""
+    assert len(audited.findings) > 10
+    assert all(f"\n- {finding.sentence}\n" in text for finding in audited.findings)
+    assert "| 3 | widmanstatten | 2.7 % |" in text
+    assert "| 1 | particle | 15.2 % |" in text
+
+
+@pytest.mark.usefixtures("real_data")
+def test_a_card_of_one_task_is_of_that_task():
+    """Check that the other one is left out."""
+    alone = card.card("uhcs")
+    assert "uhcs0596" in alone
+    assert "800C-24H-Q-1" not in alone
+
+
+def test_unknown_task_is_told():
+    """Check the error, without data."""
+    with pytest.raises(UsageError, match="The tasks are"):
+        card.card("steel")

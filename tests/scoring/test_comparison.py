@@ -1,0 +1,211 @@
+"""Comparing submissions, against scipy, by hand, and in words."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+import uhcs_bench
+from uhcs_bench.errors import UsageError
+from uhcs_bench.scoring import comparison
+from uhcs_bench.scoring import text as tables
+from uhcs_bench.stats import paired
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """Annotations of the synthetic particles."""
+    return {m.id: m.labels for m in uhcs_bench.load("particles", version="synthetic")}
+
+
+def scored(maps, **options):
+    return uhcs_bench.score(maps, version="synthetic", **options)
+
+
+def with_errors(maps, n_rows):
+    """Turn the first rows of each map into particle."""
+    return {name: np.where(np.arange(len(m))[:, None] < n_rows, 1, m) for name, m in maps.items()}
+
+
+@pytest.fixture(scope="module")
+def compared(truth):
+    """Three submissions: the truth, a worse one and a still worse one."""
+    return comparison.compare(
+        {
+            "good": scored(truth),
+            "fair": scored(with_errors(truth, 20)),
+            "poor": scored(with_errors(truth, 40)),
+        }
+    )
+
+
+def find(compared, a, b, metric, class_name=None):
+    (found,) = [
+        d
+        for d in compared.tasks[0].differences
+        if (d.a, d.b, d.metric, d.class_name) == (a, b, metric, class_name)
+    ]
+    return found
+
+
+def summed_difference(a, b, axis):
+    return np.sum(a - b, axis=axis)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=2, max_size=8))
+def test_sign_flips_are_scipys(differences):
+    """Check the exact p-value against scipy's permutation test, ties included."""
+    values = np.array(differences, float)
+    expected = stats.permutation_test(
+        (values, 0 * values),
+        summed_difference,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf,
+    )
+    assert paired.sign_flip_p_value(values) == pytest.approx(expected.pvalue)
+    assert paired.sign_flip_p_value(values / 10) == pytest.approx(expected.pvalue)
+
+
+def test_sign_flips_by_hand():
+    """Check that 24 equal differences are as extreme as can be, whatever their sign."""
+    assert paired.sign_flip_p_value(np.full(24, 0.1)) == 2 / 2**24
+    assert paired.sign_flip_p_value(np.full(24, -0.1)) == 2 / 2**24
+    assert paired.sign_flip_p_value(np.zeros(24)) == 1
+
+
+def test_p_values_are_uniform_without_a_difference():
+    """Check that chance alone is called a difference about as often as it should be."""
+    rng = np.random.default_rng(0)
+    p_values = [paired.sign_flip_p_value(rng.normal(size=24)) for _ in range(2000)]
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
+    assert 0.04 < np.mean(np.array(p_values) < 0.05) < 0.06
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_by_definition(p_values):
+    """Check each corrected value: the largest scaled p-value among those that are not larger."""
+    n = len(p_values)
+    ranked = sorted(p_values)
+    for p, corrected in zip(p_values, paired.holm(p_values), strict=True):
+        last = max(i for i, q in enumerate(ranked) if q == p)
+        assert corrected == pytest.approx(min(1, max((n - i) * ranked[i] for i in range(last + 1))))
+
+
+def test_a_difference_by_hand(truth, compared):
+    """Check mean, counts and single micrographs of a pair."""
+    found = find(compared, "good", "fair", "AC")
+    fair = scored(with_errors(truth, 20))["particles"]
+    expected = {image.id: 1 - image.AC for image in fair.images}
+    assert found.micrographs == pytest.approx(expected)
+    assert found.mean == pytest.approx(np.mean(list(expected.values())))
+    assert found.mean_a == 1
+    assert (found.n, found.n_better, found.n_worse) == (24, 24, 0)
+    assert found.p_value == 2 / 2**24
+    assert found.p_holm == 3 * found.p_value
+    assert found.ci95[0] < found.mean < found.ci95[1]
+
+
+def test_pairs_are_compared_both_ways_alike(truth):
+    """Check that exchanging two submissions only changes signs."""
+    good, fair = scored(truth), scored(with_errors(truth, 20))
+    forward = find(comparison.compare({"a": good, "b": fair}), "a", "b", "IU", "particle")
+    backward = find(comparison.compare({"b": fair, "a": good}), "b", "a", "IU", "particle")
+    assert backward.mean == -forward.mean
+    assert backward.p_value == forward.p_value
+    assert (backward.n_better, backward.n_worse) == (forward.n_worse, forward.n_better)
+
+
+def test_every_pair_and_metric_is_there(compared):
+    """Check the list of differences."""
+    assert compared.names == ["good", "fair", "poor"]
+    assert len(compared.tasks[0].differences) == 3 * (3 + 3 * 2)
+
+
+def test_sentences_say_what_is_separable(compared, truth):
+    """Check both verdicts."""
+    sentence = find(compared, "fair", "poor", "AC").sentence
+    assert sentence.startswith("AC: fair is better than poor at n = 24 (+")
+    same = comparison.compare({"a": scored(truth), "b": scored(truth)})
+    found = find(same, "a", "b", "IU")
+    assert not found.separable
+    assert found.sentence.startswith("IU: a and b are not separable at n = 24 (+0.0 points, 95 %")
+
+
+def test_scores_that_one_lacks_are_left_out(truth):
+    """Check that a class without precision gives no difference, instead of a zero."""
+    nothing = scored({name: 0 * labels for name, labels in truth.items()})
+    differences = (
+        comparison.compare({"truth": scored(truth), "nothing": nothing}).tasks[0].differences
+    )
+    assert not [d for d in differences if (d.metric, d.class_name) == ("precision", "particle")]
+
+
+def test_text_fits_a_terminal(compared):
+    """Check the width, the sentences, and that synthetic data are named."""
+    text = tables.comparison_to_text(compared)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("SYNTHETIC set, not real micrographs") == 3
+    assert "good is better than fair" in text
+
+
+def test_machine_readable_forms(compared):
+    """Check JSON and CSV against the comparison."""
+    content = json.loads(compared.to_json())
+    assert content["schema"] == "uhcs-bench/comparison/1"
+    first = compared.tasks[0].differences[0]
+    assert content["tasks"][0]["differences"][0]["sentence"] == first.sentence
+    rows = list(csv.DictReader(io.StringIO(tables.comparison_to_csv(compared))))
+    assert float(rows[0]["difference"]) == first.mean
+    assert rows[1]["micrograph"] == next(iter(first.micrographs))
+    assert len(rows) == sum(1 + d.n for d in compared.tasks[0].differences)
+
+
+def test_what_cannot_be_compared(truth):
+    """Check a single submission, other folds, other tasks and other versions."""
+    whole = scored(truth)
+    with pytest.raises(UsageError, match="at least two"):
+        comparison.compare({"a": whole})
+    with pytest.raises(UsageError, match="other micrographs"):
+        comparison.compare({"a": whole, "b": scored(truth, fold=1)})
+    uhcs = {m.id: m.labels for m in uhcs_bench.load("uhcs", version="synthetic")}
+    with pytest.raises(UsageError, match="no task in common"):
+        comparison.compare({"a": whole, "b": scored(uhcs)})
+
+
+def test_different_data_are_not_compared(truth):
+    """Check that version, split and annotations must be the same."""
+    report = scored(truth)
+    (task,) = report.tasks
+    others = {
+        "data set versions": replace(report, dataset_version="1.0"),
+        "splits": scored(truth, split="clean"),
+        "its data id is other, not particles-synthetic-paper-": replace(
+            report, tasks=[replace(task, data_id="other")]
+        ),
+    }
+    for message, other in others.items():
+        with pytest.raises(UsageError, match=message):
+            comparison.compare({"a": report, "b": other})
+
+
+def test_a_comparison_names_its_data(compared):
+    """Check split and data id in all forms."""
+    data_id = uhcs_bench.load("particles", version="synthetic").data_id
+    assert compared.split == "paper"
+    assert compared.tasks[0].data_id == data_id
+    content = json.loads(compared.to_json())
+    assert (content["split"], content["tasks"][0]["data_id"]) == ("paper", data_id)
+    for form in ("table", "markdown", "latex"):
+        text = tables.comparison_to_text(compared, form)
+        assert text.splitlines()[1].removeprefix("% ") == f"split paper, data id {data_id}"
+    rows = list(csv.DictReader(io.StringIO(tables.comparison_to_csv(compared))))
+    assert {(row["split"], row["data_id"]) for row in rows} == {("paper", data_id)}

@@ -1,0 +1,191 @@
+"""What a network sees of a micrograph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skimage
+
+import uhcs_bench
+from uhcs_bench.io.images import ImageError
+from uhcs_bench.segmentation.preprocessing import (
+    Equalization,
+    Preprocessing,
+    equalize,
+    gray,
+    mirror_to_multiple,
+)
+
+RAMP = np.add.outer(np.arange(7), 9 * np.arange(11)).astype(np.uint8) + 20
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
+def test_equalisation_ignores_the_range(dtype):
+    """Check that 8- and 16-bit copies of a micrograph give the same gray values."""
+    image = uhcs_bench.load("particles", version="synthetic")[0].image
+    expected = equalize(image)
+    assert expected.dtype == np.float32
+    assert 0 <= expected.min() < expected.max() <= 1
+    copy = image.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    np.testing.assert_allclose(equalize(copy), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (40, 7)])
+def test_equalisation_of_tiny_and_constant_images(shape):
+    """Check that nothing divides by zero."""
+    assert not equalize(np.full(shape, 9, np.uint8)).any()
+    ramp = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)
+    assert np.isfinite(equalize(ramp)).all()
+
+
+def test_equalisation_is_scikit_images():
+    """Check that the parameters arrive, and that the defaults are scikit-image's."""
+    image = uhcs_bench.load("particles", version="synthetic")[0].image[:96, :120]
+    by_hand = skimage.exposure.equalize_adapthist
+    np.testing.assert_allclose(equalize(image), by_hand(image), atol=1e-3)
+    parameters = {"clip_limit": 0.1, "kernel_size": 16, "nbins": 64}
+    changed = Preprocessing(equalize=Equalization(**parameters)).apply(image)[0]
+    np.testing.assert_allclose(changed, by_hand(image, **parameters), atol=1e-3)
+    assert np.abs(changed - equalize(image)).max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_scales(dtype):
+    """Check each scale, that of the type against scikit-image."""
+    image = RAMP.astype(dtype)
+    expected = skimage.util.img_as_float32(image)
+    np.testing.assert_allclose(Preprocessing(scale="dtype").apply(image)[0], expected, rtol=1e-6)
+    np.testing.assert_array_equal(Preprocessing(scale="none").apply(image)[0], image)
+    stretched = Preprocessing(scale="range").apply(image)[0]
+    expected = skimage.exposure.rescale_intensity(image.astype(float), out_range=(0, 1))
+    np.testing.assert_allclose(stretched, expected, atol=1e-6)
+
+
+def test_channels_are_normalised_one_by_one():
+    """Check mean and deviation of three channels, and the mirrored border."""
+    steps = Preprocessing(
+        scale="none", channels=3, mean=(1.0, 2.0, 3.0), sd=(1.0, 2.0, 4.0), multiple=4
+    )
+    planes = steps.apply(RAMP)
+    assert planes.shape == (3, 8, 12)
+    assert planes.dtype == np.float32
+    for plane, mean, sd in zip(planes, steps.mean, steps.sd, strict=True):
+        np.testing.assert_allclose(plane[:7, :11], (RAMP.astype(float) - mean) / sd)
+        np.testing.assert_array_equal(plane[7], plane[6])
+        np.testing.assert_array_equal(plane[:, 11], plane[:, 10])
+
+
+def test_planes():
+    """Check that each channel shows what it is said to, a constant image included."""
+    image = uhcs_bench.load("particles", version="synthetic")[0].image[:96, :120]
+    steps = Preprocessing(
+        equalize=Equalization(),
+        channels=3,
+        planes=("standardised", "equalized", "standardised"),
+        mean=(0.0, 0.5, 1.0),
+        sd=(1.0, 0.5, 2.0),
+    )
+    planes = steps.apply(image)
+    standard = (image - image.mean()) / image.std()
+    np.testing.assert_allclose(planes[0], standard, atol=1e-5)
+    np.testing.assert_allclose(planes[1], (equalize(image) - 0.5) / 0.5, atol=1e-6)
+    np.testing.assert_allclose(planes[2], (standard - 1) / 2, atol=1e-5)
+    assert not steps.apply(np.full((4, 4), 7, np.uint16))[0].any()
+
+
+def test_an_image_smaller_than_its_padding_is_mirrored_repeatedly():
+    """Check by hand."""
+    padded = mirror_to_multiple(np.array([[[1, 2, 3]]], np.float32), 8)
+    assert padded.tolist() == [[[1, 2, 3, 3, 2, 1, 1, 2]] * 8]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        Preprocessing(),
+        Preprocessing(scale="dtype", channels=3, mean=(0.4, 0.5, 0.6), sd=(0.1,) * 3, multiple=32),
+        Preprocessing(equalize=Equalization(clip_limit=0.02, kernel_size=8), multiple=16),
+        Preprocessing(
+            equalize=Equalization(),
+            channels=3,
+            planes=("standardised", "equalized", "standardised"),
+            mean=(0.0,) * 3,
+            sd=(1.0,) * 3,
+        ),
+    ],
+)
+def test_steps_survive_json(steps):
+    """Check that what is written is read back."""
+    assert Preprocessing.from_dict(steps.to_dict()) == steps
+
+
+def test_what_is_left_out_has_its_default():
+    """Check an empty object, and three channels without mean and deviation."""
+    assert Preprocessing.from_dict({}) == Preprocessing()
+    three = Preprocessing.from_dict({"channels": 3, "equalize": {}})
+    assert (three.mean, three.sd, three.equalize) == ((0.0,) * 3, (1.0,) * 3, Equalization())
+
+
+@pytest.mark.parametrize(
+    ("steps", "problems"),
+    [
+        ({"clahe": True}, ["there is no clahe (there are scale, equalize"]),
+        ({"scale": "minmax"}, ["scale is 'minmax', not one of range, dtype, none"]),
+        ({"scale": ["range"]}, ["scale is ['range']"]),
+        ({"channels": 2, "multiple": 0}, ["channels is 2", "multiple is 0"]),
+        ({"channels": True, "multiple": 2.5}, ["channels is True", "multiple is 2.5"]),
+        (
+            {"mean": 0.5, "sd": [0]},
+            ["mean is 0.5, not a list", "sd is [0], not a list of positive"],
+        ),
+        ({"mean": [float("nan")]}, ["mean is [nan]"]),
+        ({"mean": ["a"]}, ["mean is ['a']"]),
+        ({"channels": 3, "sd": [1.0]}, ["sd has 1 values, channels is 3"]),
+        ({"planes": ["sharpened"]}, ["planes is ['sharpened'], not a list of standardised and"]),
+        ({"planes": "equalized"}, ["planes is 'equalized', not a list"]),
+        (
+            {"planes": ["equalized", "standardised"]},
+            ["planes has 2 values, channels is 1", "a plane is equalized, but equalize"],
+        ),
+        ({"equalize": True}, ["equalize is True, not null or an object"]),
+        ({"equalize": {}, "scale": "dtype"}, ['equalize needs the scale "range"']),
+        (
+            {"equalize": {"clip_limit": 2, "kernel_size": 0, "nbins": 1, "tile": 8}},
+            ["clip_limit is 2", "kernel_size is 0", "nbins is 1", "no equalize.tile"],
+        ),
+    ],
+)
+def test_steps_that_make_no_sense(steps, problems):
+    """Check that everything wrong is named at once."""
+    with pytest.raises(ValueError, match=r"is|has|needs") as caught:
+        Preprocessing.from_dict(steps)
+    assert str(caught.value).count(";") == len(problems) - 1
+    for problem in problems:
+        assert problem in str(caught.value)
+
+
+def test_gray_images():
+    """Check that equal channels count as gray, whatever lies in a fourth."""
+    alpha = np.full_like(RAMP, 255)
+    np.testing.assert_array_equal(gray(RAMP), RAMP)
+    np.testing.assert_array_equal(gray(np.stack([RAMP] * 3, axis=-1)), RAMP)
+    np.testing.assert_array_equal(gray(np.stack([RAMP, RAMP, RAMP, alpha], axis=-1)), RAMP)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.stack([RAMP, RAMP, RAMP + 1], axis=-1), "is a colour image"),
+        (np.zeros((2, 3, 4, 5)), r"shape \(2, 3, 4, 5\)"),
+        (np.zeros((4, 4, 2)), r"shape \(4, 4, 2\)"),
+        (np.zeros(5), r"shape \(5,\)"),
+        (np.zeros((0, 4)), "no pixel"),
+        (np.zeros((4, 4), complex), "type complex128"),
+        (np.full((4, 4), "a"), "not gray values"),
+        (np.full((4, 4), np.inf), "not finite"),
+    ],
+)
+def test_what_is_no_gray_image(image, message):
+    """Check each message."""
+    with pytest.raises(ImageError, match=message):
+        gray(image)

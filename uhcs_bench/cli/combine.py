@@ -1,0 +1,266 @@
+"""The command ``uhcs-bench combine``."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import click
+
+from uhcs_bench import protocol
+from uhcs_bench.cli.common import EXIT_CODES, emit
+from uhcs_bench.errors import UhcsBenchError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from uhcs_bench.metallography.spheroidite import CombinedAnalysis
+
+FORMATS = (".json", ".csv")
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  uhcs-bench combine maps/particles maps/microconstituents --out sizes.json\n"
+    "  uhcs-bench combine particle.png constituent.png --pixel-size 0.1 \\\n"
+    "      --bins 0,2,5,10,20um --out sizes.csv --particles particles.csv\n" + EXIT_CODES
+)
+@click.argument("particle_maps", type=click.Path(path_type=Path))
+@click.argument("microconstituent_maps", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the results, .json or .csv.",
+)
+@click.option(
+    "--particles",
+    "particle_table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV file for every particle's size, place and distance from the network.",
+)
+@click.option(
+    "--pixel-size",
+    type=float,
+    metavar="UM",
+    help="Edge of a pixel in micrometres.  [default: the registry's, else the file's own]",
+)
+@click.option(
+    "--bins",
+    metavar="EDGES",
+    help="Distances from the network that separate the bins, with unit: 0,20,40,80px or 0,2,4um.  "
+    "[default: five bins of about as many particles]",
+)
+def combine(
+    particle_maps: Path,
+    microconstituent_maps: Path,
+    out: Path,
+    particle_table: Path | None,
+    pixel_size: float | None,
+    bins: str | None,
+) -> None:
+    """Measure particles inside the spheroidite of larger fields.
+
+    PARTICLE_MAPS and MICROCONSTITUENT_MAPS are folders with what two models
+    predicted for the same micrographs, or two files; maps are paired by file
+    name. Particle pixels outside predicted spheroidite are dropped. The result
+    has the size distribution of what is left, sizes at different distances from
+    the network, and Spearman's rank correlation of both, with 95 % intervals.
+
+    A pair that can't be measured is named, the others are done all the same, and
+    the exit code is 1.
+    """
+    _check_outputs(out, particle_table)
+    edges, unit = (None, "px") if bins is None else parse_bins(bins)
+
+    from uhcs_bench.measuring import combined_tables
+    from uhcs_bench.measuring.pixel_size import check
+    from uhcs_bench.metallography import spheroidite
+
+    if pixel_size is not None:
+        check(pixel_size)
+
+    pairs, problems = _pairs(particle_maps, microconstituent_maps)
+    results, unknown = _measure(pairs, pixel_size, edges, unit, problems)
+    if results:
+        to_text = (
+            combined_tables.to_json if out.suffix.lower() == ".json" else combined_tables.to_csv
+        )
+        emit(to_text(results).removesuffix("\n"), out)
+        if particle_table is not None:
+            emit(combined_tables.particles_to_csv(results).removesuffix("\n"), particle_table)
+        click.echo(summary(results))
+        click.echo(fill(f"Warning: {spheroidite.WARNING}", 80), err=True)
+    if unknown:
+        text = (
+            f"Pixel size unknown, so that sizes are in pixels alone: {', '.join(unknown)}. "
+            "--pixel-size says how large a pixel is."
+        )
+        click.echo(fill(text, 80), err=True)
+    if problems:
+        kind = UhcsBenchError if results else UsageError
+        raise kind("\n  - ".join([f"{_count(len(problems), 'problem')}.", *problems]))
+
+
+def _check_outputs(out: Path, particle_table: Path | None) -> None:
+    if out.suffix.lower() not in FORMATS:
+        raise UsageError(f"--out {out}: end its name in {' or '.join(FORMATS)}.")
+    if particle_table is not None:
+        if particle_table.suffix.lower() != ".csv":
+            raise UsageError(f"--particles {particle_table}: end its name in .csv.")
+        if particle_table.absolute() == out.absolute():
+            raise UsageError(f"{out} can't hold both tables; give them two names.")
+    for path in filter(None, (out, particle_table)):
+        if not path.absolute().parent.is_dir():
+            raise UsageError(f"can't write {path}: there is no folder {path.parent}.")
+
+
+def parse_bins(text: str) -> tuple[list[float], str]:
+    """Read the option that names distances.
+
+    Returns
+    -------
+    edges : list of float
+    unit : {'px', 'um'}
+
+    Raises
+    ------
+    UsageError
+        If it is something else than ascending numbers and a unit.
+    """
+    unit = text[-2:]
+    try:
+        edges = [float(part) for part in text[:-2].split(",")]
+    except ValueError:
+        edges = []
+    ascending = all(near < far for near, far in pairwise(edges))
+    if unit not in ("px", "um") or len(edges) < 2 or not ascending:
+        raise UsageError(
+            f"--bins {text}: give two or more ascending distances and their unit, "
+            "such as 0,20,40,80px or 0,2,4um."
+        )
+    return edges, unit
+
+
+def _pairs(
+    particle_maps: Path, microconstituent_maps: Path
+) -> tuple[dict[str, tuple[Path, Path]], list[str]]:
+    """Pair maps by name, and say which have no partner."""
+    problems: list[str] = []
+    if particle_maps.is_file() and microconstituent_maps.is_file():
+        return {microconstituent_maps.stem: (particle_maps, microconstituent_maps)}, problems
+    folders = (particle_maps, microconstituent_maps)
+    found = [_maps(folder, problems) for folder in folders]
+    if not problems:
+        for folder, other, names, others in zip(
+            folders, folders[::-1], found, found[::-1], strict=True
+        ):
+            lonely = [path.name for name, path in names.items() if name not in others]
+            if lonely:
+                problems.append(f"{other} has no partner for {', '.join(lonely)} of {folder}.")
+    particle, constituent = found
+    common = [name for name in constituent if name in particle]
+    return {name: (particle[name], constituent[name]) for name in common}, problems
+
+
+def _maps(folder: Path, problems: list[str]) -> dict[str, Path]:
+    """List the label maps of a folder by name without suffix."""
+    from uhcs_bench.data.label_maps import MAP_SUFFIXES
+
+    if not folder.is_dir():
+        state = "is a file; give two folders or two files" if folder.exists() else "does not exist"
+        problems.append(f"{folder} {state}.")
+        return {}
+    maps: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in MAP_SUFFIXES:
+            continue
+        if path.stem in maps:
+            problems.append(f"{maps[path.stem]} and {path} have the same name; keep one of them.")
+        maps.setdefault(path.stem, path)
+    if not maps:
+        inside = [task for task in protocol.TASKS if (folder / task).is_dir()]
+        hint = f" Did you mean {folder / inside[0]}?" if inside else ""
+        problems.append(f"{folder} holds no label map ({', '.join(MAP_SUFFIXES)}).{hint}")
+    return maps
+
+
+def _measure(
+    pairs: Mapping[str, tuple[Path, Path]],
+    pixel_size: float | None,
+    edges: Sequence[float] | None,
+    unit: str,
+    problems: list[str],
+) -> tuple[dict[str, CombinedAnalysis], list[str]]:
+    """Measure all pairs; collect what is wrong, and whose pixel size is unknown."""
+    from tqdm import tqdm
+
+    from uhcs_bench.data.label_maps import read_map
+    from uhcs_bench.io.images import ImageError
+    from uhcs_bench.measuring.pixel_size import find
+    from uhcs_bench.metallography import spheroidite
+
+    results: dict[str, CombinedAnalysis] = {}
+    unknown: list[str] = []
+    for name, paths in tqdm(pairs.items(), unit="micrograph", disable=None):
+        maps = []
+        for path, task in zip(paths, ("particles", "microconstituents"), strict=True):
+            try:
+                maps.append(read_map(path, protocol.task(task).classes))
+            except ImageError as error:
+                problems.append(f"{path} {error}.")
+        if len(maps) < 2:
+            continue
+        particle_map, constituents = maps
+        um = find(paths[1], (len(constituents), constituents.shape[1]), pixel_size).um
+        if um is None:
+            unknown.append(name)
+            if edges is not None and unit == "um":
+                problems.append(
+                    f"{paths[1]}: its pixel size is unknown, so that --bins in um mean nothing. "
+                    "Give --pixel-size, or bins in px."
+                )
+                continue
+        bins = edges if edges is None or unit == "px" or um is None else [e / um for e in edges]
+        try:
+            results[name] = spheroidite.combine(particle_map, constituents, um, bins)
+        except ValueError as error:
+            problems.append(f"{paths[0]} and {paths[1]}: {error}.")
+    return results, unknown
+
+
+def summary(results: Mapping[str, CombinedAnalysis]) -> str:
+    """Lay the main numbers out for a terminal, at most 80 columns wide."""
+    from tabulate import tabulate
+
+    rows = []
+    for name, found in results.items():
+        size = found.sizes.diameters
+        median = size.median.px if found.pixel_size_um is None else size.median.um
+        unit = "px" if found.pixel_size_um is None else "um"
+        rho = found.trend.rho
+        rows.append(
+            [
+                name,
+                len(found.particles),
+                found.n_dropped,
+                found.n_cut,
+                f"{median.value:.3g} {unit}" if size.n else "-",
+                "-" if math.isnan(rho.value) else f"{rho.value:+.2f}",
+                "-" if math.isnan(rho.low) else f"{rho.low:+.2f} to {rho.high:+.2f}",
+            ]
+        )
+    headers = ["micrograph", "particles", "dropped", "cut", "median", "rho", "95 %"]
+    alignment = ("left", *["right"] * 6)
+    table = tabulate(rows, headers, colalign=alignment, disable_numparse=True)
+    return (
+        f"{table}\n\nmedian: equivalent diameter inside the spheroidite; rho: Spearman's rank\n"
+        "correlation of diameter and distance from the network"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,46 @@
+"""The command ``uhcs-bench export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from uhcs_bench.cli.common import EXIT_CODES, split_option, version_option
+
+_FORMATS = """\
+\b
+Formats:
+  nnunet          nnU-Net v2, with the folds where it looks for them
+  mmsegmentation  MMSegmentation 1.x, with a configuration for each fold
+  coco            COCO instances: single particles
+  huggingface     a folder for datasets.load_dataset
+  png             pairs of PNG files, and a table of the folds
+
+"""
+
+
+@click.command(
+    epilog=_FORMATS + "\b\nExamples:\n  uhcs-bench export nnunet data/nnunet\n"
+    "  uhcs-bench export coco data/coco --dataset-version audited\n"
+    "  uhcs-bench export png data/uhcs --task microconstituents --split clean\n" + EXIT_CODES
+)
+@click.argument("form", metavar="FORMAT")
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--task", help="Task to export.  [default: all that the format can express]")
+@version_option
+@split_option
+def export(form: str, out: Path, task: str | None, version: str, split: str) -> None:
+    """Write the data in the form that another tool reads.
+
+    OUT must not exist, or be empty; it is written whole or not at all. Its
+    README.md says what comes next, and under which licences the files are;
+    uhcs-bench.json says the data set version and split for programs.
+    """
+    from uhcs_bench.exporters.export import README_NAME, export
+
+    exported = export(form, out, task, version, split)
+    click.echo(
+        f"{exported.n_micrographs} micrographs for {exported.usage.title} in {out}. "
+        f"What comes next: {out / README_NAME}"
+    )

@@ -1,0 +1,93 @@
+"""The command ``uhcs-bench score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, split_option, version_option
+
+if TYPE_CHECKING:
+    from uhcs_bench.scoring.results import Report, Resampled
+
+FORMATS = ("table", "json", "csv", "markdown", "latex")
+
+
+@click.command(
+    epilog="\b\nExamples:\n  uhcs-bench score preds/\n"
+    "  uhcs-bench score preds/ --task particles --fold 2\n"
+    "  uhcs-bench score preds/ --split grouped\n"
+    "  uhcs-bench score preds/ --format json --output scores.json\n"
+    "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES
+)
+@click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
+@click.option("--task", help="Task to score.  [default: those that the ids belong to]")
+@click.option("--fold", type=int, help="Score this fold alone.  [default: all of the split]")
+@version_option
+@split_option
+@click.option(
+    "--resample",
+    type=click.Choice(["micrographs", "folds"]),
+    default="micrographs",
+    show_default=True,
+    help="What the bootstrap of the 95 % intervals draws.",
+)
+@click.option(
+    "--extended",
+    is_flag=True,
+    help="Also measure boundaries, denuded zones, single particles, and how the KS score depends "
+    "on what counts as a particle; takes about a second for a micrograph of particles.",
+)
+@click.option(
+    "--report",
+    "report_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write a web page to, with tables, maps, errors and sizes.",
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@output_option
+def score(
+    predictions: Path,
+    task: str | None,
+    fold: int | None,
+    version: str,
+    split: str,
+    resample: Resampled,
+    extended: bool,
+    report_folder: Path | None,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Score predicted label maps against the annotations.
+
+    PREDS is a folder with one map for each micrograph, <id>.png, .tif or .npy,
+    directly or under particles/ and microconstituents/. A map has the
+    micrograph's size and holds class labels: 0 matrix, 1 particle for
+    particles; 0 matrix, 1 network, 2 spheroidite, 3 widmanstatten for
+    microconstituents.
+    """
+    from uhcs_bench.scoring import score as scoring
+    from uhcs_bench.scoring import submission
+
+    submissions = submission.read_submission(predictions, task, fold, version, split)
+    report = scoring.score_submissions(submissions, resample, extended=extended)
+    emit(formatted(report, form), output)
+    if report_folder is not None:
+        from uhcs_bench.scoring import report as html_report
+
+        title = predictions.absolute().name or str(predictions)
+        page = html_report.write(report_folder, report, submissions, title)
+        click.echo(f"Report: {page}", err=True)
+
+
+def formatted(report: Report, form: str) -> str:
+    """Text of a report in one of `FORMATS`."""
+    if form == "json":
+        return report.to_json()
+    from uhcs_bench.scoring import text as tables
+
+    if form == "csv":
+        return tables.to_csv(report).removesuffix("\n")
+    return tables.to_text(report, form)  # type: ignore[arg-type]  # click has checked it

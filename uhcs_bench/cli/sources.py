@@ -1,0 +1,23 @@
+"""The command ``uhcs-bench sources``."""
+
+from __future__ import annotations
+
+import click
+
+from uhcs_bench.cli.common import EXIT_CODES
+
+
+@click.command(epilog="\b\nExample:\n  uhcs-bench sources --format json\n" + EXIT_CODES)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+def sources(form: str) -> None:
+    """Ask every source of the data whether it answers now.
+
+    Sources stand in the order in which "download" tries them, each with what it
+    would give.
+    """
+    from uhcs_bench.data.download import survey
+
+    states = survey.survey()
+    click.echo(survey.to_json(states) if form == "json" else survey.to_text(states))

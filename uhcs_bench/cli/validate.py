@@ -1,0 +1,71 @@
+"""The command ``uhcs-bench validate``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from uhcs_bench.cli.common import EXIT_CODES, emit, output_option
+
+
+@click.command(
+    epilog="\b\nExamples:\n  uhcs-bench validate leaderboard/otsu\n"
+    "  uhcs-bench validate leaderboard/*/ --format json\n" + EXIT_CODES
+)
+@click.argument(
+    "entries", metavar="ENTRY...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@output_option
+def validate(entries: tuple[Path, ...], form: str, output: Path | None) -> None:
+    """Check entries of the leaderboard, offline.
+
+    ENTRY is a folder of entry.yaml and label maps, <task>/<id>.png. All
+    problems of all entries are reported at once; any of them exits with 2.
+    """
+    from uhcs_bench.leaderboard import declaration, entry
+
+    results: list[dict[str, Any]] = []
+    for folder in entries:
+        try:
+            found = entry.read_entry(folder)
+        except declaration.EntryError as error:
+            results.append({"entry": error.where, "valid": False, "problems": [*error.problems]})
+            continue
+        tasks = {
+            name: {"status": maps.status, "n_maps": len(maps.maps), "n_images": len(maps.expected)}
+            for name, maps in found.tasks.items()
+        }
+        results.append(
+            {
+                "entry": declaration.shown(str(folder), entry.PATH_LIMIT),
+                "valid": True,
+                "problems": [],
+                "sha256": found.fingerprint.sha256,
+                "tasks": tasks,
+            }
+        )
+    if form == "json":
+        emit(json.dumps(results, indent=1), output)
+    else:
+        emit("\n".join(map(_validation_text, results)), output)
+    if not all(result["valid"] for result in results):
+        raise click.exceptions.Exit(declaration.EntryError.exit_code)
+
+
+def _validation_text(result: dict[str, Any]) -> str:
+    problems = result["problems"]
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        return "\n".join([f"{result['entry']}: {count}.", *(f"  - {text}" for text in problems)])
+    lines = [f"{result['entry']}: valid.", f"  sha256 {result['sha256']}"]
+    lines += [
+        f"  {name}: {found['status']}, {found['n_maps']} of {found['n_images']} label maps"
+        for name, found in result["tasks"].items()
+    ]
+    return "\n".join(lines)

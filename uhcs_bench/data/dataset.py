@@ -1,0 +1,336 @@
+"""The data sets as their users see them: micrographs, data sets and folds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from uhcs_bench import protocol
+from uhcs_bench.data import registry
+from uhcs_bench.data.download import fetch
+from uhcs_bench.data.micrograph import Micrograph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from uhcs_bench.data.registry import Entry
+    from uhcs_bench.data.torch_dataset import TorchDataset
+
+_DATA_ID_DIGITS = 8
+
+
+class Dataset(Sequence[Micrograph]):
+    """Micrographs of one task, in the order of their split's folds.
+
+    Parameters
+    ----------
+    task : Task
+    version : str
+    micrographs : iterable of Micrograph
+    split : str, optional
+
+    Examples
+    --------
+    >>> dataset = load("particles", version="synthetic")
+    >>> len(dataset), dataset[0].id
+    (24, 'synthetic-particles-00')
+    >>> dataset["synthetic-particles-05"].fold
+    1
+    """
+
+    def __init__(
+        self,
+        task: protocol.Task,
+        version: protocol.Version,
+        micrographs: Iterable[Micrograph],
+        split: protocol.Split = protocol.PAPER_SPLIT,
+    ) -> None:
+        self.task = task
+        self.version = version
+        self.split = split
+        self._micrographs = tuple(micrographs)
+        self._by_id = {micrograph.id: micrograph for micrograph in self._micrographs}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Names of the micrographs."""
+        return tuple(self._by_id)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes; a class's label is its position."""
+        return self.task.classes
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds of the split, which this may be a part of."""
+        return n_folds(self.task.name, self.version, self.split)
+
+    @property
+    def data_id(self) -> str:
+        """Name of exactly these annotations in these folds, which every score carries.
+
+        It ends in the first digits of a hash over the micrographs' ids, folds and label maps.
+
+        Examples
+        --------
+        >>> load("particles", version="synthetic").data_id.rpartition("-")[0]
+        'particles-synthetic-paper'
+        """
+        digest = hashlib.sha256()
+        for micrograph in self:
+            labels = micrograph.entry.labels_sha256
+            if labels is None:
+                from uhcs_bench.data import pixels as canonical
+
+                labels = canonical.pixel_sha256(micrograph.labels)
+            digest.update(f"{micrograph.id} {micrograph.fold} {labels}\n".encode())
+        digits = digest.hexdigest()[:_DATA_ID_DIGITS]
+        return f"{self.task.name}-{self.version}-{self.split}-{digits}"
+
+    @overload
+    def __getitem__(self, key: int | str) -> Micrograph: ...
+    @overload
+    def __getitem__(self, key: slice) -> Dataset: ...
+    def __getitem__(self, key: int | str | slice) -> Micrograph | Dataset:
+        """Pick by position, by id, or a slice."""
+        if isinstance(key, str):
+            return self._by_id[key]
+        if isinstance(key, slice):
+            return Dataset(self.task, self.version, self._micrographs[key], self.split)
+        return self._micrographs[key]
+
+    def __len__(self) -> int:
+        return len(self._micrographs)
+
+    def __iter__(self) -> Iterator[Micrograph]:
+        return iter(self._micrographs)
+
+    def to_torch(self, transform: Callable[..., Any] | None = None) -> TorchDataset:
+        """Give the micrographs in the form that PyTorch trains on.
+
+        Parameters
+        ----------
+        transform : callable, optional
+            Of ``torchvision.transforms.v2``: called with image and mask, gives both back.
+
+        Returns
+        -------
+        uhcs_bench.data.torch_dataset.TorchDataset
+
+        Raises
+        ------
+        MissingPackageError
+            If PyTorch or torchvision is not installed.
+        """
+        from uhcs_bench.data.torch_dataset import TorchDataset
+
+        return TorchDataset(self, transform)
+
+    def __repr__(self) -> str:
+        name = f"{self.task.name} {self.version}, split {self.split}"
+        return f"<Dataset {name}: {len(self)} micrographs>"
+
+    def fold(self, number: int) -> Fold:
+        """Split into the training and validation micrographs of a fold.
+
+        Raises
+        ------
+        UsageError
+            If there is no such fold.
+        """
+        check_fold(number, self.task.name, self.version, self.split)
+        train, val = (
+            Dataset(
+                self.task,
+                self.version,
+                (m for m in self if (m.fold == number) == is_validated),
+                self.split,
+            )
+            for is_validated in (False, True)
+        )
+        return Fold(number, train, val)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One of the cross-validation folds.
+
+    Attributes
+    ----------
+    number : int
+    train : Dataset
+        The micrographs to learn from, those of all other folds: 20 in the paper's split.
+    val : Dataset
+        The micrographs to score on, in the paper's order: 4 in the paper's split. They may not
+        select anything.
+    """
+
+    number: int
+    train: Dataset
+    val: Dataset
+
+
+def catalogue(
+    task: str, version: str = protocol.REAL_VERSION, split: str = protocol.PAPER_SPLIT
+) -> tuple[Entry, ...]:
+    """List the micrographs of a task without their pixels; nothing is fetched.
+
+    Parameters
+    ----------
+    task : str
+        Name or alias of a task.
+    version : str, optional
+        Data set version.
+    split : str, optional
+        Which micrographs, in which folds. No two synthetic micrographs are of one sample, so that
+        all splits of the synthetic version are the paper's.
+
+    Returns
+    -------
+    tuple of Entry
+        In the order of the folds; 24 in the paper's split.
+
+    Raises
+    ------
+    UsageError
+        If there is no such task, version or split.
+    """
+    version, split = protocol.check_version(version), protocol.check_split(split)
+    if version == protocol.SYNTHETIC_VERSION:
+        from uhcs_bench.data import synthetic
+
+        return synthetic.catalogue(task)
+    return registry.entries(task, version, split)
+
+
+def n_folds(
+    task: str, version: str = protocol.REAL_VERSION, split: str = protocol.PAPER_SPLIT
+) -> int:
+    """Count the folds of a split.
+
+    Examples
+    --------
+    >>> n_folds("particles"), n_folds("particles", split="grouped")
+    (6, 5)
+    """
+    return 1 + max(entry.fold for entry in catalogue(task, version, split))
+
+
+def check_fold(fold: int, task: str, version: str, split: str) -> int:
+    """Give back a fold number if the split has such a fold.
+
+    Raises
+    ------
+    UsageError
+        If it has not, or there is no such task, version or split.
+    """
+    place = "" if split == protocol.PAPER_SPLIT else f" in split {split} of {task}"
+    return protocol.check_fold(fold, n_folds(task, version, split), place)
+
+
+@overload
+def load(task: str, fold: None = None, version: str = ..., split: str = ...) -> Dataset: ...
+@overload
+def load(task: str, fold: int, version: str = ..., split: str = ...) -> Fold: ...
+def load(
+    task: str,
+    fold: int | None = None,
+    version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
+) -> Dataset | Fold:
+    """Load the micrographs of a task, fetching what the cache does not have.
+
+    Parameters
+    ----------
+    task : str
+        ``"particles"`` (alias ``"spheroidite"``) or ``"microconstituents"`` (alias ``"uhcs"``).
+    fold : int, optional
+        One of the split's cross-validation folds, 0 to 5 in the paper's.
+    version : str, optional
+        ``"1.0"`` is the deposit as the paper used it, ``"audited"`` the same with misplaced
+        particle label maps moved into place, ``"synthetic"`` a generated stand-in that needs no
+        network.
+    split : str, optional
+        ``"paper"`` for the paper's folds. ``"clean"`` leaves out, in training too, micrographs that
+        show what another fold shows; ``"grouped"`` deals the rest anew, so that no heat-treated
+        sample stands in two folds.
+
+    Returns
+    -------
+    Dataset or Fold
+        All micrographs of the split, 24 in the paper's; with `fold` those to train on (20) and
+        those to validate on (4).
+
+    Raises
+    ------
+    UsageError
+        If there is no such task, fold, version or split.
+    DataUnavailableError
+        If a micrograph could not be had from any source.
+
+    Examples
+    --------
+    >>> fold = load("particles", fold=2, version="synthetic")
+    >>> len(fold.train), len(fold.val)
+    (20, 4)
+    >>> fold.val[0].image.shape == fold.val[0].labels.shape
+    True
+    """
+    entries = catalogue(task, version, split)
+    if fold is not None:
+        check_fold(fold, task, version, split)
+    dataset = Dataset(
+        protocol.task(task),
+        protocol.check_version(version),
+        micrographs(entries),
+        protocol.check_split(split),
+    )
+    return dataset if fold is None else dataset.fold(fold)
+
+
+def micrographs(entries: Sequence[Entry]) -> tuple[Micrograph, ...]:
+    """Load the micrographs that the catalogue lists, fetching what the cache does not have.
+
+    Raises
+    ------
+    DataUnavailableError
+        If a micrograph could not be had from any source.
+    """
+    fetch.fetch(entry for entry in entries if entry.files)
+    return tuple(_micrograph(entry) for entry in entries)
+
+
+def _micrograph(entry: Entry) -> Micrograph:
+    if entry.files:
+        pixels = fetch.read(entry)
+        labels = pixels.labels
+        filled_label_rows: tuple[int, ...] = ()
+        if entry.correction is not None:
+            from uhcs_bench.data import corrections
+
+            labels, filled_label_rows = corrections.corrected(pixels.labels, entry)
+        return Micrograph(
+            entry, pixels.image, labels, pixels.filled_rows, pixels.sources, filled_label_rows
+        )
+    return Micrograph(entry, *_generated(entry))
+
+
+_GENERATED: dict[tuple[str, str, tuple[int, int]], tuple[NDArray[np.uint8], NDArray[np.uint8]]] = {}
+"""By task, id and shape. A micrograph takes a tenth of a second to generate and 0.1 MB to keep."""
+
+
+def _generated(entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    key = entry.task, entry.id, entry.shape
+    if key not in _GENERATED:
+        from uhcs_bench.data.synthetic import generate
+
+        image, labels = generate(entry)
+        image.flags.writeable = labels.flags.writeable = False
+        _GENERATED[key] = image, labels
+    return _GENERATED[key]

@@ -1,0 +1,248 @@
+"""Find micrographs in files and zips of any name: the pixels decide which is which."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+import zlib
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uhcs_bench.data import pixels as canonical
+from uhcs_bench.data.registry import Source
+from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io import images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import IO
+
+    from numpy.typing import NDArray
+
+    from uhcs_bench.data.registry import Entry, FileKind
+
+MAX_MEMBERS = 5000
+MAX_IMAGE_BYTES = 16 << 20
+MAX_ZIP_BYTES = 64 << 20
+"""Of a zip within a zip, which is read into memory."""
+MAX_TOTAL_BYTES = 1 << 30
+MAX_PIXELS = 1 << 22
+"""Of an image; a micrograph of UHCSDB has 0.34 million."""
+
+_ZIP_MAGIC = b"PK\x03\x04"
+_TIFF_MAGIC = (b"II*\0", b"MM\0*")
+_IMAGE_MAGIC = (*_TIFF_MAGIC, b"\x89PNG", b"BM")
+
+
+class BundleError(UhcsBenchError):
+    """A zip that was not read; the message follows its name."""
+
+
+@dataclass(frozen=True)
+class Find:
+    """A file that has proved to hold an image or label map of the benchmark.
+
+    Attributes
+    ----------
+    entry : Entry
+    kind : {'image', 'labels'}
+    array : ndarray of uint8
+        The canonical array.
+    filled_rows : tuple of int
+        Rows that the file lacks and that repeat a neighbour.
+    address : str
+        Where it was found.
+    """
+
+    entry: Entry
+    kind: FileKind
+    array: NDArray[np.uint8]
+    filled_rows: tuple[int, ...]
+    address: str
+
+
+class Index:
+    """Looks pixels up among those of the registry.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self._files: dict[tuple[int, int], dict[str, list[tuple[Entry, FileKind]]]] = {}
+        for entry in entries:
+            for kind, file in entry.files.items():
+                form = (entry.shape[0], file.hashed_from_row)
+                known = self._files.setdefault(form, defaultdict(list))
+                known[file.pixel_sha256].append((entry, kind))
+
+    def look_up(self, pixels: NDArray[np.generic], address: str) -> Iterator[Find]:
+        """Find all micrographs that pixels belong to: one file may serve several.
+
+        The ways from a file to a canonical array are tried in this order: the upper rows as they
+        are, which leaves out a data bar and what else lies below the micrograph; the same with row
+        0 filled, for those micrographs whose hash leaves row 0 out because a source has lost it.
+        A mask of 0 and 255 counts as one of 0 and 1. Whatever fits is proved by its hash.
+
+        Parameters
+        ----------
+        pixels : ndarray
+            As decoded from a file.
+        address : str
+            Of the file, for the record.
+        """
+        if pixels.size and pixels.max() == 255 and ((pixels == 0) | (pixels == 255)).all():
+            pixels = pixels == 255
+        for (rows, hashed_from_row), known in self._files.items():
+            for missing_rows in range(hashed_from_row + 1):
+                recipe = Source(address, "", 0, (0, rows - missing_rows), missing_rows)
+                try:
+                    with np.errstate(invalid="ignore"):  # not a number: no gray level
+                        array = canonical.canonical_array(pixels, recipe)
+                except canonical.CanonicalError:
+                    continue
+                files = known.get(canonical.pixel_sha256(array[hashed_from_row:]), ())
+                for entry, kind in files:
+                    yield Find(entry, kind, array, tuple(range(missing_rows)), address)
+                if files:
+                    break
+
+
+def search(path: Path, index: Index, address: str) -> Iterator[Find]:
+    """Search a file: an image, or a zip of images and zips.
+
+    Nothing is unpacked to the disk.
+
+    Parameters
+    ----------
+    path : Path
+    index : Index
+    address : str
+        Of the file, for the record; a member's name is put after it.
+
+    Raises
+    ------
+    BundleError
+        If it is a zip that is damaged, unsafe or larger than any copy of the data.
+    ImageError
+        If it is no zip and can't be decoded.
+    """
+    with path.open("rb") as stream:
+        zipped = stream.read(4) == _ZIP_MAGIC
+    if not zipped:
+        yield from index.look_up(images.read_image(path, _check_size), address)
+        return
+    for name, content in members(path):
+        try:
+            pixels = decode(content)
+        except images.ImageError:
+            continue
+        yield from index.look_up(pixels, f"{address}/{name}")
+
+
+def members(archive: Path | IO[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Read the images of a zip, and of zips in it, one after another into memory.
+
+    Yields
+    ------
+    name : str
+    content : bytes
+
+    Raises
+    ------
+    BundleError
+        If the zip is damaged, has unsafe names or is larger than any copy of the data.
+    """
+    budget = [MAX_TOTAL_BYTES]
+    try:
+        yield from _members(archive, budget, nested=False)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+        # RuntimeError: zipfile's for a password or a compression that it does not know
+        raise BundleError(f"is a damaged zip, or one that can't be read ({error})") from error
+
+
+def _members(
+    archive: Path | IO[bytes], budget: list[int], nested: bool
+) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(archive) as opened:
+        infos = opened.infolist()
+        if len(infos) > MAX_MEMBERS:
+            raise BundleError(f"holds {len(infos)} files, more than any copy of the data")
+        for info in infos:
+            _check_name(info)
+        for info in infos:
+            if info.is_dir():
+                continue
+            with opened.open(info) as stream:
+                magic = stream.read(4)
+                if magic.startswith(_IMAGE_MAGIC):
+                    yield info.filename, _rest(info, stream, magic, MAX_IMAGE_BYTES, budget)
+                elif magic == _ZIP_MAGIC and not nested:
+                    content = _rest(info, stream, magic, MAX_ZIP_BYTES, budget)
+                    for name, inner in _members(io.BytesIO(content), budget, nested=True):
+                        yield f"{info.filename}/{name}", inner
+
+
+def _check_name(info: zipfile.ZipInfo) -> None:
+    # Nothing is unpacked, so such a name could do no harm here; but who wrote it meant some.
+    name = info.orig_filename
+    if name.startswith("/") or "\\" in name or ":" in name or ".." in PurePosixPath(name).parts:
+        raise BundleError(f"holds a file with the unsafe name {name!r}; it was not read")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise BundleError(f"holds the link {name!r} instead of a file; it was not read")
+
+
+def _rest(
+    info: zipfile.ZipInfo, stream: IO[bytes], begun: bytes, limit: int, budget: list[int]
+) -> bytes:
+    """Read what is left of a member; its declared length is not believed."""
+    limit = min(limit, budget[0])
+    content = begun + stream.read(limit)
+    if len(content) > limit:
+        raise BundleError(f"holds {info.filename!r}, which is larger than any file of the data")
+    budget[0] -= len(content)
+    return content
+
+
+def decode(content: bytes) -> NDArray[np.generic]:
+    """Decode an image in memory, as `images.read_image` does one on disk.
+
+    Raises
+    ------
+    ImageError
+        If it can't be decoded or is larger than any micrograph.
+    """
+    import tifffile
+    from PIL import Image
+
+    try:
+        if content.startswith(_TIFF_MAGIC):
+            # Pillow does not read the 64-bit integers of the deposit's label maps; tifffile leaves
+            # some compressions to a package that is not installed everywhere.
+            with suppress(ValueError), tifffile.TiffFile(io.BytesIO(content)) as tiff:
+                series = tiff.series[0]
+                _check_shape(tuple(series.shape))
+                return np.asarray(series.asarray())
+        with Image.open(io.BytesIO(content)) as image:
+            _check_shape((image.height, image.width))
+            return np.array(image)
+    except UhcsBenchError:
+        raise
+    except Exception as error:
+        raise images.ImageError(f"can't be decoded ({error})") from error
+
+
+def _check_size(header: images.Header) -> None:
+    _check_shape(header.shape)
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) < 2 or shape[0] * shape[1] > MAX_PIXELS:
+        raise images.ImageError("is larger than any micrograph")

@@ -1,0 +1,82 @@
+"""One micrograph with its annotation and its circumstances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from uhcs_bench import protocol
+    from uhcs_bench.data.registry import Entry, HeatTreatment, PixelSize
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Micrograph:
+    """An annotated micrograph; nothing in it can be changed.
+
+    Attributes
+    ----------
+    entry : Entry
+        What the registry knows of it: sources, hashes, licence, citation.
+    image : ndarray of uint8, shape (rows, columns)
+        Gray levels, read-only.
+    labels : ndarray of uint8, shape (rows, columns)
+        Class labels, positions in the task's ``classes``, read-only.
+    filled_rows : tuple of int
+        Rows of `image` that its source had lost and that repeat a neighbour.
+    sources : tuple of str
+        Addresses that image and labels came from; empty for a generated micrograph.
+    filled_label_rows : tuple of int
+        Rows of `labels` that repeat a neighbour, since the annotation has none for them; in the
+        audited version alone.
+    """
+
+    entry: Entry
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    filled_rows: tuple[int, ...] = ()
+    sources: tuple[str, ...] = ()
+    filled_label_rows: tuple[int, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Name of the micrograph, and of a submission's label map for it."""
+        return self.entry.id
+
+    @property
+    def task(self) -> protocol.TaskName:
+        """Name of the task."""
+        return self.entry.task
+
+    @property
+    def version(self) -> protocol.Version:
+        """Data set version."""
+        return self.entry.version
+
+    @property
+    def fold(self) -> int:
+        """Validation fold that the micrograph belongs to in the split it was loaded with."""
+        return self.entry.fold
+
+    @property
+    def pixel_size_um(self) -> float | None:
+        """Edge of a pixel in micrometres, None where no trustworthy source says."""
+        return self.entry.pixel_size.um
+
+    @property
+    def pixel_size(self) -> PixelSize:
+        """The pixel size with its provenance."""
+        return self.entry.pixel_size
+
+    @property
+    def heat_treatment(self) -> HeatTreatment:
+        """How the sample was annealed and cooled."""
+        return self.entry.heat_treatment
+
+    def __repr__(self) -> str:
+        rows, columns = self.entry.shape
+        where = f"{self.task} {self.version}, fold {self.fold}"
+        return f"<Micrograph {self.id}: {where}, {rows}x{columns}>"

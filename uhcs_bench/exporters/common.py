@@ -1,0 +1,158 @@
+"""Write the data sets in the forms that other tools read.
+
+Each format has a module ``export_<format>`` with a function ``write``. What they share is here: an
+export is written whole or not at all, says which data set version and split it holds, and carries
+the licences and citations of its micrographs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import protocol
+from uhcs_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from uhcs_bench.data.dataset import Dataset, Fold
+    from uhcs_bench.data.micrograph import Micrograph
+    from uhcs_bench.data.registry import Entry, FileKind
+
+
+KINDS: tuple[FileKind, ...] = ("image", "labels")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a format's README says of itself.
+
+    Attributes
+    ----------
+    title : str
+        Name of the format.
+    text : str
+        What lies where and which commands come next, in Markdown.
+    head : str
+        What has to stand above the README's title.
+    """
+
+    title: str
+    text: str
+    head: str = ""
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Give a folder to fill that gets its name when it is complete; nothing is left of it else.
+
+    Raises
+    ------
+    UsageError
+        If there is something at the target already.
+    """
+    target = target.resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        found = "holds files already" if target.is_dir() else "is a file"
+        raise UsageError(f"{target} {found}. Nothing was written; name a new folder.")
+    if target == Path.cwd():
+        raise UsageError(f"{target} is the current folder. Nothing was written; name a new one.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        if target.exists():
+            target.rmdir()
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def folds(micrographs: Dataset) -> list[Fold]:
+    """Split a data set into all of its folds, in their order.
+
+    Examples
+    --------
+    >>> from uhcs_bench.data import dataset
+    >>> len(folds(dataset.load("particles", version="synthetic")))
+    6
+    """
+    return [micrographs.fold(number) for number in range(micrographs.n_folds)]
+
+
+def write_png(path: Path, micrograph: Micrograph, kind: FileKind) -> None:
+    """Write a micrograph, or its label map, as a gray PNG of 8 bits."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = micrograph.image if kind == "image" else micrograph.labels
+    Image.fromarray(pixels).save(path, format="PNG")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, in UTF-8 and with the same line ends everywhere."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, content: Any, indent: int | None = 1) -> None:
+    """Write a JSON file."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=indent) + "\n")
+
+
+def rgb(color: str) -> list[int]:
+    """Red, green and blue of a colour.
+
+    Examples
+    --------
+    >>> rgb("#0072b2")
+    [0, 114, 178]
+    """
+    return list(bytes.fromhex(color.removeprefix("#")))
+
+
+def identity(micrographs: Dataset) -> dict[str, str]:
+    """Say which data set this is, so that no number can be taken for another's."""
+    return {
+        "task": micrographs.task.name,
+        "dataset_version": micrographs.version,
+        "split": micrographs.split,
+        "data_id": micrographs.data_id,
+    }
+
+
+def score_options(version: protocol.Version, split: protocol.Split) -> str:
+    """Options with which ``uhcs-bench score`` scores against a version and split.
+
+    Examples
+    --------
+    >>> score_options("synthetic", "paper")
+    ' --dataset-version synthetic'
+    """
+    options = ""
+    if version != protocol.REAL_VERSION:
+        options += f" --dataset-version {version}"
+    if split != protocol.PAPER_SPLIT:
+        options += f" --split {split}"
+    return options
+
+
+def licence(entry: Entry, kind: FileKind) -> str:
+    """Licence of a micrograph's image or label map, as the registry gives it.
+
+    Examples
+    --------
+    >>> from uhcs_bench.data import dataset
+    >>> licence(dataset.catalogue("uhcs")[0], "image")
+    'CC BY 3.0 US (https://creativecommons.org/licenses/by/3.0/us/)'
+    """
+    file = entry.files.get(kind)
+    return entry.licence if file is None else file.licence

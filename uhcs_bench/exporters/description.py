@@ -1,0 +1,90 @@
+"""The data sets in words: what every standard description says of them, said once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uhcs_bench import protocol
+from uhcs_bench.data import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from uhcs_bench.data.registry import Entry
+
+NAME = "uhcs-bench"
+TITLE = "UHCS benchmark: annotated micrographs of ultrahigh-carbon steel"
+URL = "https://hdl.handle.net/11256/964"
+"""Of the deposit. Its host has stopped answering; the handle stays its name."""
+
+PUBLISHED = "2019-01-01"
+"""The paper's year; the deposit's own date is not known."""
+
+CREATORS = ("Brian L. DeCost", "Bo Lei", "Toby Francis", "Elizabeth A. Holm")
+KEYWORDS = ("metallography", "microstructure", "segmentation", "steel", "electron microscopy")
+
+SUMMARIES: dict[protocol.TaskName, str] = {
+    "particles": (
+        "Scanning electron micrographs of spheroidised ultrahigh-carbon steel, in which every "
+        "pixel is annotated as matrix or cementite particle."
+    ),
+    "microconstituents": (
+        "Scanning electron micrographs of ultrahigh-carbon steel, in which every pixel is "
+        "annotated as one of four microconstituents: ferritic matrix, proeutectoid cementite "
+        "network, spheroidite, Widmanstatten laths."
+    ),
+}
+
+
+def entries(task: str | None = None) -> dict[protocol.TaskName, tuple[Entry, ...]]:
+    """List the micrographs that a description is to cover: those of the deposit.
+
+    Parameters
+    ----------
+    task : str, optional
+        Name or alias of a task; both tasks without it.
+
+    Returns
+    -------
+    dict of str to tuple of Entry
+        For each task its micrographs, in the order of the paper's folds.
+
+    Raises
+    ------
+    UsageError
+        If there is no such task.
+
+    Examples
+    --------
+    >>> {name: len(listed) for name, listed in entries("uhcs").items()}
+    {'microconstituents': 24}
+    """
+    names = list(protocol.TASKS) if task is None else [protocol.task(task).name]
+    return {name: registry.entries(name) for name in names}
+
+
+def licences(listed: Iterable[Entry]) -> list[str]:
+    """List the licences of all files of these micrographs, each once, sorted.
+
+    Examples
+    --------
+    >>> licences(registry.entries("particles"))[0]
+    'CC BY 3.0 US (https://creativecommons.org/licenses/by/3.0/us/)'
+    """
+    return sorted({file.licence for entry in listed for file in entry.files.values()})
+
+
+def licence_url(licence: str) -> str:
+    """Address of a licence, from its text in the registry.
+
+    Examples
+    --------
+    >>> licence_url("CC BY 3.0 US (https://creativecommons.org/licenses/by/3.0/us/)")
+    'https://creativecommons.org/licenses/by/3.0/us/'
+    """
+    return licence.partition("(")[2].removesuffix(")")
+
+
+def citations(listed: Iterable[Entry]) -> list[str]:
+    """List what to cite when these micrographs are used, each once, the paper first."""
+    return list(dict.fromkeys(text for entry in listed for text in entry.citation))

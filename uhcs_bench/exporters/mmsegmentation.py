@@ -1,0 +1,110 @@
+"""Export for MMSegmentation 1.x: folders, lists of names, and a configuration for each fold.
+
+The layout is that of its ``BaseSegDataset`` [1]_.
+
+References
+----------
+.. [1] https://mmsegmentation.readthedocs.io/en/latest/advanced_guides/add_datasets.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uhcs_bench.exporters.common import Usage, folds, identity, rgb, write_png, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from uhcs_bench.data.dataset import Dataset, Fold
+
+_USAGE = """\
+```text
+<task>/img_dir/<id>.png             micrographs
+<task>/ann_dir/<id>.png             label maps; 0 is a class, so reduce_zero_label is False
+<task>/folds/fold_<n>_train.txt     names of the micrographs to train on
+<task>/folds/fold_<n>_val.txt       names of the micrographs to score on
+<task>/fold_<n>.py                  configuration: data sets, loaders, classes, colours
+```
+
+Build a model's configuration on that of a fold, with as many classes as the task has, and a
+schedule that selects no checkpoint on the validation micrographs (no `save_best`):
+
+```python
+_base_ = ["<this folder>/particles/fold_2.py", "<a model and a schedule of yours>"]
+```
+
+`python tools/test.py CONFIG CHECKPOINT --out preds/`, with that fold's configuration, writes the
+fold's label maps as `preds/<id>.png`. MMSegmentation's own mIoU pools all pixels into one confusion
+matrix: quote the scores of uhcs-bench instead."""
+
+_CONFIGURATION = '''\
+"""Fold {fold} of {task}: data set version {dataset_version}, split {split}."""
+
+dataset_type = "BaseSegDataset"
+data_root = "{{{{ fileDirname }}}}"
+metainfo = dict(
+    classes={classes!r},
+    palette={palette!r},
+)
+data = dict(
+    type=dataset_type,
+    data_root=data_root,
+    metainfo=metainfo,
+    data_prefix=dict(img_path="img_dir", seg_map_path="ann_dir"),
+    img_suffix=".png",
+    seg_map_suffix=".png",
+    reduce_zero_label=False,
+)
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations"),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations"),
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(data, ann_file="folds/fold_{fold}_train.txt", pipeline=train_pipeline),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(data, ann_file="folds/fold_{fold}_val.txt", pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="IoUMetric", iou_metrics=["mIoU"])
+test_evaluator = val_evaluator
+'''
+
+
+def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
+    """Write data sets into a folder."""
+    for micrographs in sets:
+        root = folder / micrographs.task.name
+        for micrograph in micrographs:
+            write_png(root / "img_dir" / f"{micrograph.id}.png", micrograph, "image")
+            write_png(root / "ann_dir" / f"{micrograph.id}.png", micrograph, "labels")
+        for fold in folds(micrographs):
+            for name, part in (("train", fold.train), ("val", fold.val)):
+                lines = "".join(f"{id_}\n" for id_ in part.ids)
+                write_text(root / "folds" / f"fold_{fold.number}_{name}.txt", lines)
+            write_text(root / f"fold_{fold.number}.py", _configuration(micrographs, fold))
+    return Usage("MMSegmentation", _USAGE)
+
+
+def _configuration(micrographs: Dataset, fold: Fold) -> str:
+    return _CONFIGURATION.format(
+        fold=fold.number,
+        classes=micrographs.classes,
+        palette=[rgb(color) for color in micrographs.task.colors],
+        **identity(micrographs),
+    )

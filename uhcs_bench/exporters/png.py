@@ -1,0 +1,53 @@
+"""Export as plain pairs of PNG files, with the folds and classes beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from uhcs_bench.exporters.common import Usage, write_json, write_png, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from uhcs_bench.data.dataset import Dataset
+
+_USAGE = """\
+```text
+<task>/images/<id>.png   micrograph, 8-bit gray
+<task>/labels/<id>.png   label map, 8-bit gray, a pixel's value is its class: 0, 1, ...
+<task>/folds.csv         id, validation fold, pixel size (empty where it is unknown)
+<task>/classes.json      label, name and colour of each class
+```
+
+The label maps look black: their values are small."""
+
+
+def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
+    """Write data sets into a folder."""
+    for micrographs in sets:
+        root = folder / micrographs.task.name
+        for micrograph in micrographs:
+            write_png(root / "images" / f"{micrograph.id}.png", micrograph, "image")
+            write_png(root / "labels" / f"{micrograph.id}.png", micrograph, "labels")
+        write_text(root / "folds.csv", _folds_csv(micrographs))
+        task = micrographs.task
+        write_json(
+            root / "classes.json",
+            [
+                {"label": label, "name": name, "color": color}
+                for label, (name, color) in enumerate(zip(task.classes, task.colors, strict=True))
+            ],
+        )
+    return Usage("any tool", _USAGE)
+
+
+def _folds_csv(micrographs: Dataset) -> str:
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(["id", "fold", "pixel_size_um", "dataset_version", "split"])
+    for m in micrographs:
+        table.writerow([m.id, m.fold, m.pixel_size_um, m.version, micrographs.split])
+    return stream.getvalue()

@@ -1,0 +1,167 @@
+"""Write tables of results to CSV, JSON or Parquet, row by row, the file whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench.errors import MissingPackageError, UsageError
+from uhcs_bench.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+
+ROWS_AT_A_TIME = 10_000
+"""Rows of a Parquet file's row group, the most that is in memory."""
+
+Notes = dict[str, Any]
+"""What is true of a whole table: versions, options, failures."""
+
+
+def check(path: Path) -> None:
+    """See that a table can be written, before anything is measured for it.
+
+    Raises
+    ------
+    UsageError
+        If the file's ending is of no known format, or its folder can't be written.
+    MissingPackageError
+        If the format needs a library that is not there.
+    """
+    if path.suffix.lower() not in _WRITERS:
+        known = ", ".join(_WRITERS)
+        raise UsageError(f"{path} is of no known format. Name a table with one of {known}.")
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        is_what = "is a folder" if path.is_dir() else "its folder is missing or can't be written"
+        raise UsageError(f"Can't write {path}: {is_what}.")
+    if path.suffix.lower() == ".parquet":
+        _pyarrow()
+
+
+def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Notes) -> None:
+    r"""Write a table.
+
+    Parameters
+    ----------
+    path : Path
+        Its ending says the format. Undefined values are empty cells in CSV, null in the others.
+    columns : sequence of Column
+    rows : iterable of dict
+        Read as they are written.
+    notes : dict
+        Stored in JSON beside the rows and in Parquet's metadata. CSV has no place for them.
+
+    Raises
+    ------
+    OSError
+        If it can't be written; what was there before is then unchanged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from uhcs_bench.measuring.row import Column
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "table.csv"
+    ...     write(path, [Column("width_um", "um", float, "width")], [{"width_um": 0.5}], {})
+    ...     path.read_text()
+    'width_um\n0.5\n'
+    """
+    with replacing(path) as partial:
+        _WRITERS[path.suffix.lower()](partial, columns, rows, notes)
+
+
+def _write_csv(path: Path, columns: Sequence[Column], rows: Iterable[Row], _: Notes) -> None:
+    names = [column.name for column in columns]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_json(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Notes) -> None:
+    head = {
+        **notes,
+        "units": units(columns),
+        "meanings": {column.name: column.meaning for column in columns},
+    }
+    with path.open("w", encoding="utf-8") as stream:
+        # The rows come last, one on a line, so that they need not be in memory together.
+        stream.write(json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "rows": [')
+        separator = "\n"
+        for row in rows:
+            stream.write(f"{separator}  {json.dumps(row, ensure_ascii=False, allow_nan=False)}")
+            separator = ",\n"
+        stream.write("\n ]\n}\n")
+
+
+def _write_parquet(
+    path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Notes
+) -> None:
+    arrow = _pyarrow()
+    types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
+    schema = arrow.schema(
+        [
+            arrow.field(c.name, types[c.kind], metadata={"unit": c.unit, "meaning": c.meaning})
+            for c in columns
+        ],
+        metadata={"uhcs_bench": json.dumps(notes, ensure_ascii=False)},
+    )
+    left = iter(rows)
+    with arrow.parquet.ParquetWriter(path, schema) as writer:
+        while batch := list(islice(left, ROWS_AT_A_TIME)):
+            writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingPackageError("A Parquet file, unlike .csv and .json,", "measure") from error
+    return pyarrow
+
+
+_WRITERS: Mapping[str, Callable[[Path, Sequence[Column], Iterable[Row], Notes], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".json": _write_json,
+}
+
+
+Cell = str | float | int | bool | None
+"""A value of a table; None where it is undefined."""
+
+
+Row = dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of results.
+
+    Attributes
+    ----------
+    name : str
+    unit : str
+        Empty for numbers, shares and words.
+    kind : type
+        str, int, float or bool.
+    meaning : str
+    """
+
+    name: str
+    unit: str
+    kind: type
+    meaning: str
+
+
+def units(columns_: Iterable[Column]) -> dict[str, str]:
+    """Units of those columns that have one."""
+    return {column.name: column.unit for column in columns_ if column.unit}

@@ -1,0 +1,108 @@
+"""Make an entry of predicted label maps."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import tempfile
+import unicodedata
+from functools import partial
+from pathlib import Path
+
+from uhcs_bench import protocol
+from uhcs_bench.data import label_maps
+from uhcs_bench.errors import UsageError
+from uhcs_bench.leaderboard import strict_yaml
+from uhcs_bench.leaderboard.declaration import (
+    FILE_NAME,
+    SCHEMA,
+    TO_FILL,
+    data_text,
+    schema,
+    shown,
+    text_problems,
+    texts,
+)
+from uhcs_bench.scoring import submission
+
+
+def create(
+    predictions: Path,
+    name: str,
+    out: Path,
+    version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
+) -> tuple[Path, list[str]]:
+    """Make an entry of predicted label maps, with an ``entry.yaml`` to be filled in.
+
+    Parameters
+    ----------
+    predictions : Path
+        A folder as `uhcs_bench.score` takes it.
+    name : str
+        Name on the board, from which the folder is named.
+    out : Path
+        Folder of the entries; made where needed.
+    version, split : str, optional
+        What the maps are for.
+
+    Returns
+    -------
+    folder : Path
+        The new entry. It appears whole or not at all.
+    to_fill : list of str
+        The keys of ``entry.yaml`` that only its authors can fill in.
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong with the maps.
+    UsageError
+        If there is such a folder already, `name` can't stand on the board or name a folder, or
+        there is no such version or split.
+    MissingPackageError
+        If PyYAML is not installed.
+    """
+    import jinja2
+
+    wrong = [problem.removeprefix(": ") for problem in text_problems(name)]
+    longest = schema()["properties"]["name"]["maxLength"]
+    if len(name) > longest:
+        wrong.append(f"is longer than {longest} characters")
+    if wrong:
+        raise UsageError(f"The name {shown(name)} {' and '.join(wrong)}.")
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
+    if not slug:
+        raise UsageError(f"No folder can be named after {shown(name)}; use some of a-z and 0-9.")
+    folder = out / slug
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
+    submissions = submission.read_submission(predictions, version=version, split=split)
+    environment = jinja2.Environment(  # noqa: S701  # YAML, not HTML
+        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+    )
+    # A JSON string is a YAML one, whatever is in it.
+    environment.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
+    text = environment.from_string(data_text("entry.yaml.jinja")).render(
+        schema=SCHEMA,
+        to_fill=TO_FILL,
+        name=name,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        version=version,
+        split=split,
+        tasks={found.task.name: len(found.maps) for found in submissions},
+    )
+    to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{slug}-", dir=out) as workspace:
+        unfinished = Path(workspace) / slug
+        unfinished.mkdir()
+        (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
+        for found in submissions:
+            for map_name, labels in found.maps.items():
+                path = unfinished / found.task.name / f"{map_name}.png"
+                label_maps.write_label_map(path, labels)
+        unfinished.replace(folder)
+    return folder, to_fill

@@ -1,0 +1,270 @@
+"""Show the leaderboard as a web site of plain files, which needs neither a server nor scripts.
+
+The pages are ``templates/*.html.jinja``, filled with a board that `uhcs_bench.leaderboard.board` has
+scored. Only predicted label maps are shown, no micrograph and no annotation.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from importlib import resources
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import paper, protocol
+from uhcs_bench._version import __version__
+from uhcs_bench.data import dataset
+from uhcs_bench.io.atomic import replacing
+from uhcs_bench.leaderboard.board import DATA_NAME
+from uhcs_bench.leaderboard.page import reported_number, run_text, settings_text
+from uhcs_bench.web import size_plot, templates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import jinja2
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from uhcs_bench.leaderboard.board import Board, Group
+    from uhcs_bench.leaderboard.entry import Entry, TaskMaps
+    from uhcs_bench.scoring.results import (
+        ClassEstimates,
+        ConventionScore,
+        Estimate,
+        MicrographScore,
+        TaskScore,
+    )
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A predicted map as a file of the site, with its scores and sizes where there are any."""
+
+    id: str
+    fold: int
+    path: str
+    n_rows: int
+    n_columns: int
+    score: MicrographScore | None
+    plot: size_plot.SizePlot | None
+
+
+@dataclass(frozen=True)
+class EntrySection:
+    """What an entry's page shows of one task."""
+
+    maps: TaskMaps
+    group_anchor: str
+    score: TaskScore | None
+    pictures: list[Picture]
+
+
+def write(folder: Path, board: Board) -> Path:
+    """Write the site.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where needed. Files of an earlier build are replaced, others are left alone.
+    board : Board
+
+    Returns
+    -------
+    Path
+        ``index.html``. Every file appears whole or not at all; the same board gives the same bytes.
+
+    Raises
+    ------
+    DataUnavailableError
+        If the annotations, for their particle sizes, could not be had from any source.
+    """
+    for name, content in files(board):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            partial.write_bytes(content)
+    return folder / "index.html"
+
+
+def files(board: Board) -> Iterator[tuple[str, bytes]]:
+    """Lay the site out.
+
+    Parameters
+    ----------
+    board : Board
+
+    Yields
+    ------
+    name : str
+        Place in the site's folder, with slashes.
+    content : bytes
+    """
+    yield DATA_NAME, board.to_json().encode()
+    pages = [{"title": "Leaderboard", "href": "index.html"}]
+    pages += [{"title": name.capitalize(), "href": f"{name}.html"} for name in protocol.TASKS]
+
+    def page(template: str, title: str, *, root: str = "", **values: Any) -> bytes:
+        text = _environment().get_template(f"leaderboard/templates/{template}.html.jinja")
+        shared = _shared(board) | {"pages": pages, "root": root, "title": title}
+        return text.render(**shared, **values).lstrip().encode()
+
+    yield (
+        "index.html",
+        page(
+            "index",
+            "Leaderboard",
+            groups=board.groups,
+            entries=board.entries,
+            synthetic=_is_synthetic(found.version for found in board.entries),
+        ),
+    )
+    for task in protocol.TASKS.values():
+        groups = [group for group in board.groups if group.task == task]
+        yield (
+            f"{task.name}.html",
+            page("task", task.name.capitalize(), **_task_values(task, groups)),
+        )
+    for found in board.entries:
+        sections = []
+        for maps in found.tasks.values():
+            (group,) = [g for g in board.groups if _holds(g, found) and g.task == maps.task]
+            yield from _map_files(found, maps)
+            sections.append(_entry_section(found, maps, group))
+        yield (
+            f"entries/{found.slug}.html",
+            page(
+                "entry",
+                found.name,
+                root="../",
+                found=found,
+                sections=sections,
+                settings=settings_text(found.declaration),
+                run=run_text(found.declaration),
+                synthetic=_is_synthetic([found.version]),
+            ),
+        )
+
+
+def _holds(group: Group, found: Entry) -> bool:
+    return (group.version, group.split) == (found.version, found.split)
+
+
+def _is_synthetic(versions: Any) -> bool:
+    return protocol.SYNTHETIC_VERSION in versions
+
+
+def _environment() -> jinja2.Environment:
+    environment = templates.environment()
+    environment.filters.update(number=_number, reported=_reported)
+    return environment
+
+
+def _number(value: float | None) -> str:
+    """Write a number to sort by; the script puts undefined ones last."""
+    return "" if value is None else f"{value:.6f}"
+
+
+def _reported(number: paper.Published | None) -> str:
+    return "-" if number is None else reported_number(number)
+
+
+def _shared(board: Board) -> dict[str, Any]:
+    css = _asset("scoring/templates/report.css") + _asset("leaderboard/templates/site.css")
+    script = _asset("scoring/templates/report.js") + _asset("leaderboard/templates/site.js")
+    return {
+        "css": css,
+        "css_hash": templates.csp_hash(css),
+        "script": script,
+        "script_hash": templates.csp_hash(script),
+        "conventions": protocol.CONVENTIONS,
+        "scorer_version": __version__,
+        "source": paper.SOURCE,
+        "source_url": paper.SOURCE_URL,
+        "draft_url": paper.DRAFT_URL,
+        "names": {found.slug: found.name for found in board.entries},
+    }
+
+
+def _asset(name: str) -> str:
+    return (resources.files("uhcs_bench") / name).read_text(encoding="utf-8")
+
+
+def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]:
+    return {
+        "task": task,
+        "groups": groups,
+        "versions": list(dict.fromkeys(group.version for group in groups)),
+        "splits": list(dict.fromkeys(group.split for group in groups)),
+        "version_meanings": protocol.VERSIONS,
+        "split_meanings": protocol.SPLITS,
+        "method_names": paper.METHOD_NAMES,
+        "pickers": {"IU": attrgetter("IU"), "AC": attrgetter("AC")},
+        "class_pickers": {name: _class_picker(name) for name in task.classes},
+        "synthetic": _is_synthetic(group.version for group in groups),
+    }
+
+
+def _class_picker(name: str) -> Callable[[ConventionScore], Estimate]:
+    def pick(means: ConventionScore) -> Estimate:
+        estimates: ClassEstimates = means.classes[name]
+        return estimates.IU
+
+    return pick
+
+
+def _entry_section(found: Entry, maps: TaskMaps, group: Group) -> EntrySection:
+    (row,) = [row for row in (*group.scored, *group.unfinished) if row.entry.slug == found.slug]
+    scores = {} if row.score is None else {image.id: image for image in row.score.images}
+    plots = _plots(maps, scores)
+    pictures = [
+        Picture(
+            id=micrograph.id,
+            fold=micrograph.fold,
+            path=_map_path(found, maps, micrograph.id),
+            n_rows=micrograph.shape[0],
+            n_columns=micrograph.shape[1],
+            score=scores.get(micrograph.id),
+            plot=plots.get(micrograph.id),
+        )
+        for micrograph in maps.expected
+        if micrograph.id in maps.maps
+    ]
+    return EntrySection(maps, group.anchor, row.score, pictures)
+
+
+def _plots(maps: TaskMaps, scores: Mapping[str, MicrographScore]) -> dict[str, size_plot.SizePlot]:
+    if not maps.task.has_particles or not scores:
+        return {}
+    truth = dataset.micrographs(maps.expected)
+    diameters = {m.id: size_plot.Diameters(m.labels, maps.maps[m.id]) for m in truth}
+    largest_px = max(found.largest_px for found in diameters.values())
+    plots = {}
+    for micrograph in truth:
+        test = scores[micrograph.id].psd
+        if test is not None:
+            plots[micrograph.id] = size_plot.size_plot(
+                diameters[micrograph.id], test, micrograph.pixel_size_um, largest_px
+            )
+    return plots
+
+
+def _map_path(found: Entry, maps: TaskMaps, name: str) -> str:
+    return f"maps/{found.slug}/{maps.task.name}/{name}.png"
+
+
+def _map_files(found: Entry, maps: TaskMaps) -> Iterator[tuple[str, bytes]]:
+    for name, labels in maps.maps.items():
+        yield _map_path(found, maps, name), _colored_png(labels, maps.task.colors)
+
+
+def _colored_png(labels: NDArray[np.uint8], colors: Sequence[str]) -> bytes:
+    from PIL import Image
+
+    image = Image.fromarray(labels)
+    image.putpalette(b"".join(bytes.fromhex(color.removeprefix("#")) for color in colors))
+    stream = io.BytesIO()
+    image.save(stream, format="PNG", optimize=True)
+    return stream.getvalue()

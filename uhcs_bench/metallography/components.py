@@ -1,0 +1,270 @@
+"""Connected components of masks as joined horizontal runs, without a map of component numbers.
+
+Few pixels start or end a run, so that this takes less memory than labelling every pixel, and is as
+fast with NumPy alone as labelling libraries are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from uhcs_bench import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+BAND_PIXELS = 1 << 19
+"""Pixels cut into runs at a time: more than a micrograph has, few enough for any memory."""
+
+
+def find_runs(mask: NDArray[np.generic]) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Find the horizontal runs of a mask.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+        Non-zero where it is set.
+
+    Returns
+    -------
+    starts, stops : ndarray of int64, shape (n_runs,)
+        First pixel of each run and the one after its last, counted row after row.
+    width : int
+        Length of a row in that count: two empty columns more than the mask has, which keep runs of
+        different rows apart, diagonal neighbours included. Column 0 of the mask has number 1.
+
+    Examples
+    --------
+    >>> find_runs(np.array([[1, 1, 0], [0, 0, 1]]))
+    (array([1, 8]), array([3, 9]), 5)
+    """
+    width = mask.shape[1] + 2
+    padded = np.zeros((mask.shape[0], width), np.bool_)
+    np.not_equal(mask, 0, out=padded[:, 1:-1])
+    flat = padded.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return edges[::2], edges[1::2], width
+
+
+def join_runs(
+    starts: NDArray[np.int64], stops: NDArray[np.int64], width: int, connectivity: Literal[4, 8]
+) -> NDArray[np.int64]:
+    """Find for each run the first run of its component.
+
+    Parameters
+    ----------
+    starts, stops, width
+        As `find_runs` gives them.
+    connectivity : {4, 8}
+        Neighbours that join two pixels.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_runs,)
+        Its own number for the first run of a component.
+    """
+    # A run touches those of the row above whose pixels lie over it; with 8-connectivity also
+    # diagonally.
+    reach = 1 if connectivity == 8 else 0
+    first = np.searchsorted(stops, starts - width - reach, side="right")
+    last = np.searchsorted(starts, stops - width + reach, side="left")
+    run = np.arange(len(starts))
+    # Most runs touch one run above: that makes a forest, which few edges are left to join.
+    roots = _roots(np.where(last > first, first, run))
+    n_more = np.maximum(last - first - 1, 0)
+    below = np.repeat(run, n_more)
+    nth = np.arange(len(below)) - np.repeat(np.cumsum(n_more) - n_more, n_more)
+    return _join(roots, below, np.repeat(first + 1, n_more) + nth)
+
+
+@dataclass(frozen=True)
+class Band:
+    """The runs of some rows of a mask, and the parts of components that they make up.
+
+    Attributes
+    ----------
+    first_row : int
+        Row of the mask that the band starts with.
+    starts, stops, width
+        Runs of the band, as `find_runs` gives them.
+    n_repeated : int
+        Runs at the beginning that the band before has as well.
+    part : ndarray of int64, shape (n_runs,)
+        Part that each run belongs to, from 0 to `n_parts` - 1.
+    n_parts : int
+    """
+
+    first_row: int
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    width: int
+    n_repeated: int
+    part: NDArray[np.int64]
+    n_parts: int
+
+
+class ComponentBands:
+    """The components of a mask, band after band, so that memory is bounded at any size.
+
+    Iterating gives each `Band`; afterwards `roots` says which parts of different bands belong
+    together. Each band starts with the last row of the one above, where the parts of a component
+    that is cut by their border are found again.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+    connectivity : {4, 8}
+    """
+
+    def __init__(self, mask: NDArray[np.generic], connectivity: Literal[4, 8]) -> None:
+        self._mask = mask
+        self._connectivity = connectivity
+        self._above: list[NDArray[np.int64]] = []
+        self._below: list[NDArray[np.int64]] = []
+        self._n_parts = 0
+
+    def __iter__(self) -> Iterator[Band]:
+        mask = self._mask
+        band_rows = max(1, BAND_PIXELS // max(1, mask.shape[1]))
+        for row in range(0, len(mask), band_rows):
+            overlap = min(row, 1)
+            starts, stops, width = find_runs(mask[row - overlap : row + band_rows])
+            roots = join_runs(starts, stops, width, self._connectivity)
+            is_root = roots == np.arange(len(roots))
+            part = np.cumsum(is_root)[roots] - 1
+            n_repeated = int(np.searchsorted(starts, width * overlap))
+            if overlap:
+                self._below.append(self._n_parts + part[:n_repeated])
+            if row + band_rows < len(mask):
+                last_row = width * (band_rows - 1 + overlap)
+                self._above.append(self._n_parts + part[np.searchsorted(starts, last_row) :])
+            n_parts = int(is_root.sum())
+            self._n_parts += n_parts
+            yield Band(row - overlap, starts, stops, width, n_repeated, part, n_parts)
+
+    def roots(self) -> NDArray[np.int64]:
+        """Find for each part, counted over all bands, the first part of its component."""
+        parts = np.arange(self._n_parts)
+        if not self._below:
+            return parts
+        return _join(parts, np.concatenate(self._above), np.concatenate(self._below))
+
+
+def _roots(parents: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Follow every node of a forest up to its root."""
+    while True:
+        shortened = parents[parents]
+        if np.array_equal(shortened, parents):
+            return parents
+        parents = shortened
+
+
+def _join(
+    roots: NDArray[np.int64], ends_a: NDArray[np.int64], ends_b: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Join the trees that edges connect: each hangs its root below the smallest that it meets."""
+    while True:
+        root_a, root_b = roots[ends_a], roots[ends_b]
+        apart = root_a != root_b
+        if not apart.any():
+            return roots
+        ends_a, ends_b, root_a, root_b = (x[apart] for x in (ends_a, ends_b, root_a, root_b))
+        np.minimum.at(roots, np.maximum(root_a, root_b), np.minimum(root_a, root_b))
+        roots = _roots(roots)
+
+
+def particle_areas(
+    mask: NDArray[np.generic], connectivity: Literal[4, 8] = protocol.CONNECTIVITY
+) -> NDArray[np.int64]:
+    """Areas of the particles, that is, of the mask's connected components.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+        Non-zero where there is particle.
+    connectivity : {8, 4}, optional
+        Neighbours that join two pixels.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_particles,)
+        Areas in pixels, in the order in which the particles' first pixels appear.
+
+    Examples
+    --------
+    >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
+    array([3, 2])
+    """
+    bands = ComponentBands(mask, connectivity)
+    areas: list[NDArray[Any]] = [np.zeros(0)]
+    for band in bands:
+        lengths = (band.stops - band.starts).astype(float)
+        lengths[: band.n_repeated] = 0
+        areas.append(np.bincount(band.part, weights=lengths, minlength=band.n_parts))
+    whole = np.bincount(bands.roots(), weights=np.concatenate(areas))
+    return whole[whole > 0].astype(np.int64)
+
+
+def label_particles(
+    mask: NDArray[np.generic], connectivity: Literal[4, 8] = protocol.CONNECTIVITY
+) -> NDArray[np.int32]:
+    """Give numbers to the particles, that is, to the mask's connected components.
+
+    Parameters
+    ----------
+    mask : ndarray, shape (rows, columns)
+        Non-zero where there is particle.
+    connectivity : {8, 4}, optional
+        Neighbours that join two pixels.
+
+    Returns
+    -------
+    ndarray of int32, shape (rows, columns)
+        Particles from 1 in the order in which their first pixels appear, 0 elsewhere.
+
+    Examples
+    --------
+    >>> label_particles(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
+    array([[1, 0, 1],
+           [0, 1, 0],
+           [0, 0, 0],
+           [2, 2, 0]], dtype=int32)
+    """
+    from scipy import ndimage
+
+    structure = ndimage.generate_binary_structure(2, 2 if connectivity == 8 else 1)
+    labelled: NDArray[np.int32] = ndimage.label(mask, structure)[0]
+    return labelled
+
+
+def equivalent_diameters(
+    areas: ArrayLike, pixel_size_um: float | None = None
+) -> NDArray[np.float64]:
+    """Diameters of the circles with the particles' areas.
+
+    Parameters
+    ----------
+    areas : array_like of int
+        Areas in pixels, see `uhcs_bench.metallography.components.particle_areas`.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres.
+
+    Returns
+    -------
+    ndarray of float64
+        In pixels; with `pixel_size_um` in micrometres.
+
+    Examples
+    --------
+    >>> equivalent_diameters([1, 4, 100]).round(3)
+    array([ 1.128,  2.257, 11.284])
+    """
+    return np.sqrt(4 / math.pi * np.asarray(areas)) * (
+        1.0 if pixel_size_um is None else pixel_size_um
+    )

@@ -1,0 +1,277 @@
+"""Measures of agreement between an annotated and a predicted label map.
+
+Pixel measures are functions of the confusion matrix, particle measures of the particles' areas.
+Undefined values are NaN; how they enter a mean is a matter of the convention (see
+`uhcs_bench.scoring.score`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.stats import proportions
+from uhcs_bench.stats.proportions import ratio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from uhcs_bench.metallography.labels import LabelMap
+
+    Confusion = NDArray[np.int64] | NDArray[np.float64]
+
+_CHUNK_PIXELS = 1 << 16
+"""Pixels counted at a time: few enough to stay in the processor's cache."""
+
+
+def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -> NDArray[np.int64]:
+    """Count pixels by annotated and predicted class.
+
+    Parameters
+    ----------
+    annotated, predicted : ndarray of integers, same shape
+        Class labels from 0 to `n_classes` - 1.
+    n_classes : int
+        At most 16.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_classes, n_classes)
+        Row: annotated class; column: predicted class. Counts are exact at any size.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or a label is outside the classes.
+
+    Examples
+    --------
+    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), n_classes=2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    if annotated.shape != predicted.shape:
+        raise ValueError(
+            f"the annotation's shape {annotated.shape} is not the prediction's {predicted.shape}"
+        )
+    flat_annotated = _flat_labels(annotated, n_classes)
+    flat_predicted = _flat_labels(predicted, n_classes)
+    counts = np.zeros(n_classes * n_classes, np.int64)
+    for start in range(0, flat_annotated.size, _CHUNK_PIXELS):
+        chunk = slice(start, start + _CHUNK_PIXELS)
+        # n_classes <= 16, so that this fits into uint8
+        pairs = flat_annotated[chunk] * np.uint8(n_classes) + flat_predicted[chunk]
+        counts += np.bincount(pairs, minlength=n_classes * n_classes)
+    return counts.reshape(n_classes, n_classes)
+
+
+def _flat_labels(labels: LabelMap, n_classes: int) -> NDArray[np.uint8]:
+    if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
+        raise ValueError(
+            f"labels must lie between 0 and {n_classes - 1}, found {labels.min()} to {labels.max()}"
+        )
+    return labels.astype(np.uint8, copy=False).ravel()
+
+
+def accuracy(confusion: Confusion) -> NDArray[np.float64]:
+    """Share of correctly classified pixels, AC.
+
+    The paper's overall precision and overall recall are this number (section "Performance
+    evaluation").
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        In [0, 1]; NaN without pixels.
+    """
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
+
+
+def precision(confusion: Confusion) -> NDArray[np.float64]:
+    """Share of the pixels predicted as a class that are annotated as it (Eq. 3).
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; NaN for a class that is not predicted.
+    """
+    return ratio(_hits(confusion), confusion.sum(-2))
+
+
+def recall(confusion: Confusion) -> NDArray[np.float64]:
+    """Share of the pixels annotated as a class that are predicted as it (Eq. 4).
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; NaN for a class that is not annotated.
+    """
+    return ratio(_hits(confusion), confusion.sum(-1))
+
+
+def intersection_over_union(confusion: Confusion) -> NDArray[np.float64]:
+    """Pixels annotated and predicted as a class over those that are either (Eq. 5), Jaccard index.
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; NaN for a class that is neither annotated nor predicted.
+
+    Examples
+    --------
+    >>> intersection_over_union(np.array([[1, 1], [0, 2]]))
+    array([0.5       , 0.66666667])
+    """
+    hits = _hits(confusion)
+    return ratio(hits, confusion.sum(-1) + confusion.sum(-2) - hits)
+
+
+def _hits(confusion: Confusion) -> NDArray[np.int64]:
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def dice(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    r"""Dice coefficient of each class, which is also its F1 score.
+
+    .. math:: \frac{2 |A \cap P|}{|A| + |P|} = \frac{2 \cdot \text{precision} \cdot \text{recall}}
+       {\text{precision} + \text{recall}}
+
+    for the pixels A annotated and P predicted as the class [1]_. It orders the predictions of one
+    micrograph as the intersection over union does, Dice = 2 IU / (1 + IU), but not their means.
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; NaN for a class that is neither annotated nor predicted, 0 for one that is only
+        annotated or only predicted.
+
+    References
+    ----------
+    .. [1] L. R. Dice (1945), Ecology 26, 297-302.
+
+    Examples
+    --------
+    >>> dice(np.array([[1, 1], [0, 2]]))
+    array([0.66666667, 0.8       ])
+    """
+    overlap = metrics.intersection_over_union(confusion)
+    return 2 * overlap / (1 + overlap)
+
+
+def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    r"""Pixel accuracy beyond what two independent maps with these class shares would reach.
+
+    .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}
+
+    with the accuracy :math:`p_o` and the accuracy :math:`p_e` expected by chance, the sum over
+    classes of annotated share times predicted share [1]_.
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        In [-1, 1]: 1 for equal maps, 0 for agreement by chance, for example of a prediction that
+        holds a single class. NaN without pixels, and where both maps consist of the same single
+        class, which leaves nothing beyond chance.
+
+    References
+    ----------
+    .. [1] J. Cohen (1960), Educational and Psychological Measurement 20, 37-46.
+
+    Examples
+    --------
+    >>> cohen_kappa(np.array([[20, 5], [10, 15]]))
+    array(0.4)
+    """
+    by_chance = (annotated_fractions(confusion) * predicted_fractions(confusion)).sum(-1)
+    return proportions.ratio(metrics.accuracy(confusion) - by_chance, 1 - by_chance)
+
+
+def annotated_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the pixels that is annotated as each class.
+
+    On a random section the area fraction estimates the volume fraction without bias [1]_.
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; 0 for an absent class, NaN without pixels.
+
+    References
+    ----------
+    .. [1] A. E. Delesse (1847), Comptes rendus de l'Academie des sciences 25, 544-545; ASTM E562
+       and E1245.
+
+    Examples
+    --------
+    >>> annotated_fractions(np.array([[6, 2], [1, 1]]))
+    array([0.8, 0.2])
+    """
+    return proportions.ratio(confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis])
+
+
+def predicted_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Share of the pixels that is predicted as each class, see `annotated_fractions`.
+
+    Examples
+    --------
+    >>> predicted_fractions(np.array([[6, 2], [1, 1]]))
+    array([0.7, 0.3])
+    """
+    return proportions.ratio(confusion.sum(-2), confusion.sum((-2, -1))[..., np.newaxis])
+
+
+def fraction_errors(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Error of each class's area fraction, predicted minus annotated.
+
+    It is signed, so that a mean over micrographs is the bias; errors in different places of one
+    micrograph cancel, which the intersection over union doesn't let them do.
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [-1, 1], 0.01 is one percentage point of the area; 0 for a class that both maps lack, NaN
+        without pixels. A micrograph's errors add up to 0.
+
+    Examples
+    --------
+    >>> fraction_errors(np.array([[6, 2], [1, 1]])).round(3)
+    array([-0.1,  0.1])
+    """
+    # Counts are subtracted, not fractions, so that equal counts give exactly 0.
+    return proportions.ratio(
+        confusion.sum(-2) - confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis]
+    )

@@ -1,0 +1,225 @@
+"""Scores of a submission: the data classes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from uhcs_bench import protocol
+
+SCHEMA = "uhcs-bench/score/1"
+
+
+Resampled = Literal["micrographs", "folds"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over micrographs.
+
+    Attributes
+    ----------
+    mean : float or None
+        Fraction in [0, 1]; None where no micrograph defines it.
+    se : float or None
+        Standard error: sample standard deviation (ddof 1) over the micrographs, divided by sqrt(n).
+        None for a single micrograph and for pooled pixels.
+    n : int
+        Micrographs that the mean is over.
+    ci95 : tuple of float, or None
+        Bootstrap confidence interval (see `uhcs_bench.stats.bootstrap.bootstrap_interval`); None where
+        `mean` is, and where there is only one micrograph or fold to draw.
+    """
+
+    mean: float | None
+    se: float | None
+    n: int
+    ci95: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class ClassEstimates:
+    """Means of one class."""
+
+    IU: Estimate
+    precision: Estimate
+    recall: Estimate
+
+
+@dataclass(frozen=True)
+class ConventionScore:
+    """Means of a task under one convention.
+
+    Attributes
+    ----------
+    AC : Estimate
+        Pixel accuracy; in the paper's tables also the overall precision and recall.
+    IU : Estimate
+        Mean over micrographs of the mean intersection over union over a micrograph's classes.
+    classes : dict of str to ClassEstimates
+    """
+
+    AC: Estimate
+    IU: Estimate
+    classes: dict[str, ClassEstimates]
+
+
+@dataclass(frozen=True)
+class SizeDistributionScore:
+    """How often predicted and annotated particle size distributions are consistent.
+
+    Attributes
+    ----------
+    ks_score : float
+        `n_consistent` / `n`.
+    n_consistent, n : int
+    alpha : float
+        Level of the test.
+    ci95 : tuple of float
+        Confidence interval of `ks_score`, by Wilson's score.
+    """
+
+    ks_score: float
+    n_consistent: int
+    n: int
+    alpha: float
+    ci95: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class on one micrograph; None where undefined."""
+
+    IU: float | None
+    precision: float | None
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class SizeDistributionTest:
+    """Kolmogorov-Smirnov test of a micrograph's particle sizes; None where a map has none."""
+
+    ks_statistic: float | None
+    p_value: float | None
+    n_true: int
+    n_pred: int
+    consistent: bool
+
+
+@dataclass(frozen=True)
+class MicrographScore:
+    """The scores of one micrograph.
+
+    Attributes
+    ----------
+    id : str
+    fold : int
+    AC : float
+        Pixel accuracy.
+    IU : float
+        Mean intersection over union over the classes that are annotated or predicted.
+    classes : dict of str to ClassScore
+    confusion : list of list of int
+        Pixels by annotated (row) and predicted (column) class.
+    measures : dict
+        More measures by name, see `uhcs_bench.scoring.extended`; None where undefined.
+    psd : SizeDistributionTest or None
+        For particles.
+    """
+
+    id: str
+    fold: int
+    AC: float
+    IU: float
+    classes: dict[str, ClassScore]
+    confusion: list[list[int]]
+    measures: dict[str, Any]
+    psd: SizeDistributionTest | None
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """The scores of one task.
+
+    Attributes
+    ----------
+    task : str
+    data_id : str
+        Name of the annotations and folds that were scored on, see `uhcs_bench.Dataset.data_id`;
+        scores can be compared if it is the same.
+    folds : list of int
+    n_images : int
+    conventions : dict of str to ConventionScore
+    psd : SizeDistributionScore or None
+        For particles.
+    measures : dict
+        Means of the micrographs' `measures`, each an `Estimate` over those that define it; of a
+        signed error also the mean of its absolute value, ``<name>_abs``. When extended, for
+        particles also ``ks_sensitivity``.
+    images : list of MicrographScore
+    """
+
+    task: str
+    data_id: str
+    folds: list[int]
+    n_images: int
+    conventions: dict[str, ConventionScore]
+    psd: SizeDistributionScore | None
+    measures: dict[str, Any]
+    images: list[MicrographScore]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The scores of a submission.
+
+    Attributes
+    ----------
+    scorer_version : str
+        Version of uhcs-bench.
+    dataset_version : str
+        Version of the annotations; ``"synthetic"`` for the generated stand-in.
+    split : str
+        Which micrographs, in which folds; ``"paper"`` for the paper's.
+    resampled : {'micrographs', 'folds'}
+        What the bootstrap of the confidence intervals draws.
+    tasks : list of TaskScore
+
+    Examples
+    --------
+    >>> import uhcs_bench
+    >>> truth = uhcs_bench.load("particles", version="synthetic")
+    >>> report = uhcs_bench.score({m.id: m.labels for m in truth}, version="synthetic")
+    >>> report["particles"].conventions["paper"].classes["particle"].IU.mean
+    1.0
+    """
+
+    scorer_version: str
+    dataset_version: str
+    split: str
+    resampled: Resampled
+    tasks: list[TaskScore]
+    schema: str = SCHEMA
+
+    def __getitem__(self, task: str) -> TaskScore:
+        """Scores of a task, by its name or alias."""
+        name = protocol.task(task).name
+        for scored in self.tasks:
+            if scored.task == name:
+                return scored
+        raise KeyError(f"{name} was not scored")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, lists and numbers, in the form of the JSON output."""
+        content = asdict(self)
+        for task in content["tasks"]:
+            if task["psd"] is None:  # only particles have sizes
+                del task["psd"]
+                for image in task["images"]:
+                    del image["psd"]
+        return {"schema": content.pop("schema"), **content}
+
+    def to_json(self) -> str:
+        """Text of the JSON output; null where a quantity is undefined."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)

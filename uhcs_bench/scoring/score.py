@@ -1,0 +1,254 @@
+"""Score a submission as the paper does, and in the two other conventions that later work used.
+
+==========  =====================================================================================
+convention  what a mean is taken over
+==========  =====================================================================================
+paper       micrographs; a class counts where the quantity is defined, so that a class that is
+            predicted but not annotated counts as IU 0 and precision 0
+present     micrographs; a class counts only where it is annotated
+pooled      nothing: one confusion matrix over all pixels of all micrographs
+==========  =====================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uhcs_bench import protocol
+from uhcs_bench._version import __version__
+from uhcs_bench.data import dataset
+from uhcs_bench.metallography import components
+from uhcs_bench.metrics import confusion as metrics
+from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.scoring import extended as measures
+from uhcs_bench.scoring.conventions import ClassScores, conventions, defined, estimates
+from uhcs_bench.scoring.results import (
+    ClassScore,
+    Estimate,
+    MicrographScore,
+    Report,
+    Resampled,
+    SizeDistributionScore,
+    SizeDistributionTest,
+    TaskScore,
+)
+from uhcs_bench.scoring.submission import Submission, read_submission
+from uhcs_bench.stats import proportions
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from uhcs_bench.data.micrograph import Micrograph
+
+
+def score(
+    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike],
+    task: str | None = None,
+    fold: int | None = None,
+    version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
+    resample: Resampled = "micrographs",
+    extended: bool = False,
+) -> Report:
+    """Score predicted label maps against the annotations.
+
+    Parameters
+    ----------
+    predictions : path or mapping of str to array_like
+        A folder with one map for each micrograph, ``<id>.png``, ``.tif`` or ``.npy``, directly or
+        under ``particles/`` and ``microconstituents/``; or the maps themselves by id. A map has the
+        micrograph's shape and holds class labels.
+    task : str, optional
+        Task to score. By default every task that the ids belong to.
+    fold : int, optional
+        Score only the validation micrographs of this fold. By default all micrographs of the split
+        are required.
+    version : str, optional
+        Data set version to score against.
+    split : str, optional
+        Which micrographs, in which folds: ``"paper"``, ``"clean"`` or ``"grouped"``. A model whose
+        predictions are scored must have been trained on the training micrographs of that split.
+    resample : {'micrographs', 'folds'}, optional
+        What the bootstrap of the confidence intervals draws. Folds are fewer, and take into account
+        that the micrographs of a fold were predicted by one model.
+    extended : bool, optional
+        Also measure boundaries, denuded zones, single particles, and how the KS score depends on
+        what counts as a particle. That takes about a second for a micrograph of particles.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong with the predictions; it lists all problems of all files.
+    UsageError
+        If there is no such task, fold, version or split.
+    DataUnavailableError
+        If the annotations could not be had from any source.
+
+    Examples
+    --------
+    >>> import uhcs_bench
+    >>> fold = uhcs_bench.load("particles", fold=2, version="synthetic")
+    >>> nothing = {m.id: m.labels * 0 for m in fold.val}
+    >>> report = score(nothing, fold=2, version="synthetic")
+    >>> report["particles"].conventions["paper"].classes["particle"].recall.mean
+    0.0
+    >>> report["particles"].psd.n_consistent
+    0
+    """
+    submissions = read_submission(predictions, task, fold, version, split)
+    return score_submissions(submissions, resample, extended=extended)
+
+
+def score_submissions(
+    submissions: Sequence[Submission],
+    resample: Resampled = "micrographs",
+    *,
+    extended: bool = False,
+) -> Report:
+    """Score label maps that have been read and checked.
+
+    Parameters
+    ----------
+    submissions : sequence of Submission
+        At least one, all for one data set version and split; see
+        `uhcs_bench.scoring.submission.read_submission`.
+    resample : {'micrographs', 'folds'}, optional
+        What the bootstrap of the confidence intervals draws.
+    extended : bool, optional
+        As of `score`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DataUnavailableError
+        If the annotations could not be had from any source.
+    """
+    return Report(
+        scorer_version=__version__,
+        dataset_version=submissions[0].version,
+        split=submissions[0].split,
+        resampled=resample,
+        tasks=[_score_task(submission, resample, extended) for submission in submissions],
+    )
+
+
+def _score_task(submission: Submission, resample: Resampled, extended: bool) -> TaskScore:
+    truth = dataset.Dataset(
+        submission.task,
+        submission.version,
+        dataset.micrographs(submission.entries),
+        submission.split,
+    )
+    classes = submission.task.classes
+    folds = [micrograph.fold for micrograph in truth]
+    groups = folds if resample == "folds" else range(len(truth))
+    confusions = np.zeros((len(truth), len(classes), len(classes)), np.int64)
+    tests: list[SizeDistributionTest] = []
+    measured = []
+    sensitivities = []
+    for index, micrograph in enumerate(_with_progress(truth, extended)):
+        annotated, predicted = micrograph.labels, submission.maps[micrograph.id]
+        confusions[index] = metrics.confusion_matrix(annotated, predicted, len(classes))
+        found = measures.agreement_measures(confusions[index], classes)
+        if submission.task.has_particles:
+            # Particle is the only label besides 0, so that the label maps are their own masks.
+            areas = components.particle_areas(annotated), components.particle_areas(predicted)
+            tests.append(_test_sizes(*areas))
+            found |= measures.size_measures(*areas, micrograph.pixel_size_um)
+        if extended:
+            found |= measures.boundary_measures(annotated, predicted, classes)
+        if extended and submission.task.has_denuded_zone:
+            found |= measures.denuded_zone_measures(annotated, predicted, micrograph.pixel_size_um)
+        if extended and submission.task.has_particles:
+            found |= measures.instance_measures(annotated, predicted)
+            sensitivities.append(particle_sizes.ks_sensitivity(annotated, predicted))
+        measured.append(found)
+    mean_measures = measures.nested(_mean_measures(measured, groups))
+    if sensitivities:
+        mean_measures["ks_sensitivity"] = measures.sensitivity_rows(sensitivities)
+    per_micrograph = ClassScores(confusions)
+    images = [
+        MicrographScore(
+            id=micrograph.id,
+            fold=micrograph.fold,
+            AC=float(per_micrograph.accuracy[index]),
+            IU=float(per_micrograph.mean_iu[index]),
+            classes={
+                name: ClassScore(
+                    IU=defined(per_micrograph.iu[index, label]),
+                    precision=defined(per_micrograph.precision[index, label]),
+                    recall=defined(per_micrograph.recall[index, label]),
+                )
+                for label, name in enumerate(classes)
+            },
+            confusion=confusions[index].tolist(),
+            measures=measures.nested({k: defined(v) for k, v in measured[index].items()}),
+            psd=tests[index] if tests else None,
+        )
+        for index, micrograph in enumerate(truth)
+    ]
+    return TaskScore(
+        task=submission.task.name,
+        data_id=truth.data_id,
+        folds=sorted(set(folds)),
+        n_images=len(truth),
+        conventions=conventions(confusions, classes, groups),
+        psd=_consistency(tests) if tests else None,
+        measures=mean_measures,
+        images=images,
+    )
+
+
+def _with_progress(truth: Sequence[Micrograph], slow: bool) -> Iterable[Micrograph]:
+    """Show progress on a terminal where the work takes long enough to wonder."""
+    if not slow:
+        return truth
+    from tqdm import tqdm
+
+    return tqdm(truth, desc="Measuring", unit="micrograph", disable=None)
+
+
+def _mean_measures(
+    measured: Sequence[Mapping[measures.Key, float]], groups: Sequence[int]
+) -> dict[measures.Key, Estimate]:
+    columns = {key: np.array([found[key] for found in measured]) for key in measured[0]}
+    for *path, name in list(columns):
+        if name.endswith("error") or "_error_" in name:
+            columns[*path, f"{name}_abs"] = np.abs(columns[*path, name])
+    return dict(zip(columns, estimates(np.stack(list(columns.values()), 1), groups), strict=True))
+
+
+def _test_sizes(
+    areas_true: NDArray[np.int64], areas_pred: NDArray[np.int64]
+) -> SizeDistributionTest:
+    statistic, p_value = particle_sizes.ks_test(areas_true, areas_pred)
+    return SizeDistributionTest(
+        ks_statistic=defined(statistic),
+        p_value=defined(p_value),
+        n_true=len(areas_true),
+        n_pred=len(areas_pred),
+        consistent=particle_sizes.same_distribution(areas_true, areas_pred, p_value),
+    )
+
+
+def _consistency(tests: list[SizeDistributionTest]) -> SizeDistributionScore:
+    n_consistent = sum(test.consistent for test in tests)
+    return SizeDistributionScore(
+        ks_score=n_consistent / len(tests),
+        n_consistent=n_consistent,
+        n=len(tests),
+        alpha=protocol.KS_ALPHA,
+        ci95=proportions.proportion_interval(n_consistent, len(tests)),
+    )

@@ -1,0 +1,340 @@
+"""Read predicted label maps, and find everything that is wrong with them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
+from uhcs_bench.data.label_maps import MAP_SUFFIXES, OTHER_SUFFIXES, label_map
+from uhcs_bench.errors import SubmissionError
+from uhcs_bench.io import images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from uhcs_bench.data.registry import Entry
+
+
+_LAYOUT = (
+    "A submission has one label map for each micrograph, <id>.png, .tif or .npy, "
+    "directly in the folder or under particles/ and microconstituents/."
+)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Label maps for all micrographs that are to be scored, checked.
+
+    Attributes
+    ----------
+    task : Task
+    version : str
+        Data set version that the maps are for.
+    entries : tuple of Entry
+        The micrographs, in the order of the split's folds.
+    maps : mapping of str to ndarray of uint8
+        A map for each of `entries`, by id, of the micrograph's shape.
+    split : str
+        Which micrographs, in which folds.
+    """
+
+    task: protocol.Task
+    version: protocol.Version
+    entries: tuple[Entry, ...]
+    maps: Mapping[str, NDArray[np.uint8]]
+    split: protocol.Split = protocol.PAPER_SPLIT
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A map that was handed in: its place, the id that it claims, the task folder around it."""
+
+    place: str
+    id: str
+    task_folder: protocol.TaskName | None
+    content: Path | ArrayLike
+
+
+class _Problems:
+    """Problems as they are found; files with the same problem share a sentence."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, place: str, text: str) -> None:
+        self._places[text].append(place)
+
+    def __bool__(self) -> bool:
+        return bool(self._places)
+
+    def listing(self) -> list[str]:
+        return [
+            f"{', '.join(filter(None, places))}: {text}" if any(places) else text
+            for text, places in self._places.items()
+        ]
+
+
+def read_submission(
+    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike],
+    task: str | None = None,
+    fold: int | None = None,
+    version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
+) -> tuple[Submission, ...]:
+    """Read and check predicted label maps; nothing is fetched.
+
+    Parameters
+    ----------
+    predictions : path or mapping of str to array_like
+        A folder with one map for each micrograph, ``<id>.png``, ``.tif`` or ``.npy``, directly or
+        under ``particles/`` and ``microconstituents/``; or the maps themselves by id.
+    task : str, optional
+        Task to read. By default every task that the ids belong to.
+    fold : int, optional
+        Read only the micrographs of this fold. By default all of the split are required.
+    version : str, optional
+        Data set version that the maps are for.
+    split : str, optional
+        Which micrographs, in which folds. Maps of micrographs that it leaves out are left unread.
+
+    Returns
+    -------
+    tuple of Submission
+        One for each task.
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong; it lists all problems of all files.
+    UsageError
+        If there is no such task, fold, version or split.
+    """
+    data = protocol.check_version(version), protocol.check_split(split)
+    if fold is not None:
+        protocol.check_fold(fold)
+    problems = _Problems()
+    candidates = _candidates(predictions, problems)
+    resolver = _IdResolver(version)
+    names = [protocol.task(task).name] if task else resolver.tasks_of(candidates)
+    if fold is not None:
+        for name in names:
+            dataset.check_fold(fold, name, *data)
+    maps_by_id = _sort_by_id(candidates, names, resolver, problems)
+    submissions = [
+        _read_task(name, *data, fold, maps_by_id, problems) for name in names if candidates
+    ]
+    if problems:
+        where = "The submission" if isinstance(predictions, Mapping) else os.fspath(predictions)
+        raise SubmissionError(where, problems.listing())
+    return tuple(submissions)
+
+
+def _read_task(
+    name: protocol.TaskName,
+    version: protocol.Version,
+    split: protocol.Split,
+    fold: int | None,
+    maps_by_id: Mapping[str, Sequence[_Candidate]],
+    problems: _Problems,
+) -> Submission:
+    catalogue = dataset.catalogue(name, version, split)
+    entries = tuple(entry for entry in catalogue if fold is None or entry.fold == fold)
+    maps = {}
+    for entry in entries:
+        found = maps_by_id.get(entry.id, ())
+        if len(found) > 1:
+            places = " and ".join(candidate.place for candidate in found)
+            problems.add("", f"{places} are both maps of {entry.id}; keep one of them")
+        for candidate in found:
+            try:
+                maps[entry.id] = label_map(candidate.content, entry)
+            except images.ImageError as error:
+                problems.add(candidate.place, str(error))
+    absent = [entry for entry in entries if entry.id not in maps_by_id]
+    if absent:
+        problems.add("", _missing(name, version, entries, absent, maps_by_id, catalogue))
+    return Submission(protocol.TASKS[name], version, entries, maps, split)
+
+
+def _candidates(
+    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike], problems: _Problems
+) -> list[_Candidate]:
+    if isinstance(predictions, Mapping):
+        candidates = _candidates_in_mapping(predictions, problems)
+    else:
+        candidates = _candidates_in_folder(Path(predictions), problems)
+    if not candidates and not problems:
+        problems.add("", f"there is no label map in it. {_LAYOUT}")
+    return candidates
+
+
+def _candidates_in_mapping(
+    predictions: Mapping[Any, ArrayLike], problems: _Problems
+) -> list[_Candidate]:
+    candidates = []
+    for key, content in predictions.items():
+        if isinstance(key, str):
+            candidates.append(_Candidate(key, key, None, content))
+        else:
+            problems.add(repr(key), "is not a micrograph's id; ids are strings")
+    return candidates
+
+
+def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
+    if not root.is_dir():
+        found = "is a file" if root.exists() else "does not exist"
+        problems.add("", f"the folder {found}. {_LAYOUT}")
+        return []
+    candidates = []
+    real_root = root.resolve()
+    for task_folder in (None, *protocol.TASKS):
+        folder = root if task_folder is None else root / task_folder
+        if not folder.is_dir():
+            continue
+        for path in sorted(folder.iterdir()):
+            suffix = path.suffix.lower()
+            if path.name.startswith(".") or suffix not in MAP_SUFFIXES + OTHER_SUFFIXES:
+                continue
+            place = path.relative_to(root).as_posix()
+            if not _leads_inside(path, real_root):
+                problems.add(
+                    place, "is a link that leads out of the folder; put the file itself there"
+                )
+            elif suffix in OTHER_SUFFIXES:
+                problems.add(place, f"{suffix} is not read; write label maps as PNG, TIFF or NPY")
+            else:
+                candidates.append(_Candidate(place, path.stem, task_folder, path))
+    return candidates
+
+
+def _leads_inside(path: Path, real_root: Path) -> bool:
+    try:
+        return path.resolve().is_relative_to(real_root)
+    except (OSError, RuntimeError):  # a loop of links
+        return False
+
+
+class _IdResolver:
+    """Which micrograph a file is meant for."""
+
+    def __init__(self, version: str) -> None:
+        self.task_of_id = {
+            entry.id: entry.task
+            for task in protocol.TASKS
+            for entry in dataset.catalogue(task, version)
+        }
+        self._plain = {_plain(known): known for known in self.task_of_id}
+
+    def tasks_of(self, candidates: Iterable[_Candidate]) -> list[protocol.TaskName]:
+        """Tasks that candidates belong to."""
+        found = {self.task_of(candidate) for candidate in candidates}
+        return [name for name in protocol.TASKS if name in found]
+
+    def task_of(self, candidate: _Candidate) -> protocol.TaskName | None:
+        """Task that a candidate belongs to, as far as its folder or id tells."""
+        meant = self.meant(candidate.id)
+        return candidate.task_folder or (self.task_of_id[meant] if meant else None)
+
+    def meant(self, name: str) -> str | None:
+        """Id that equals a name, or that its writer probably meant; None if nothing is near."""
+        if name in self.task_of_id:
+            return name
+        plain = _plain(name)
+        inside = [short for short in self._plain if short in plain]
+        if inside:
+            return self._plain[max(inside, key=len)]
+        # The fold file says micrograph6 where the files say uhcs0006.
+        number = re.fullmatch(r"(?:micrograph|uhcs)0*(\d+)", plain)
+        if number and f"uhcs{int(number[1]):04d}" in self.task_of_id:
+            return f"uhcs{int(number[1]):04d}"
+        near = difflib.get_close_matches(plain, self._plain, n=1, cutoff=0.85)
+        return self._plain[near[0]] if near else None
+
+    def advice(self, name: str) -> str:
+        """Say what to do with a file whose name is no id."""
+        meant = self.meant(name)
+        if meant is not None:
+            return f"there is no micrograph {name}; did you mean {meant}? Rename the file"
+        for version, task in product(protocol.VERSIONS, protocol.TASKS):
+            if name in (entry.id for entry in dataset.catalogue(task, version)):
+                return (
+                    f"is a micrograph of another data set version: say --dataset-version {version}"
+                )
+        return "there is no micrograph of this name; take the file out, or name it after its own"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _sort_by_id(
+    candidates: Iterable[_Candidate],
+    names: Sequence[protocol.TaskName],
+    resolver: _IdResolver,
+    problems: _Problems,
+) -> dict[str, list[_Candidate]]:
+    """Sort candidates by the id that they are for, reporting those that are for none."""
+    known: dict[str, list[_Candidate]] = defaultdict(list)
+    unknown = []
+    for candidate in candidates:
+        task_of_id = resolver.task_of_id.get(candidate.id)
+        if task_of_id is None:
+            unknown.append(candidate)
+        elif candidate.task_folder not in (None, task_of_id):
+            problems.add(candidate.place, f"{candidate.id} belongs to {task_of_id}; move it there")
+        else:
+            known[candidate.id].append(candidate)
+    for candidate in unknown:
+        meant = resolver.meant(candidate.id)
+        if resolver.task_of(candidate) not in (None, *names):
+            continue
+        problems.add(candidate.place, resolver.advice(candidate.id))
+        if meant is not None:
+            # It stands for the micrograph, which is then not reported as missing as well.
+            known.setdefault(meant, [])
+    return known
+
+
+def _missing(
+    task: str,
+    version: str,
+    entries: Sequence[Entry],
+    absent: Sequence[Entry],
+    known: Mapping[str, object],
+    catalogue: Sequence[Entry],
+) -> str:
+    names = ", ".join(entry.id for entry in absent)
+    text = (
+        f"{task}: no label map for {len(absent)} of {len(entries)} micrographs ({names}). "
+        "Every micrograph needs one"
+    )
+    folds = sorted({entry.fold for entry in catalogue if entry.id in known})
+    whole = all(entry.id in known for entry in catalogue if entry.fold in folds)
+    if len(folds) == 1 and whole:
+        return (
+            f"{text}; those of fold {folds[0]} are all there: "
+            f"to score it alone, say --fold {folds[0]}"
+        )
+    complete = [
+        split
+        for split in protocol.SPLITS
+        if all(entry.id in known for entry in dataset.catalogue(task, version, split))
+    ]
+    if complete:
+        return (
+            f"{text}; those of the splits {' and '.join(complete)} are all there: if you trained "
+            f"on one of them, say --split {' or --split '.join(complete)}"
+        )
+    return text

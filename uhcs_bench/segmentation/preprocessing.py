@@ -1,0 +1,351 @@
+"""From a raw micrograph to what a segmentation network sees.
+
+The baselines prepare their micrographs with the same functions when they train.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
+
+import numpy as np
+
+from uhcs_bench.io.images import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+Scale = Literal["range", "dtype", "none"]
+Plane = Literal["standardised", "equalized"]
+
+MAX_MULTIPLE = 4096
+"""Largest multiple that an image is padded to: more than the stride of any network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equalization:
+    """Parameters of local histogram equalisation (CLAHE): those of scikit-image, and its defaults.
+
+    Attributes
+    ----------
+    clip_limit : float
+        From 0 to 1; higher gives more contrast.
+    kernel_size : int or None
+        Height and width of a tile; None takes an eighth of the image's height and of its width.
+    nbins : int
+        Bins of each tile's histogram.
+    """
+
+    clip_limit: float = 0.01
+    kernel_size: int | None = None
+    nbins: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """What is done to a micrograph before a network sees it, in this order.
+
+    Attributes
+    ----------
+    scale : {"range", "dtype", "none"}
+        How gray values become floats: "range" maps the image's darkest value to 0 and its brightest
+        to 1, "dtype" divides by the largest value of its integer type (255 or 65535), and "none"
+        keeps the values.
+    equalize : Equalization or None
+        Local histogram equalisation. It needs the scale "range".
+    channels : {1, 3}
+        The gray image is repeated to so many equal channels.
+    mean, sd : tuple of float
+        For each channel, what is subtracted and what the difference is divided by.
+    multiple : int
+        The bottom and right border are mirrored until height and width are multiples of it.
+    planes : tuple of {"standardised", "equalized"}
+        What each channel shows, before `mean` and `sd`: gray values less their mean over the
+        image, divided by their deviation, or the equalised image. Empty: every channel shows the
+        image that `scale` and `equalize` describe.
+
+    Examples
+    --------
+    >>> image = np.array([[0, 51, 255]], np.uint8)
+    >>> Preprocessing(scale="dtype", mean=(0.2,), sd=(0.5,), multiple=2).apply(image)
+    array([[[-0.4,  0. ,  1.6,  1.6],
+            [-0.4,  0. ,  1.6,  1.6]]], dtype=float32)
+    """
+
+    scale: Scale = "range"
+    equalize: Equalization | None = None
+    channels: int = 1
+    mean: tuple[float, ...] = (0.0,)
+    sd: tuple[float, ...] = (1.0,)
+    multiple: int = 1
+    planes: tuple[Plane, ...] = ()
+
+    def apply(self, image: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Prepare a micrograph.
+
+        Parameters
+        ----------
+        image : ndarray of any integer or float dtype, shape (h, w)
+            Raw gray values.
+
+        Returns
+        -------
+        ndarray of float32, shape (channels, h', w')
+            h' and w' are the next multiples.
+        """
+        shown = self._shown(image)
+        planes = np.stack(
+            [
+                (values - np.float32(mean)) / np.float32(sd)
+                for values, mean, sd in zip(shown, self.mean, self.sd, strict=True)
+            ]
+        )
+        return mirror_to_multiple(planes, self.multiple)
+
+    def _shown(self, image: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+        """Compute what each channel shows, before `mean` and `sd`."""
+        if not self.planes:
+            return [self._values(image)] * self.channels
+        values = {
+            "standardised": standardise(image) if "standardised" in self.planes else None,
+            "equalized": self._values(image) if "equalized" in self.planes else None,
+        }
+        return [values[plane] for plane in self.planes]  # type: ignore[misc]
+
+    def _values(self, image: NDArray[np.generic]) -> NDArray[np.float32]:
+        if self.equalize is not None:
+            return equalize(image, self.equalize)
+        if self.scale == "range":
+            return stretch(image)
+        values: NDArray[np.float32] = image.astype(np.float32)
+        if self.scale == "dtype" and image.dtype.kind in "iu":
+            values /= float(np.iinfo(image.dtype.name).max)
+        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the steps as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, steps: Mapping[str, Any]) -> Preprocessing:
+        """Undo `to_dict`; what is left out has its default.
+
+        Parameters
+        ----------
+        steps : mapping
+            As read from JSON.
+
+        Returns
+        -------
+        Preprocessing
+
+        Raises
+        ------
+        ValueError
+            A key or value makes no sense; the message lists all of them.
+        """
+        steps = dict(steps)
+        problems = _violations(steps, _RULES)
+        if steps.get("equalize") is not None:
+            if isinstance(steps["equalize"], dict):
+                problems += _violations(steps["equalize"], _EQUALIZATION_RULES, "equalize.")
+            if steps.get("scale", "range") != "range":
+                problems.append(f'equalize needs the scale "range", not {steps["scale"]!r}')
+        if not problems:
+            channels = steps.get("channels", 1)
+            steps["planes"] = tuple(steps.get("planes", ()))
+            problems += _plane_problems(steps["planes"], channels, steps.get("equalize"))
+            for name, default in (("mean", 0.0), ("sd", 1.0)):
+                steps[name] = tuple(map(float, steps.get(name, [default] * channels)))
+                if len(steps[name]) != channels:
+                    problems.append(f"{name} has {len(steps[name])} values, channels is {channels}")
+        if problems:
+            raise ValueError("; ".join(problems))
+        if steps.get("equalize") is not None:
+            steps["equalize"] = Equalization(**steps["equalize"])
+        return cls(**steps)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < np.inf
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_numbers(value: object) -> TypeGuard[list[float]]:
+    return isinstance(value, list | tuple) and all(map(_is_number, value))
+
+
+_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "scale": (lambda value: value in get_args(Scale), f"one of {', '.join(get_args(Scale))}"),
+    "equalize": (
+        lambda value: value is None or isinstance(value, dict),
+        "null or an object (empty for the defaults)",
+    ),
+    "channels": (lambda value: _is_integer(value) and value in (1, 3), "1 or 3"),
+    "mean": (_are_numbers, "a list of numbers"),
+    "sd": (
+        lambda value: _are_numbers(value) and all(number > 0 for number in value),
+        "a list of positive numbers",
+    ),
+    "multiple": (
+        lambda value: _is_integer(value) and 1 <= value <= MAX_MULTIPLE,
+        f"an integer from 1 to {MAX_MULTIPLE}",
+    ),
+    "planes": (
+        lambda value: (
+            isinstance(value, list | tuple) and all(plane in get_args(Plane) for plane in value)
+        ),
+        f"a list of {' and '.join(get_args(Plane))}",
+    ),
+}
+
+_EQUALIZATION_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "clip_limit": (
+        lambda value: _is_number(value) and 0 <= value <= 1,
+        "a number from 0 to 1",
+    ),
+    "kernel_size": (
+        lambda value: value is None or (_is_integer(value) and value > 0),
+        "null or a positive integer",
+    ),
+    "nbins": (
+        lambda value: _is_integer(value) and 2 <= value <= 65536,
+        "an integer from 2 to 65536",
+    ),
+}
+
+
+def _plane_problems(planes: tuple[Plane, ...], channels: int, equalize: object) -> list[str]:
+    """List what planes contradict."""
+    problems = []
+    if len(planes) not in (0, channels):
+        problems.append(f"planes has {len(planes)} values, channels is {channels}")
+    if "equalized" in planes and equalize is None:
+        problems.append("a plane is equalized, but equalize does not say how")
+    return problems
+
+
+def _violations(
+    values: Mapping[str, Any],
+    rules: Mapping[str, tuple[Callable[[Any], bool], str]],
+    prefix: str = "",
+) -> list[str]:
+    """List unknown keys, and values that are not what a rule wants."""
+    problems = []
+    for key, value in values.items():
+        if key not in rules:
+            problems.append(f"there is no {prefix}{key} (there are {', '.join(rules)})")
+        elif not rules[key][0](value):
+            problems.append(f"{prefix}{key} is {value!r}, not {rules[key][1]}")
+    return problems
+
+
+def gray(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Give the one gray image that an array holds.
+
+    Parameters
+    ----------
+    image : ndarray, shape (h, w), (h, w, 3) or (h, w, 4)
+        Three equal channels count as gray; a fourth is left out.
+
+    Returns
+    -------
+    ndarray of the same dtype, shape (h, w)
+
+    Raises
+    ------
+    ImageError
+        The array holds something else; the message is a phrase that follows the image's name.
+
+    Examples
+    --------
+    >>> gray(np.zeros((4, 5, 3), np.uint8)).shape
+    (4, 5)
+    """
+    if image.ndim == 3 and image.shape[2] in (3, 4):
+        if (image[..., :3] != image[..., :1]).any():
+            raise ImageError("is a colour image; convert it to gray")
+        image = image[..., 0]
+    if image.ndim != 2:
+        raise ImageError(f"holds an array of shape {image.shape}, not one gray image")
+    if image.size == 0:
+        raise ImageError("holds no pixel")
+    if image.dtype.kind not in "buif":
+        raise ImageError(f"holds values of type {image.dtype}, not gray values")
+    if not np.isfinite(image).all():
+        raise ImageError("holds values that are not finite")
+    return image
+
+
+def stretch(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Map the darkest value to 0 and the brightest to 1; a constant image becomes 0."""
+    values = image.astype(np.float32)
+    low, high = values.min(), values.max()
+    if low == high:
+        return np.zeros(image.shape, dtype=np.float32)
+    stretched: NDArray[np.float32] = (values - low) / (high - low)
+    return stretched
+
+
+def standardise(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Subtract the mean and divide by the standard deviation; a constant image becomes 0."""
+    values = image.astype(np.float64)
+    deviation = values.std()
+    if deviation == 0:
+        return np.zeros(image.shape, dtype=np.float32)
+    standardised: NDArray[np.float32] = ((values - values.mean()) / deviation).astype(np.float32)
+    return standardised
+
+
+def equalize(
+    image: NDArray[np.generic], parameters: Equalization | None = None
+) -> NDArray[np.float32]:
+    """Equalise the histogram locally (CLAHE), as the authors' code does before all else.
+
+    Parameters
+    ----------
+    image : ndarray of any integer or float dtype, shape (h, w)
+        Gray values; their range doesn't matter.
+    parameters : Equalization, optional
+        By default scikit-image's defaults, which the authors' code takes.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        Gray values in [0, 1]; all zero if the image is constant.
+    """
+    from skimage.exposure import equalize_adapthist
+
+    stretched = stretch(image)
+    if not stretched.any():
+        return stretched
+    equalized: NDArray[np.float32] = equalize_adapthist(
+        stretched, **asdict(parameters or Equalization())
+    )
+    return equalized.astype(np.float32)
+
+
+def mirror_to_multiple(planes: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
+    """Mirror the bottom and right border until height and width are multiples of a number.
+
+    Parameters
+    ----------
+    planes : ndarray of shape (c, h, w)
+    multiple : int
+
+    Returns
+    -------
+    ndarray of shape (c, h', w')
+        Works for any size: an image smaller than the padding is mirrored repeatedly. The outermost
+        pixel is repeated, too.
+    """
+    height, width = planes.shape[1:]
+    bottom, right = -height % multiple, -width % multiple
+    if not bottom and not right:
+        return planes
+    return np.pad(planes, ((0, 0), (0, bottom), (0, right)), mode="symmetric")

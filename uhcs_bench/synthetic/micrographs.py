@@ -1,0 +1,361 @@
+"""Micrographs with known truth: a measuring standard, and a stand-in for both data sets.
+
+`particles` and `hypereutectoid` make an image, its exact label map, and what went into them:
+every particle's place and size, the width of the denuded zone. With them a measure, a
+segmentation or a whole procedure can be tested where the right answer is known; see
+`uhcs_bench.measuring.calibration`.
+
+A micrograph is made in two steps that share no random numbers: a structure with known truth
+(lengths in micrometres, `uhcs_bench.synthetic.particle_field`), and an image of it (lengths in pixels,
+`uhcs_bench.synthetic.imaging`). Either can change without the other. No pixel of a real micrograph goes
+in; shares, sizes and gray levels are of the order of the real ones, and no score on this set says
+anything about steel.
+
+`catalogue` and `generate` are the 48 micrographs of ``uhcs-bench demo``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uhcs_bench.errors import UsageError
+from uhcs_bench.synthetic.imaging import Imaging, acquire
+from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
+from uhcs_bench.synthetic.particle_field import (
+    ParticleField,
+    Placed,
+    Sizes,
+    particle_coverage,
+    scatter_particles,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    from uhcs_bench import protocol
+
+SHAPE = (192, 256)
+PIXEL_UM: dict[protocol.TaskName, float] = {"particles": 0.04, "microconstituents": 0.2}
+
+OVERVIEW = Imaging(
+    # Flat cementite is hardly brighter than ferrite, as in the real overviews: there only edges
+    # are bright.
+    ferrite=100.0,
+    cementite=98.0,
+    edge_gain=300.0,
+    edge_px=1.1,
+    shadow=65.0,
+    tilt=50.0,
+    tilt_px=4.0,
+    relief=12.0,
+    relief_px=1.0,
+    scratches=80.0,
+    scratch_depth=15.0,
+    drift=0.06,
+    blur_px=0.6,
+    electrons=4.0,
+)
+"""Imaging of an ordinary micrograph of the microconstituents task."""
+
+_DENSEST = 0.35
+"""Above this share of area, particles with their gaps no longer find room."""
+
+
+@dataclass(frozen=True, eq=False)  # arrays don't compare as a whole
+class Synthetic:
+    """A micrograph and the truth about it.
+
+    Attributes
+    ----------
+    image : ndarray of uint8, shape (rows, columns)
+        Gray levels.
+    labels : ndarray of uint8, shape (rows, columns)
+        Exact label map: what lies at each pixel's centre.
+    cementite : ndarray of float64, shape (rows, columns)
+        Share of cementite in each pixel, which is what was imaged.
+    pixel_size_um : float
+    structure : ParticleField or Hypereutectoid
+        What was stated.
+    placed : Placed
+        The particles that were drawn, also those outside the image that reach into it.
+    denuded_um : ndarray of float64, shape (rows, columns), or None
+        Stated width of the denuded zone whose outer edge runs through a pixel, measured from the
+        network's outline; None for a field of particles.
+    """
+
+    image: NDArray[np.uint8]
+    labels: NDArray[np.uint8]
+    cementite: NDArray[np.float64]
+    pixel_size_um: float
+    structure: ParticleField | Hypereutectoid
+    placed: Placed
+    denuded_um: NDArray[np.float64] | None = None
+
+    @property
+    def diameters_um(self) -> NDArray[np.float64]:
+        """Equivalent diameters of the particles whose centres lie in the image: its true sizes."""
+        inside = self.placed.within((self.labels.shape[0], self.labels.shape[1]))
+        return np.asarray(self.placed.diameter[inside] * self.pixel_size_um)
+
+    @property
+    def number_density_um(self) -> float:
+        """Particles per square micrometre, by their centres."""
+        return self.diameters_um.size / (self.labels.size * self.pixel_size_um**2)
+
+
+def particles(
+    seed: int | Generator,
+    shape: tuple[int, int] = (475, 645),
+    pixel_size_um: float = 0.04,
+    sizes: Sizes | None = None,
+    *,
+    area_share: float = 0.15,
+    longest_aspect: float = 1.8,
+    irregularity: float = 0.05,
+    imaging: Imaging | None = None,
+) -> Synthetic:
+    """Make a micrograph of spheroidised cementite with known particle sizes.
+
+    Diameters are drawn from a stated lognormal distribution. Particles are placed at random,
+    without overlap and with a gap of `uhcs_bench.synthetic.particle_field.GAP_PX`, so that every particle is
+    a connected component of the label map, and the other way round, but for those that are too
+    small to hold a pixel's centre.
+
+    Parameters
+    ----------
+    seed : int or Generator
+        The same seed gives the same micrograph.
+    shape : tuple of int, optional
+        Rows and columns.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres.
+    sizes : Sizes, optional
+        Distribution of equivalent diameters.
+    area_share : float, optional
+        Share of the field that particles cover, on average over many fields.
+    longest_aspect : float, optional
+        Aspect ratios are uniform from 1 to this.
+    irregularity : float, optional
+        Standard deviation of three- and fourfold bumps of an outline, relative to its radius.
+    imaging : Imaging, optional
+        How the image comes from the structure.
+
+    Returns
+    -------
+    Synthetic
+        Labels are those of the particle task.
+
+    Raises
+    ------
+    UsageError
+        If the numbers describe no field; all that is wrong with them is said at once.
+
+    Examples
+    --------
+    >>> from uhcs_bench.metallography.particles import measure_particles, size_distribution
+    >>> sizes = Sizes(median_um=0.5, log_sd=0.3, smallest_um=0.2, largest_um=1.2)
+    >>> made = particles(7, (400, 400), 0.04, sizes)
+    >>> round(float(made.diameters_um.mean()), 2)
+    0.52
+    >>> measured = size_distribution(measure_particles(made.labels, made.pixel_size_um))
+    >>> round(measured.diameters.mean.um.value, 2)
+    0.52
+    """
+    structure = ParticleField(sizes or Sizes(), area_share, longest_aspect, irregularity)
+    _check(shape, pixel_size_um, _field_problems(structure))
+    structure_rng, imaging_rng = np.random.default_rng(seed).spawn(2)
+    placed = scatter_particles(structure_rng, structure, shape, pixel_size_um)
+    cementite = particle_coverage(placed, shape)
+    return Synthetic(
+        image=acquire(imaging_rng, imaging or Imaging(), cementite),
+        labels=(cementite >= 0.5).astype(np.uint8),
+        cementite=cementite,
+        pixel_size_um=pixel_size_um,
+        structure=structure,
+        placed=placed,
+    )
+
+
+def hypereutectoid(
+    seed: int | Generator,
+    shape: tuple[int, int] = (484, 645),
+    pixel_size_um: float = 0.2,
+    structure: Hypereutectoid | None = None,
+    *,
+    imaging: Imaging | None = None,
+) -> Synthetic:
+    """Make a micrograph with network, denuded zone of known width, spheroidite and laths.
+
+    Parameters
+    ----------
+    seed : int or Generator
+        The same seed gives the same micrograph.
+    shape : tuple of int, optional
+        Rows and columns.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres.
+    structure : Hypereutectoid, optional
+        Grain size, thickness of the network, width of the zone and what else there is. With
+        ``denuded_log_sd=0``, as it is unless told, every point of the zone's outer edge lies at one
+        distance from the network's outline, except where a lath takes the zone's place.
+    imaging : Imaging, optional
+        How the image comes from the structure; `OVERVIEW` unless told.
+
+    Returns
+    -------
+    Synthetic
+        Labels are those of the microconstituents task. Spheroidite covers the particles and what
+        lies between them.
+
+    Raises
+    ------
+    UsageError
+        If the numbers describe no structure; all that is wrong with them is said at once.
+
+    Examples
+    --------
+    >>> from uhcs_bench.metallography.denuded_zone import unobstructed_widths, width_distribution
+    >>> made = hypereutectoid(7, (300, 400), structure=Hypereutectoid(denuded_um=2.0))
+    >>> zone = width_distribution(unobstructed_widths(made.labels), made.pixel_size_um)
+    >>> round(zone.median.um.value, 1)
+    2.0
+    """
+    structure = structure or Hypereutectoid()
+    _check(shape, pixel_size_um, _hypereutectoid_problems(structure))
+    structure_rng, imaging_rng = np.random.default_rng(seed).spawn(2)
+    grown = grow_hypereutectoid(structure_rng, structure, shape, pixel_size_um)
+    return Synthetic(
+        image=acquire(imaging_rng, imaging or OVERVIEW, grown.cementite),
+        labels=grown.labels,
+        cementite=grown.cementite,
+        pixel_size_um=pixel_size_um,
+        structure=structure,
+        placed=grown.placed,
+        denuded_um=grown.denuded_um,
+    )
+
+
+def _check(shape: tuple[int, int], pixel_size_um: float, problems: Iterator[str]) -> None:
+    found = []
+    if len(shape) != 2 or min(shape) < 1:
+        found.append(f"shape {shape} is not a number of rows and one of columns, from 1 on")
+    if not 0 < pixel_size_um < math.inf:
+        found.append(f"pixel_size_um is {pixel_size_um}, and must be above 0")
+    found += problems
+    if found:
+        raise UsageError("Can't make that micrograph: " + "; ".join(found) + ".")
+
+
+def _field_problems(structure: ParticleField) -> Iterator[str]:
+    sizes = structure.sizes
+    if not 0 < sizes.smallest_um < sizes.largest_um < math.inf:
+        yield (
+            f"smallest_um {sizes.smallest_um} and largest_um {sizes.largest_um} of the sizes must "
+            "be above 0, the first below the second"
+        )
+    elif not sizes.smallest_um <= sizes.median_um <= sizes.largest_um:
+        yield f"median_um {sizes.median_um} of the sizes lies outside smallest_um to largest_um"
+    if not 0 < sizes.log_sd < math.inf:
+        yield f"log_sd of the sizes is {sizes.log_sd}, and must be above 0"
+    if not 0 <= structure.area_share <= _DENSEST:
+        yield f"area_share is {structure.area_share}, and must be from 0 to {_DENSEST}"
+    if not 1 <= structure.longest_aspect < math.inf:
+        yield f"longest_aspect is {structure.longest_aspect}, and must be 1 or more"
+    if not 0 <= structure.irregularity <= 0.2:
+        yield f"irregularity is {structure.irregularity}, and must be from 0 to 0.2"
+
+
+def _hypereutectoid_problems(structure: Hypereutectoid) -> Iterator[str]:
+    for name in ("grain_um", "roughness_um", "network_um", "denuded_um", "lath_width_um"):
+        value = getattr(structure, name)
+        if not 0 < value < math.inf:
+            yield f"{name} is {value}, and must be above 0"
+    for name in ("network_log_sd", "denuded_log_sd", "lath_share"):
+        value = getattr(structure, name)
+        if not 0 <= value < 1:
+            yield f"{name} is {value}, and must be from 0 to below 1"
+    if not 0 < structure.lath_um[0] <= structure.lath_um[1] < math.inf:
+        yield f"lath_um is {structure.lath_um}, and must be two lengths, the shorter one first"
+    yield from _field_problems(structure.particles)
+
+
+def draw_particles(rng: Generator) -> ParticleField:
+    """Draw the conditions of a micrograph of the particle task."""
+    return ParticleField(
+        sizes=Sizes(
+            median_um=math.exp(rng.uniform(math.log(0.18), math.log(0.36))),
+            log_sd=rng.uniform(0.4, 0.6),
+            smallest_um=0.08,
+            largest_um=1.2,
+        ),
+        area_share=rng.uniform(0.10, 0.20),
+    )
+
+
+def draw_hypereutectoid(rng: Generator) -> Hypereutectoid:
+    """Draw the conditions of a micrograph of the microconstituents task."""
+    grain_um = rng.uniform(22.0, 38.0)
+    # Coarse grains have less boundary for the same carbon, so that their network is thicker.
+    return Hypereutectoid(
+        grain_um=grain_um,
+        roughness_um=rng.uniform(0.5, 1.2),
+        network_um=grain_um * rng.uniform(0.03, 0.075),
+        network_log_sd=rng.uniform(0.25, 0.45),
+        denuded_um=rng.uniform(0.7, 2.3),
+        denuded_log_sd=0.2,
+        lath_share=rng.uniform(0.015, 0.055),
+        lath_width_um=rng.uniform(0.4, 0.6),
+        particles=ParticleField(
+            sizes=Sizes(
+                median_um=rng.uniform(0.55, 0.85), log_sd=0.45, smallest_um=0.35, largest_um=2.0
+            ),
+            area_share=rng.uniform(0.1, 0.16),
+        ),
+    )
+
+
+def draw_particle_imaging(rng: Generator) -> Imaging:
+    """Draw the imaging conditions of a micrograph of the particle task."""
+    return Imaging(
+        ferrite=rng.uniform(75.0, 115.0),
+        cementite=rng.uniform(185.0, 235.0),
+        edge_gain=rng.uniform(40.0, 110.0),
+        edge_px=rng.uniform(1.0, 2.0),
+        shadow=rng.uniform(40.0, 110.0),
+        tilt=rng.uniform(10.0, 60.0),
+        tilt_px=rng.uniform(4.0, 7.0),
+        relief=rng.uniform(22.0, 48.0),
+        relief_px=rng.uniform(0.8, 1.6),
+        scratches=rng.uniform(0.0, 600.0),
+        scratch_depth=rng.uniform(10.0, 35.0),
+        drift=rng.uniform(0.01, 0.10),
+        blur_px=rng.uniform(0.5, 1.2),
+        electrons=math.exp(rng.uniform(math.log(1.0), math.log(30.0))),
+    )
+
+
+def draw_overview_imaging(rng: Generator) -> Imaging:
+    """Draw the imaging conditions of a micrograph of the microconstituents task."""
+    ferrite = rng.uniform(85.0, 120.0)
+    return replace(
+        OVERVIEW,
+        ferrite=ferrite,
+        cementite=ferrite + rng.uniform(-15.0, 12.0),
+        edge_gain=rng.uniform(200.0, 360.0),
+        edge_px=rng.uniform(0.9, 1.3),
+        shadow=rng.uniform(40.0, 90.0),
+        tilt=rng.uniform(20.0, 80.0),
+        relief=rng.uniform(6.0, 18.0),
+        relief_px=rng.uniform(0.8, 1.3),
+        scratches=rng.uniform(0.0, 150.0),
+        drift=rng.uniform(0.02, 0.10),
+        blur_px=rng.uniform(0.4, 0.8),
+        electrons=rng.uniform(1.5, 6.0),
+    )

@@ -1,0 +1,386 @@
+"""Structures of which the truth is known: particles, and a network with its denuded zones.
+
+A structure is stated in micrometres and drawn at random, then laid on pixels: each pixel gets its
+share of cementite, and its label from what lies at its centre. Sizes and widths are those of the
+outlines before they are laid on pixels, so that they hold at any pixel size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+GAP_PX = 1.5
+"""Free space between particles: over sqrt(2), so that their pixels don't touch even at a corner."""
+_LARGEST_BUMP = 0.25
+"""A particle's outline deviates from an ellipse by at most this, relative to its radius."""
+_ROUNDS = 40
+"""Times that a particle without a place may look for one."""
+_ENTRY_ROUNDS = 4
+"""Rounds after which all particles have begun to look."""
+_TRIES = 8
+"""Spots that a particle without a place looks at in one round."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Lognormal distribution of equivalent diameters, cut off at both ends.
+
+    A particle's equivalent diameter is that of the circle of equal area.
+
+    Attributes
+    ----------
+    median_um : float
+        Median of the distribution before it is cut off.
+    log_sd : float
+        Standard deviation of the natural logarithm of the diameter, before it is cut off; above 0.
+    smallest_um, largest_um : float
+        No diameter lies outside these.
+
+    Examples
+    --------
+    >>> sizes = Sizes(median_um=0.3, log_sd=0.4, smallest_um=0.1, largest_um=1.0)
+    >>> round(sizes.mean_um, 3), round(sizes.quantile_um(0.5), 3), round(sizes.quantile_um(1.0), 3)
+    (0.325, 0.3, 1.0)
+    """
+
+    median_um: float = 0.28
+    log_sd: float = 0.5
+    smallest_um: float = 0.08
+    largest_um: float = 1.5
+
+    @property
+    def mean_um(self) -> float:
+        """Mean diameter of what is left after the cut."""
+        return self.moment(1)
+
+    @property
+    def mean_area_um2(self) -> float:
+        """Mean area of a particle."""
+        return math.pi / 4.0 * self.moment(2)
+
+    def moment(self, order: int) -> float:
+        """Mean of a power of the diameter, in micrometres to that power."""
+        low, high = self._limits
+        shift = order * self.log_sd
+        kept = (_normal_cdf(high - shift) - _normal_cdf(low - shift)) / (
+            _normal_cdf(high) - _normal_cdf(low)
+        )
+        return self.median_um**order * math.exp(0.5 * shift**2) * kept
+
+    def quantile_um(self, level: float) -> float:
+        """Diameter that a share of the particles doesn't exceed."""
+        return float(self._quantiles(np.array([level]))[0])
+
+    def draw(self, rng: Generator, n: int) -> NDArray[np.float64]:
+        """Draw diameters in micrometres, in no order."""
+        return self._quantiles(rng.uniform(size=n))
+
+    def _quantiles(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
+        from scipy.special import ndtri
+
+        low, high = (_normal_cdf(limit) for limit in self._limits)
+        diameter = self.median_um * np.exp(self.log_sd * ndtri(low + level * (high - low)))
+        return np.asarray(np.clip(diameter, self.smallest_um, self.largest_um))
+
+    @property
+    def _limits(self) -> tuple[float, float]:
+        low, high = (
+            math.log(limit / self.median_um) / self.log_sd
+            for limit in (self.smallest_um, self.largest_um)
+        )
+        return low, high
+
+
+def _normal_cdf(x: float) -> float:
+    return 0.5 * math.erfc(-x / math.sqrt(2.0))
+
+
+@dataclass(frozen=True)
+class ParticleField:
+    """A field of spheroidised cementite particles in ferrite.
+
+    Attributes
+    ----------
+    sizes : Sizes
+    area_share : float
+        Share of the field that particles cover, on average over many fields.
+    longest_aspect : float
+        Aspect ratios are uniform from 1 to this.
+    irregularity : float
+        Standard deviation of three- and fourfold bumps of an outline, relative to its radius: 0
+        for ellipses. An outline keeps its area.
+    """
+
+    sizes: Sizes = field(default_factory=Sizes)
+    area_share: float = 0.15
+    longest_aspect: float = 1.8
+    irregularity: float = 0.05
+
+
+@dataclass(frozen=True, eq=False)  # arrays don't compare as a whole
+class Placed:
+    """Particles in their places, as ellipses with bumps: arrays of one length, in pixels.
+
+    Attributes
+    ----------
+    row, column : ndarray of float64
+        Centres; a pixel's centre has integer coordinates. They may lie outside the image.
+    major, minor : ndarray of float64
+        Semi-axes of the ellipse of the same area.
+    angle : ndarray of float64
+        From the column axis to the major axis, in radians.
+    bumps : ndarray of complex128, shape (n_particles, 2)
+        Relative amplitude and phase of the three- and the fourfold bumps.
+    n_lost : int
+        Particles that were drawn but found no place, because the field is too dense.
+    """
+
+    row: NDArray[np.float64]
+    column: NDArray[np.float64]
+    major: NDArray[np.float64]
+    minor: NDArray[np.float64]
+    angle: NDArray[np.float64]
+    bumps: NDArray[np.complex128]
+    n_lost: int = 0
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def diameter(self) -> NDArray[np.float64]:
+        """Equivalent diameters in pixels, exact."""
+        return np.asarray(2.0 * np.sqrt(self.major * self.minor))
+
+    @property
+    def reach(self) -> NDArray[np.float64]:
+        """Radius of a circle around the centre that holds the particle."""
+        return _reach(self.major, self.bumps)
+
+    def moved(self, rows: float, columns: float) -> Placed:
+        """Count pixels from elsewhere."""
+        return self._with(self.row + rows, self.column + columns)
+
+    def within(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Tell which particles have their centres in an image.
+
+        Number and sizes of these are those of the field, since every place in the image had the
+        same chance to hold a particle; those that merely reach into it are more often large ones.
+        """
+        inside: NDArray[np.bool_] = (self.row >= -0.5) & (self.row < shape[0] - 0.5)
+        return inside & (self.column >= -0.5) & (self.column < shape[1] - 0.5)
+
+    def _with(self, row: NDArray[np.float64], column: NDArray[np.float64]) -> Placed:
+        return Placed(row, column, self.major, self.minor, self.angle, self.bumps, self.n_lost)
+
+
+def _reach(major: NDArray[np.float64], bumps: NDArray[np.complex128]) -> NDArray[np.float64]:
+    return np.asarray(major * _shrink(bumps) * (1.0 + np.abs(bumps).sum(1)))
+
+
+def _shrink(bumps: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Give the factor that takes away the area that bumps add."""
+    return np.asarray(1.0 / np.sqrt(1.0 + 0.5 * (np.abs(bumps) ** 2).sum(1)))
+
+
+def scatter_particles(
+    rng: Generator, particles: ParticleField, shape: tuple[int, int], pixel_um: float
+) -> Placed:
+    """Draw particles and put them anywhere in an image, or partly in it.
+
+    Parameters
+    ----------
+    rng : Generator
+    particles : ParticleField
+    shape : tuple of int
+    pixel_um : float
+
+    Returns
+    -------
+    Placed
+        See `place_particles`. Particles beyond the image's border are there too.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> placed = scatter_particles(rng, ParticleField(), (100, 200), pixel_um=0.05)
+    >>> bool(placed.within((100, 200)).sum() > 40), placed.n_lost
+    (True, 0)
+    """
+    margin = margin_px(particles, pixel_um)
+    clearance = np.full([n + 2 * margin for n in shape], np.inf, np.float32)
+    return place_particles(rng, particles, clearance, pixel_um).moved(-margin, -margin)
+
+
+def margin_px(particles: ParticleField, pixel_um: float) -> int:
+    """Width of the strip around an image in which centres of particles that reach into it lie."""
+    bump = min(4.0 * particles.irregularity, _LARGEST_BUMP)
+    longest = math.sqrt(particles.longest_aspect) * (1.0 + 2.0 * bump)
+    return math.ceil(particles.sizes.largest_um / pixel_um / 2.0 * longest) + 1
+
+
+def place_particles(
+    rng: Generator,
+    particles: ParticleField,
+    clearance: NDArray[np.floating],
+    pixel_um: float,
+) -> Placed:
+    """Draw particles and put them where they neither overlap nor touch.
+
+    Parameters
+    ----------
+    rng : Generator
+    particles : ParticleField
+    clearance : ndarray of floats, shape (rows, columns)
+        Distance in pixels from each pixel to what no particle may touch: 0 there, infinite if
+        there is nothing.
+    pixel_um : float
+
+    Returns
+    -------
+    Placed
+        Largest first, with centres inside the array, whose border may cut them. A field too dense
+        to hold all has fewer of the small ones.
+    """
+    field_um2 = np.count_nonzero(clearance) * pixel_um**2
+    n = round(particles.area_share * field_um2 / particles.sizes.mean_area_um2)
+    radius = -np.sort(-particles.sizes.draw(rng, n)) / (2.0 * pixel_um)
+    stretch = np.sqrt(rng.uniform(1.0, particles.longest_aspect, n))
+    major, minor = radius * stretch, radius / stretch
+    angle = rng.uniform(0.0, math.pi, n)
+    size = np.minimum(particles.irregularity * np.abs(rng.standard_normal((n, 2))), _LARGEST_BUMP)
+    bumps = size * np.exp(1j * rng.uniform(0.0, 2.0 * math.pi, (n, 2)))
+    reach = _reach(major, bumps)
+
+    pixels = np.argsort(-clearance, axis=None, kind="stable")
+    # A centre lies up to half a pixel's diagonal away from where its clearance was measured.
+    needed = reach + GAP_PX + math.sqrt(0.5)
+    n_spots = np.searchsorted(-clearance.ravel()[pixels], -needed, side="right")
+
+    centres = np.empty((n, 2))
+    placed = np.zeros(n, bool)
+    for in_round in range(_ROUNDS):
+        # Small ones come in later, when the large ones, which have fewer spots, have theirs.
+        admitted = np.arange(n) < n * (in_round + 1) / _ENTRY_ROUNDS
+        looking = np.repeat(np.flatnonzero(admitted & ~placed & (n_spots > 0)), _TRIES)
+        chosen = pixels[rng.integers(n_spots[looking])]
+        spots = np.stack(np.divmod(chosen, clearance.shape[1]), axis=1)
+        spots = spots + rng.uniform(-0.5, 0.5, spots.shape)
+
+        taken, _ = _clashes(spots, reach[looking], centres[placed], reach[placed])
+        vacant = np.delete(np.arange(looking.size), taken)
+        new, first = np.unique(looking[vacant], return_index=True)
+        centres[new] = spots[vacant[first]]
+        # Of two newcomers that clash, the larger one stays.
+        one, other = _clashes(centres[new], reach[new], centres[new], reach[new])
+        placed[new] = True
+        placed[new[other[one < other]]] = False
+        if placed.all():
+            break
+    row, column = centres[placed].T
+    return Placed(
+        row,
+        column,
+        major[placed],
+        minor[placed],
+        angle[placed],
+        bumps[placed],
+        int((~placed).sum()),
+    )
+
+
+def _clashes(
+    at: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    there: NDArray[np.float64],
+    radius_there: NDArray[np.float64],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find which circles here come too near to which circles there."""
+    from scipy.spatial import cKDTree
+
+    reach = radius.max(initial=0.0) + radius_there.max(initial=0.0) + GAP_PX
+    near = cKDTree(at).sparse_distance_matrix(cKDTree(there), reach, output_type="ndarray")
+    clash = near["v"] <= radius[near["i"]] + radius_there[near["j"]] + GAP_PX
+    return near["i"][clash], near["j"][clash]
+
+
+def particle_coverage(placed: Placed, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Give each pixel's share of particle.
+
+    Parameters
+    ----------
+    placed : Placed
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray of float64, shape (rows, columns)
+        0 to 1, to first order; at least one half where a pixel's centre lies in a particle.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> ellipse = Placed(one, 2 * one, 2 * one, one, 0 * one, np.zeros((1, 2), complex))
+    >>> particle_coverage(ellipse, (3, 5)).round(2)
+    array([[0.  , 0.37, 0.5 , 0.37, 0.  ],
+           [0.5 , 1.  , 1.  , 1.  , 0.5 ],
+           [0.  , 0.37, 0.5 , 0.37, 0.  ]])
+    """
+    coverage = np.zeros(shape)
+    reach = placed.reach
+    near = (np.abs(placed.row - (shape[0] - 1) / 2) < shape[0] / 2 + reach + 1) & (
+        np.abs(placed.column - (shape[1] - 1) / 2) < shape[1] / 2 + reach + 1
+    )
+    for batch in _batches(np.flatnonzero(near), (2.0 * reach + 4.0) ** 2):
+        _cover(coverage, placed, reach, batch)
+    return coverage
+
+
+def _batches(which: NDArray[np.intp], cost: NDArray[np.float64]) -> list[NDArray[np.intp]]:
+    """Split a list so that each part costs about a million at most."""
+    if not which.size:
+        return []
+    number = np.cumsum(cost[which]) // 1_000_000
+    return np.split(which, np.flatnonzero(np.diff(number)) + 1)
+
+
+def _cover(
+    coverage: NDArray[np.float64],
+    placed: Placed,
+    reach: NDArray[np.float64],
+    which: NDArray[np.intp],
+) -> None:
+    # Each particle's box of pixels, one box after the other, so that no loop over particles is
+    # needed.
+    side = 2 * np.ceil(reach[which]).astype(np.intp) + 3
+    n_pixels = side**2
+    start = np.cumsum(n_pixels) - n_pixels
+    index = np.repeat(np.arange(which.size), n_pixels)
+    owner = which[index]
+    down, right = np.divmod(np.arange(n_pixels.sum()) - start[index], side[index])
+    row = np.rint(placed.row[owner]).astype(np.intp) + down - side[index] // 2
+    column = np.rint(placed.column[owner]).astype(np.intp) + right - side[index] // 2
+    framed = (row >= 0) & (row < coverage.shape[0]) & (column >= 0) & (column < coverage.shape[1])
+    row, column, owner = row[framed], column[framed], owner[framed]
+
+    y, x = row - placed.row[owner], column - placed.column[owner]
+    sine, cosine = np.sin(placed.angle)[owner], np.cos(placed.angle)[owner]
+    along = (x * cosine + y * sine) / placed.major[owner]
+    across = (y * cosine - x * sine) / placed.minor[owner]
+    # Any direction will do for a pixel in the very centre.
+    along = np.where(along == 0.0, 1e-9, along)
+    radius = np.hypot(along, across)
+    towards = (along + 1j * across) / radius
+    bumps = (placed.bumps[owner] * np.stack([towards**3, towards**4], axis=1)).real.sum(1)
+    outline = _shrink(placed.bumps)[owner] * (1.0 + bumps)
+    # Distance to the outline to first order; how fast the radius grows depends on the direction.
+    growth = np.hypot(along / placed.major[owner], across / placed.minor[owner]) / radius
+    share = np.clip(0.5 + (outline - radius) / growth, 0.0, 1.0)
+    np.maximum.at(coverage, (row, column), share)
