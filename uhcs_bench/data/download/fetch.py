@@ -44,10 +44,9 @@ def fetch(entries: Iterable[Entry]) -> int:
     """See to it that the cache has all these micrographs.
 
     Those that are there already cost no access to any source. For the others, every source is tried
-    in turn, the most trusted first; see `uhcs_bench.data.download.sources`. A file that fails its hash is
-    discarded and the next source tried. An interrupted download is continued, by this process or
-    the next. Several processes may fetch into one cache at once. Progress shows on standard error
-    if that is a terminal.
+    in turn, the most trusted first; see `uhcs_bench.data.download.sources`. A file that fails its
+    hash is discarded and the next source tried. Processes that fetch into one cache take turns.
+    Progress shows on standard error if that is a terminal.
 
     Parameters
     ----------
@@ -65,34 +64,29 @@ def fetch(entries: Iterable[Entry]) -> int:
         could be had is in the cache by then; the message lists each source with its reason, and
         says what to do.
     """
-    entries = list(entries)
-    missing = [entry for entry in entries if not cache_path(entry).is_file()]
+    missing = _missing(entries)
     if not missing:
-        cache.remove_leftovers(entries)
+        cache.remove_leftovers()
         return 0
     from tqdm import tqdm
 
-    from uhcs_bench.data.download.sources import Order, Supply
+    from uhcs_bench.data.download import sources
 
-    supply = Supply()
-    orders = [Order(entry) for entry in missing]
-    try:
-        # disable=None: a bar on a terminal, silence in a pipe
-        with tqdm(
-            total=len(missing), desc="Fetching micrographs", unit="micrograph", disable=None
-        ) as bar:
-            for order in orders:
-                supply.fetch(order)
-                bar.update(order.is_done)
-            for _ in supply.search_deposits([order for order in orders if not order.is_done]):
-                bar.update()
-    except OSError as error:
-        raise cache.unwritable(error) from error
-    cache.remove_leftovers(entries)
-    failed = [order for order in orders if not order.is_done]
+    # disable=None: a bar on a terminal, silence in a pipe
+    with (
+        tqdm(total=len(missing), desc="Fetching", unit="micrograph", disable=None) as bar,
+        cache.hold() as workspace,
+    ):
+        # While this process waited, another may have fetched them.
+        missing = _missing(missing)
+        failed = sources.supply(missing, workspace, bar.update)
     if failed:
-        raise DataUnavailableError(_describe(failed, n_wanted=len(missing)))
+        raise DataUnavailableError(_describe(failed, len(missing)))
     return len(missing)
+
+
+def _missing(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if not cache_path(entry).is_file()]
 
 
 @dataclass(frozen=True)
@@ -157,7 +151,6 @@ def verify(entries: Iterable[Entry], discard: bool = False) -> Verified:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise cache.unwritable(error) from error
-        cache.remove_leftovers(entries)
     return Verified(len(entries) - len(damaged) - n_absent, damaged, n_absent)
 
 
@@ -236,9 +229,7 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
     addresses = set()
     for find in _search_all(path, pixel_index.Index(entries), unread):
         addresses.add(find.address)
-        known = finds[find.entry.id].get(find.kind)
-        if known is None or len(find.filled_rows) < len(known.filled_rows):
-            finds[find.entry.id][find.kind] = find
+        pixel_index.keep_better(finds[find.entry.id], find)
     if not addresses:
         lines = "".join(f"\n  {name} {reason}" for name, reason in unread.items())
         raise DataUnavailableError(
@@ -247,18 +238,19 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
             f"and not cut on the left, at the right or at the top.{lines}"
         )
     stored, present, missing, incomplete = [], [], [], {}
-    for entry in entries:
-        found = finds.get(entry.id, {})
-        if _is_good(entry, found):
-            present.append(entry)
-        elif len(found) == 2:
-            _store(entry, found)
-            stored.append(entry)
-        elif found:
-            lack = "its label map" if "image" in found else "its image"
-            incomplete[f"{entry.task} {entry.id}"] = f"{lack} was not found"
-        else:
-            missing.append(entry)
+    with cache.hold() as workspace:
+        for entry in entries:
+            found = finds.get(entry.id, {})
+            if _is_good(entry, found):
+                present.append(entry)
+            elif len(found) == 2:
+                pixel_index.store(entry, found, workspace)
+                stored.append(entry)
+            elif found:
+                lack = "its label map" if "image" in found else "its image"
+                incomplete[f"{entry.task} {entry.id}"] = f"{lack} was not found"
+            else:
+                missing.append(entry)
     return Imported(
         len(addresses), tuple(stored), tuple(present), incomplete, tuple(missing), unread
     )
@@ -290,16 +282,6 @@ def _is_good(entry: Entry, found: Mapping[FileKind, Find]) -> bool:
     except (FileNotFoundError, DataUnavailableError):
         return False
     return len(found) < 2 or len(found["image"].filled_rows) >= len(filled)
-
-
-def _store(entry: Entry, found: dict[FileKind, Find]) -> None:
-    from uhcs_bench.data.download.sources import Order
-
-    try:
-        with cache.hold(cache.workspace_name(entry)) as workspace:
-            Order(entry, found).store(workspace)
-    except OSError as error:
-        raise cache.unwritable(error) from error
 
 
 def _describe(failed: Sequence[Order], n_wanted: int) -> str:

@@ -10,17 +10,19 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uhcs_bench.data import pixels as canonical
+from uhcs_bench.data.download import cache
 from uhcs_bench.data.registry import Source
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import IO
 
     from numpy.typing import NDArray
@@ -65,6 +67,21 @@ class Find:
     array: NDArray[np.uint8]
     filled_rows: tuple[int, ...]
     address: str
+
+
+def keep_better(finds: dict[FileKind, Find], find: Find) -> None:
+    """Keep a find unless there is one already; but one with the true rows replaces a filled one."""
+    known = finds.get(find.kind)
+    if known is None or len(find.filled_rows) < len(known.filled_rows):
+        finds[find.kind] = find
+
+
+def store(entry: Entry, finds: Mapping[FileKind, Find], workspace: Path) -> None:
+    """Put a micrograph, of which all is found, into the cache."""
+    image, labels = finds["image"], finds["labels"]
+    addresses = image.address, labels.address
+    pixels = cache.Pixels(image.array, labels.array, image.filled_rows, addresses)
+    cache.write(entry, pixels, workspace)
 
 
 class Index:
@@ -118,8 +135,6 @@ class Index:
 def search(path: Path, index: Index, address: str) -> Iterator[Find]:
     """Search a file: an image, or a zip of images and zips.
 
-    Nothing is unpacked to the disk.
-
     Parameters
     ----------
     path : Path
@@ -139,12 +154,14 @@ def search(path: Path, index: Index, address: str) -> Iterator[Find]:
     if not zipped:
         yield from index.look_up(images.read_image(path, _check_size), address)
         return
-    for name, content in members(path):
-        try:
-            pixels = decode(content)
-        except images.ImageError:
-            continue
-        yield from index.look_up(pixels, f"{address}/{name}")
+    with TemporaryDirectory() as folder:
+        member = Path(folder) / "member"
+        for name, content in members(path):
+            member.write_bytes(content)
+            with suppress(images.ImageError):
+                yield from index.look_up(
+                    images.read_image(member, _check_size), f"{address}/{name}"
+                )
 
 
 def members(archive: Path | IO[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -211,38 +228,6 @@ def _rest(
     return content
 
 
-def decode(content: bytes) -> NDArray[np.generic]:
-    """Decode an image in memory, as `images.read_image` does one on disk.
-
-    Raises
-    ------
-    ImageError
-        If it can't be decoded or is larger than any micrograph.
-    """
-    import tifffile
-    from PIL import Image
-
-    try:
-        if content.startswith(_TIFF_MAGIC):
-            # Pillow does not read the 64-bit integers of the deposit's label maps; tifffile leaves
-            # some compressions to a package that is not installed everywhere.
-            with suppress(ValueError), tifffile.TiffFile(io.BytesIO(content)) as tiff:
-                series = tiff.series[0]
-                _check_shape(tuple(series.shape))
-                return np.asarray(series.asarray())
-        with Image.open(io.BytesIO(content)) as image:
-            _check_shape((image.height, image.width))
-            return np.array(image)
-    except UhcsBenchError:
-        raise
-    except Exception as error:
-        raise images.ImageError(f"can't be decoded ({error})") from error
-
-
 def _check_size(header: images.Header) -> None:
-    _check_shape(header.shape)
-
-
-def _check_shape(shape: tuple[int, ...]) -> None:
-    if len(shape) < 2 or shape[0] * shape[1] > MAX_PIXELS:
+    if len(header.shape) < 2 or header.shape[0] * header.shape[1] > MAX_PIXELS:
         raise images.ImageError("is larger than any micrograph")

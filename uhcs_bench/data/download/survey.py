@@ -7,7 +7,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -133,8 +132,7 @@ def _ask(client: Client, probe: _Probe) -> tuple[bool, str]:
         if not listing:
             client.probe(probe.address)
             return True, "answers"
-        with TemporaryDirectory() as folder:
-            found = listing(client, probe.address, Path(folder))
+        found = listing(client, probe.address)
         return bool(found), f"answers; lists {len(found)} files"
     except Refused as error:
         return False, str(error)
