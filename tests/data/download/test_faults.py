@@ -77,7 +77,7 @@ def test_leftovers_are_not_used_and_removed(server):
     assert not workspace.exists()
 
 
-def test_busy_cache_is_reported(server):
+def test_busy_cache_is_reported():
     """Check the sentence of a client that waits for another one too long."""
     with (
         cache.hold(),
@@ -87,17 +87,18 @@ def test_busy_cache_is_reported(server):
         pass
 
 
-SECRETS = "word", "t0ken"
+SECRETS = "p@ssword", "ssword", "t0ken"
 
 
 @pytest.mark.parametrize(
-    "name", ["404", "503, always", "redirect to nonsense", "corrupted", "silent"]
+    "name",
+    ["404", "503, always", "redirect to nonsense", "corrupted", "closes the connection, always"],
 )
 def test_secrets_of_a_mirror_are_not_shown(server, monkeypatch, name):
     """Check that messages hold neither the password nor the query of the mirror's address."""
     server.fault = faults.CASES[name].fault
     base = f"127.0.0.1:{server.server_port}"
-    monkeypatch.setenv(fetch.MIRROR_VARIABLE, f"http://me:word@{base}/mirror?key=t0ken")
+    monkeypatch.setenv(fetch.MIRROR_VARIABLE, f"http://me:p@ssword@{base}/mirror?key=t0ken")
     prefix = f"/mirror/{base}"
     server.files = {f"{prefix}{path}?key=t0ken": file for path, file in server.files.items()}
     with pytest.raises(DataUnavailableError) as caught:

@@ -137,20 +137,7 @@ def damage(entry: Entry) -> str | None:
 
 
 def write(entry: Entry, pixels: Pixels, workspace: Path) -> None:
-    """Put a micrograph into the cache in one step.
-
-    Parameters
-    ----------
-    entry : Entry
-    pixels : Pixels
-    workspace : Path
-        Folder from `hold`.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or can't be written.
-    """
+    """Put a micrograph into the cache in one step, from a workspace of `hold`."""
     path = cache_path(entry)
     path.parent.mkdir(parents=True, exist_ok=True)
     provenance = {"sources": pixels.sources, "filled_rows": pixels.filled_rows}
@@ -174,8 +161,6 @@ def _replace(path: Path, content: bytes, workspace: Path) -> None:
 @contextmanager
 def hold(timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[Path]:
     """Hold an empty workspace, alone among all processes that use this cache.
-
-    The lock file stays. What a killed process has left is removed by the next holder.
 
     Raises
     ------

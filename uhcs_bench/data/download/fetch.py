@@ -91,17 +91,7 @@ def _missing(entries: Iterable[Entry]) -> list[Entry]:
 
 @dataclass(frozen=True)
 class Verified:
-    """What a check of the cache has found.
-
-    Attributes
-    ----------
-    n_intact : int
-        Micrographs whose pixels are the registry's.
-    damaged : mapping of Path to str
-        Damaged files, and what is wrong with them.
-    n_absent : int
-        Micrographs that the cache does not have.
-    """
+    """How many micrographs of the cache are intact or absent, and what is wrong with which file."""
 
     n_intact: int
     damaged: Mapping[Path, str]
@@ -124,10 +114,6 @@ def verify(entries: Iterable[Entry], discard: bool = False) -> Verified:
     entries : iterable of Entry
     discard : bool, optional
         Delete damaged files, so that the next `fetch` renews them.
-
-    Returns
-    -------
-    Verified
 
     Raises
     ------
@@ -162,12 +148,10 @@ class Imported:
     ----------
     n_files : int
         Files that proved to be images or label maps of the benchmark.
-    stored, present : tuple of Entry
-        Micrographs that are in the cache now, and that were before.
+    stored, present, missing : tuple of Entry
+        Micrographs that are in the cache now, that were before, and that were not found.
     incomplete : mapping of str to str
         Micrographs of which only a part was found, with what is missing.
-    missing : tuple of Entry
-        Micrographs of which nothing was found and that the cache does not have.
     unread : mapping of str to str
         Files that could not be read, with the reason.
     """
@@ -200,17 +184,6 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
     Names don't matter: each image in the folder, and in every zip there, is decoded and compared
     with the registry by the hash of its pixels. A micrograph in the cache is kept, unless it is
     damaged, or has a filled row where the copy has the true one.
-
-    Parameters
-    ----------
-    path : Path
-        Folder, zip or image.
-    entries : iterable of Entry
-        Micrographs to look for.
-
-    Returns
-    -------
-    Imported
 
     Raises
     ------

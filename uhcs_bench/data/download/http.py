@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import re
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.pool import ThreadPool
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
@@ -21,7 +21,8 @@ from uhcs_bench.data.download.settings import OFFLINE_VARIABLE
 from uhcs_bench.errors import UhcsBenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from multiprocessing.pool import AsyncResult
 
 _T = TypeVar("_T")
 _CHUNK_BYTES = 1 << 16
@@ -73,17 +74,17 @@ class HostRefused(Refused):
 
 
 class _TransientError(Exception):
-    """A failure that another attempt may mend; after `wait_s` if the server says so."""
+    """A failure that another attempt may mend; after `wait_s` if the server asks for it."""
 
-    def __init__(self, reason: str, wait_s: float = 0) -> None:
+    def __init__(self, reason: str, attempts: float = math.inf, wait_s: float = 0) -> None:
         super().__init__(reason)
-        self.wait_s = wait_s
+        self.attempts, self.wait_s = attempts, wait_s
 
 
 class _Session(requests.Session):
     """A session that follows no redirect, as it would read the redirect's body to its end."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+    def get_redirect_target(self, resp: requests.Response) -> None:
         """Treat a redirect as an answer like any other."""
 
 
@@ -104,21 +105,9 @@ class Client:
         self._refusals: dict[str, str] = {}
         self._session = _Session()
         self._session.headers.update({"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"})
-        # Failed connections alone: a busy server's answers would be read to their end.
-        retry = Retry(1, respect_retry_after_header=False)
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
 
     def get(self, url: str, max_bytes: int, exact: bool = False) -> bytes:
-        """Download a file into memory.
-
-        Parameters
-        ----------
-        url : str
-        max_bytes : int
-            A longer answer is cut off.
-        exact : bool, optional
-            The file has to have `max_bytes`, no less.
+        """Download a file of at most `max_bytes`, or exactly so many, into memory.
 
         Raises
         ------
@@ -129,21 +118,17 @@ class Client:
         """
 
         def attempt() -> bytes:
-            with self._opened(url) as response:
+            with self._open(url) as response:
                 return _content(response, max_bytes, exact)
 
         return self._run(url, attempt, max_bytes)
 
     def probe(self, url: str) -> None:
-        """Ask for a file and read its first byte; raise `Refused` if there is none."""
-
-        def attempt() -> None:
-            with self._opened(url) as response:
-                _content(response, None)
-
-        self._run(url, attempt, 0)
+        """Raise `Refused` unless an address answers; its file is not read."""
+        self._run(url, lambda: self._open(url).close(), 0)
 
     def _run(self, url: str, attempt: Callable[[], _T], n_bytes: int) -> _T:
+        """Try as often as is reasonable, within a limit of time for all attempts together."""
         host = urlsplit(url).netloc
         if self.offline:
             raise HostRefused(f"the network is forbidden by {OFFLINE_VARIABLE}")
@@ -153,100 +138,89 @@ class Client:
         # In a daemon thread, as a name server, a handshake or a header may take any time.
         pool = ThreadPool(1)
         try:
-            return pool.apply_async(self._attempts, (attempt,)).get(allowed_s)
-        except multiprocessing.TimeoutError as error:
-            reason = f"is too slow (no {n_bytes} bytes in {allowed_s:.0f} s)"
-            self._refusals[host] = reason
-            raise HostRefused(reason) from error
-        except HostRefused as error:
+            running: AsyncResult[_T] = pool.apply_async(self._attempt, (attempt,))
+            return running.get(allowed_s)
+        except (multiprocessing.TimeoutError, HostRefused) as error:
             # One dead host must not cost a time-out for each of 96 files.
-            self._refusals[host] = str(error)
-            raise
+            self._refusals[host] = str(error) or f"is too slow (not done in {allowed_s:.0f} s)"
+            raise HostRefused(self._refusals[host]) from error
         finally:
             pool.terminate()
 
-    def _attempts(self, attempt: Callable[[], _T]) -> _T:
+    def _attempt(self, attempt: Callable[[], _T]) -> _T:
         left_s = self.patience.longest_wait_s
-        for number in range(1, self.patience.attempts + 1):
+        for number in count(1):
             try:
                 return attempt()
             except _TransientError as error:
-                wait_s = error.wait_s or self.patience.backoff_s * 2 ** (number - 1)
-                if number == self.patience.attempts or wait_s > left_s:
-                    times = f", {number} times in a row" if number > 1 else ""
-                    raise HostRefused(f"{error}{times}") from error
-                left_s -= wait_s
-                time.sleep(wait_s)
+                failure = error
+            except (OSError, ValueError, HTTPError) as error:
+                failure = _explain(error)
+            wait_s = failure.wait_s or self.patience.backoff_s * 2 ** (number - 1)
+            if number >= min(self.patience.attempts, failure.attempts) or wait_s > left_s:
+                times = f", {number} times in a row" if number > 1 else ""
+                raise HostRefused(f"{failure}{times}") from failure
+            left_s -= wait_s
+            time.sleep(wait_s)
         raise AssertionError
 
-    @contextmanager
-    def _opened(self, url: str) -> Iterator[requests.Response]:
-        """Ask for a file and follow redirects, whose own bodies are not read."""
+    def _open(self, url: str) -> requests.Response:
+        """Ask for a file and follow redirects; no body is read of what is not a file."""
+        timeout = self.patience.connect_s, self.patience.read_s
         for _ in range(_MAX_REDIRECTS + 1):
-            try:
-                response = self._ask(url)
-            except (OSError, ValueError, HTTPError) as error:
-                raise _refusal(error) from error
-            with response:
-                if not response.is_redirect:
-                    yield response
-                    return
-                try:
-                    url = urljoin(url, response.headers["Location"])
-                except ValueError as error:
-                    raise _refusal(error) from error
+            response = self._session.get(url, stream=True, timeout=timeout)
+            if response.ok and not response.is_redirect:
+                return response
+            response.close()
+            if not response.ok:
+                _refuse_status(response)
+            url = urljoin(url, response.headers["Location"])
         raise Refused(f"it redirects more than {_MAX_REDIRECTS} times")
 
-    def _ask(self, url: str) -> requests.Response:
-        timeout = self.patience.connect_s, self.patience.read_s
-        response = self._session.get(url, stream=True, timeout=timeout)
-        if response.ok:
-            return response
-        response.close()
-        reason = f"the server answered {response.status_code} {response.reason}"
-        if response.status_code not in _BUSY:
-            raise Refused(reason)
-        wait = response.headers.get("Retry-After")
-        if wait is None:
-            raise _TransientError(reason)
-        wait_s = Retry().parse_retry_after(wait)
-        raise _TransientError(f"{reason} and asks to come back later ({wait})", wait_s)
+
+def _refuse_status(response: requests.Response) -> NoReturn:
+    reason = f"the server answered {response.status_code} {response.reason}"
+    if response.status_code not in _BUSY:
+        raise Refused(reason)
+    wait = response.headers.get("Retry-After")
+    if wait is None:
+        raise _TransientError(reason)
+    wait_s = Retry().parse_retry_after(wait)
+    raise _TransientError(f"{reason} and asks to come back later ({wait})", wait_s=wait_s)
 
 
-def _content(response: requests.Response, max_bytes: int | None, exact: bool = False) -> bytes:
-    """Read a body of at most so many bytes; the first byte alone without a limit."""
+def _content(response: requests.Response, max_bytes: int, exact: bool) -> bytes:
     length = response.headers.get("Content-Length", "")
-    if max_bytes is not None and length.isdecimal() and "Content-Encoding" not in response.headers:
+    if length.isdecimal() and "Content-Encoding" not in response.headers:
         if exact and int(length) != max_bytes:
             raise Refused(f"it is {length} bytes long, expected {max_bytes}")
         if int(length) > max_bytes:
             raise Refused(f"it is {length} bytes long, more than the {max_bytes} expected")
     content = bytearray()
     try:
-        for chunk in response.iter_content(_CHUNK_BYTES if max_bytes is not None else 1):
+        for chunk in response.iter_content(_CHUNK_BYTES):
             content += chunk
-            if max_bytes is None:
-                break
             if len(content) > max_bytes:
                 raise Refused(f"it goes on after the {max_bytes} bytes expected; it was cut off")
     except (requests.RequestException, HTTPError) as error:
         raise _TransientError(f"the connection broke off ({type(error).__name__})") from error
-    if exact and max_bytes is not None and len(content) < max_bytes:
+    if exact and len(content) < max_bytes:
         raise _TransientError(f"the connection broke off after {len(content)} of {max_bytes} bytes")
     return bytes(content)
 
 
-def _refusal(error: Exception) -> Refused:
-    """Say why a request got no answer."""
+def _explain(error: Exception) -> _TransientError:
+    """Say why a request got no answer; raise `Refused` if another attempt is of no use."""
+    if isinstance(error, requests.exceptions.SSLError):
+        raise HostRefused(f"{_CERTIFICATE} ({error})") from error
     if isinstance(error, requests.ConnectionError | requests.Timeout):
-        if not isinstance(error, requests.exceptions.SSLError):
-            inner = error.args[0] if error.args else error
-            cause = getattr(inner, "reason", None) or error
-            return HostRefused(f"can't be reached ({type(cause).__name__})")
-    elif isinstance(error, requests.RequestException | ValueError | HTTPError):
-        return Refused(f"the download failed ({error})")
+        inner = error.args[0] if error.args else error
+        cause = type(getattr(inner, "reason", None) or error).__name__
+        return _TransientError(f"can't be reached ({cause})", attempts=2)
+    if isinstance(error, requests.RequestException | ValueError | HTTPError):
+        raise Refused(f"the download failed ({error})") from error
     # A plain OSError: REQUESTS_CA_BUNDLE names a file that is not there.
-    return HostRefused(f"{_CERTIFICATE} ({error})")
+    raise HostRefused(f"{_CERTIFICATE} ({error})") from error
 
 
 def without_secrets(text: str) -> str:
@@ -257,5 +231,5 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("https://me:word@mirror.net/a.png?token=1 is too slow")
     'https://mirror.net/a.png is too slow'
     """
-    text = re.sub(r"(?<=://)[^/\s@]*@", "", text)
-    return " ".join(re.sub(r"\?[^\s'\")]+", "", text).split())
+    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
+    return " ".join(re.sub(r"\?\S+", "", text).split())

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import stat
 import zipfile
 import zlib
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -48,12 +47,10 @@ class BundleError(UhcsBenchError):
 
 @dataclass(frozen=True)
 class Find:
-    """A file that has proved to hold an image or label map of the benchmark.
+    """An image or label map of the benchmark in a file, as the hash of its pixels has proved.
 
     Attributes
     ----------
-    entry : Entry
-    kind : {'image', 'labels'}
     array : ndarray of uint8
         The canonical array.
     filled_rows : tuple of int
@@ -85,12 +82,7 @@ def store(entry: Entry, finds: Mapping[FileKind, Find], workspace: Path) -> None
 
 
 class Index:
-    """Looks pixels up among those of the registry.
-
-    Parameters
-    ----------
-    entries : iterable of Entry
-    """
+    """Looks pixels up among those of the registry's micrographs."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._files: dict[tuple[int, int], dict[str, list[tuple[Entry, FileKind]]]] = {}
@@ -101,19 +93,11 @@ class Index:
                 known[file.pixel_sha256].append((entry, kind))
 
     def look_up(self, pixels: NDArray[np.generic], address: str) -> Iterator[Find]:
-        """Find all micrographs that pixels belong to: one file may serve several.
+        """Find all micrographs that a file's pixels belong to: one file may serve several.
 
-        The ways from a file to a canonical array are tried in this order: the upper rows as they
-        are, which leaves out a data bar and what else lies below the micrograph; the same with row
-        0 filled, for those micrographs whose hash leaves row 0 out because a source has lost it.
-        A mask of 0 and 255 counts as one of 0 and 1. Whatever fits is proved by its hash.
-
-        Parameters
-        ----------
-        pixels : ndarray
-            As decoded from a file.
-        address : str
-            Of the file, for the record.
+        The upper rows are tried as they are, which leaves out a data bar; then with row 0 filled,
+        for those micrographs whose hash leaves row 0 out because a source has lost it. A mask of 0
+        and 255 counts as one of 0 and 1.
         """
         if pixels.size and pixels.max() == 255 and ((pixels == 0) | (pixels == 255)).all():
             pixels = pixels == 255
@@ -135,17 +119,10 @@ class Index:
 def search(path: Path, index: Index, address: str) -> Iterator[Find]:
     """Search a file: an image, or a zip of images and zips.
 
-    Parameters
-    ----------
-    path : Path
-    index : Index
-    address : str
-        Of the file, for the record; a member's name is put after it.
-
     Raises
     ------
     BundleError
-        If it is a zip that is damaged, unsafe or larger than any copy of the data.
+        If it is a zip that is damaged or larger than any copy of the data.
     ImageError
         If it is no zip and can't be decoded.
     """
@@ -167,15 +144,7 @@ def search(path: Path, index: Index, address: str) -> Iterator[Find]:
 def members(archive: Path | IO[bytes]) -> Iterator[tuple[str, bytes]]:
     """Read the images of a zip, and of zips in it, one after another into memory.
 
-    Yields
-    ------
-    name : str
-    content : bytes
-
-    Raises
-    ------
-    BundleError
-        If the zip is damaged, has unsafe names or is larger than any copy of the data.
+    Nothing is unpacked under the name that a zip gives it.
     """
     budget = [MAX_TOTAL_BYTES]
     try:
@@ -193,8 +162,6 @@ def _members(
         if len(infos) > MAX_MEMBERS:
             raise BundleError(f"holds {len(infos)} files, more than any copy of the data")
         for info in infos:
-            _check_name(info)
-        for info in infos:
             if info.is_dir():
                 continue
             with opened.open(info) as stream:
@@ -205,15 +172,6 @@ def _members(
                     content = _rest(info, stream, magic, MAX_ZIP_BYTES, budget)
                     for name, inner in _members(io.BytesIO(content), budget, nested=True):
                         yield f"{info.filename}/{name}", inner
-
-
-def _check_name(info: zipfile.ZipInfo) -> None:
-    # Nothing is unpacked, so such a name could do no harm here; but who wrote it meant some.
-    name = info.orig_filename
-    if name.startswith("/") or "\\" in name or ":" in name or ".." in PurePosixPath(name).parts:
-        raise BundleError(f"holds a file with the unsafe name {name!r}; it was not read")
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise BundleError(f"holds the link {name!r} instead of a file; it was not read")
 
 
 def _rest(

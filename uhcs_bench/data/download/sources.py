@@ -34,14 +34,7 @@ DEPOSIT_KINDS: tuple[DepositKind, ...] = ("zip", "image", "archive", "page")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a source did not give a file.
-
-    Attributes
-    ----------
-    location : str
-        Address of the file, or only the host where that is the reason, whatever the file.
-    reason : str
-    """
+    """Why a source did not give a file: its address, or the host if that gives no file at all."""
 
     location: str
     reason: str
@@ -63,14 +56,14 @@ class Order:
         return tuple(kind for kind in KINDS if kind not in self.finds)
 
     def lacking_from(self, deposit: Deposit) -> tuple[FileKind, ...]:
-        """What has not been found yet and that a deposit may have."""
+        """List what has not been found yet and a deposit may have."""
         if deposit not in self.entry.deposits:
             return ()
         return tuple(kind for kind in self.lacking if kind == "image" or deposit.kind != "image")
 
 
 def supply(entries: Iterable[Entry], workspace: Path, advance: Callable[[], object]) -> list[Order]:
-    """Bring micrographs into the cache.
+    """Bring micrographs into the cache and list those that could not be had.
 
     Parameters
     ----------
@@ -79,16 +72,6 @@ def supply(entries: Iterable[Entry], workspace: Path, advance: Callable[[], obje
         Folder from `uhcs_bench.data.download.cache.hold`.
     advance : callable
         Called after each micrograph that is complete.
-
-    Returns
-    -------
-    list of Order
-        Those that could not be had.
-
-    Raises
-    ------
-    OSError
-        If the cache can't be written.
     """
     sources = _Sources(workspace)
     orders = [Order(entry) for entry in entries]
@@ -145,43 +128,40 @@ class _Sources:
 
     def search(self, deposit: Deposit, orders: list[Order]) -> None:
         """Search a deposit for what micrographs lack."""
-        index = pixel_index.Index(order.entry for order in orders)
-        by_id = {order.entry.id: order for order in orders}
-
-        def note(location: str, address: str, error: UhcsBenchError) -> None:
-            for order in orders:
-                for kind in order.lacking_from(deposit):
-                    order.failures[kind].append(_failure(location, address, error))
-
         try:
             locations = self._files(deposit)
+            read = [self._search_file(deposit, orders, *location) for location in locations]
+            if not locations or any(read):
+                raise Refused("it holds no file with these pixels")
         except UhcsBenchError as error:
-            note(deposit.url, deposit.url, error)
-            return
-        searched = not locations
-        for location, address in locations:
-            if not any(order.lacking_from(deposit) for order in orders):
-                return
-            try:
-                path = self._retrieve(location, "deposit", deposit.max_bytes)
-                if deposit.git_blob:
-                    check_git_blob(path, deposit.git_blob)
-                for find in pixel_index.search(path, index, address):
-                    pixel_index.keep_better(by_id[find.entry.id].finds, find)
-                searched = True
-            except UhcsBenchError as error:
-                note(location, address, error)
-        if searched:
-            note(deposit.url, deposit.url, Refused("it holds no file with these pixels"))
+            _note(orders, deposit, _failure(deposit.url, deposit.url, error))
 
     def _files(self, deposit: Deposit) -> list[tuple[str, str]]:
         """Locations of a deposit's files, and their public addresses."""
-        if deposit.kind == "archive":
-            return [(url, url) for url in listings.captures(self.client, deposit.url)]
-        if deposit.kind == "page":
-            return [(url, url) for url in listings.bitstreams(self.client, deposit.url)]
+        listing = {"archive": listings.captures, "page": listings.bitstreams}.get(deposit.kind)
+        if listing:
+            return [(url, url) for url in listing(self.client, deposit.url)]
         locations = [in_mirror(self.mirror, deposit.url)] if self.mirror else []
         return [(location, deposit.url) for location in (*locations, deposit.url)]
+
+    def _search_file(
+        self, deposit: Deposit, orders: list[Order], location: str, address: str
+    ) -> bool:
+        """Search a file of a deposit, if anything is lacking, and say whether it could be read."""
+        wanting = {order.entry.id: order for order in orders if order.lacking_from(deposit)}
+        if not wanting:
+            return False
+        index = pixel_index.Index(order.entry for order in wanting.values())
+        try:
+            path = self._retrieve(location, "deposit", deposit.max_bytes)
+            if deposit.git_blob:
+                check_git_blob(path, deposit.git_blob)
+            for find in pixel_index.search(path, index, address):
+                pixel_index.keep_better(wanting[find.entry.id].finds, find)
+        except UhcsBenchError as error:
+            _note(orders, deposit, _failure(location, address, error))
+            return False
+        return True
 
     def _retrieve(
         self, location: str, name: str, max_bytes: int, sha256: str | None = None
@@ -240,6 +220,12 @@ def in_mirror(mirror: str, url: str) -> str:
         base = urlsplit(mirror)
         return base._replace(path=f"{base.path.rstrip('/')}/{parts.netloc}{parts.path}").geturl()
     return str(Path(mirror).expanduser() / parts.netloc / unquote(parts.path).lstrip("/"))
+
+
+def _note(orders: list[Order], deposit: Deposit, failure: Failure) -> None:
+    for order in orders:
+        for kind in order.lacking_from(deposit):
+            order.failures[kind].append(failure)
 
 
 def _failure(location: str, address: str, error: UhcsBenchError) -> Failure:
