@@ -1,7 +1,7 @@
-"""Servers that fail, clients that are killed, disks that are full: the cache stays whole.
+"""Servers that fail, clients that are killed, disks that are full: the cache stays complete.
 
-``UHCS_BENCH_KILLS=200 pytest tests/data/download/test_faults.py`` runs the long form; ``python tests/faults.py``
-prints the table.
+``UHCS_BENCH_KILLS=200 pytest tests/data/download/test_faults.py`` runs the long form; ``python
+tests/faults.py`` prints the table.
 """
 
 from __future__ import annotations

@@ -11,7 +11,10 @@ from urllib.parse import urljoin, urlsplit
 from uhcs_bench.data.download.http import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from uhcs_bench.data.download.http import Client
+    from uhcs_bench.data.registry import DepositKind
 
 MAX_LISTING_BYTES = 4 << 20
 MAX_FILES = 200
@@ -70,3 +73,10 @@ def _listing(client: Client, url: str) -> str:
 def _zips_first(urls: list[str]) -> list[str]:
     wanted = [url for url in urls if not re.search(r"\.(txt|rdf|html?|sqlite)(\?|$)", url)]
     return sorted(wanted, key=lambda url: ".zip" not in url.lower())[:MAX_FILES]
+
+
+OF_KIND: Mapping[DepositKind | None, Callable[[Client, str], list[str]]] = {
+    "archive": captures,
+    "page": bitstreams,
+}
+"""How to list the files of a deposit that has many."""

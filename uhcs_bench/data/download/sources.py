@@ -138,7 +138,7 @@ class _Sources:
 
     def _files(self, deposit: Deposit) -> list[tuple[str, str]]:
         """Locations of a deposit's files, and their public addresses."""
-        listing = {"archive": listings.captures, "page": listings.bitstreams}.get(deposit.kind)
+        listing = listings.OF_KIND.get(deposit.kind)
         if listing:
             return [(url, url) for url in listing(self.client, deposit.url)]
         locations = [in_mirror(self.mirror, deposit.url)] if self.mirror else []

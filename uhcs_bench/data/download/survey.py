@@ -17,7 +17,7 @@ from uhcs_bench.data.download.http import Client, Patience, Refused, without_sec
 from uhcs_bench.data.download.sources import DEPOSIT_KINDS, KINDS, in_mirror, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from uhcs_bench.data.registry import DepositKind, Entry, FileKind
 
@@ -69,25 +69,18 @@ class _Probe:
 
     def ask(self, client: Client) -> Status:
         """Ask for the file or index."""
-        listing = _LISTINGS.get(self.kind)
-        gives = _sum(self.gives)
+        listing = listings.OF_KIND.get(self.kind)
+        gives = f"whatever it has of: {_sum(self.gives)}" if listing else _sum(self.gives)
         try:
             if listing:
                 n_found = len(listing(client, self.address))
                 answers, detail = n_found > 0, f"answers; lists {n_found} files"
-                gives = f"whatever it has of: {gives}"
             else:
                 client.probe(self.address)
                 answers, detail = True, "answers"
         except Refused as error:
             answers, detail = False, without_secrets(str(error))
         return Status(self.name, self.address, answers, detail, gives, self.checked_by)
-
-
-_LISTINGS: dict[DepositKind | None, Callable[[Client, str], list[str]]] = {
-    "archive": listings.captures,
-    "page": listings.bitstreams,
-}
 
 
 def _sources(entries: list[Entry]) -> Iterable[_Probe]:
