@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uhcs_bench import protocol
 
 if TYPE_CHECKING:
-    from uhcs_bench.scoring.results import Estimate
+    from uhcs_bench.scoring.results import MeanScore
 
 
 _MISSING = "-"
@@ -18,18 +18,18 @@ def percent(value: float | None) -> str:
     return _MISSING if value is None else f"{100 * value:.1f}"
 
 
-def mean_se(estimate: Estimate) -> str:
+def mean_se(score: MeanScore) -> str:
     """Write a mean and its standard error in percent."""
-    if estimate.se is None:
-        return percent(estimate.mean)
-    return f"{percent(estimate.mean)} ± {percent(estimate.se)}"
+    if score.se is None:
+        return percent(score.mean)
+    return f"{percent(score.mean)} ± {percent(score.se)}"
 
 
-def interval(estimate: Estimate) -> str:
+def interval(score: MeanScore) -> str:
     """Write the ends of a confidence interval in percent."""
-    if estimate.ci95 is None:
+    if score.ci95 is None:
         return ""
-    return " to ".join(map(percent, estimate.ci95))
+    return " to ".join(map(percent, score.ci95))
 
 
 def count(number: int) -> str:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from uhcs_bench.leaderboard.board import Board, Group, Row
-    from uhcs_bench.leaderboard.entry import Entry
-    from uhcs_bench.scoring.results import Estimate
+    from uhcs_bench.leaderboard.entry import LeaderboardEntry
+    from uhcs_bench.scoring.results import MeanScore
 
 
 _MISSING = "-"
@@ -167,7 +167,7 @@ def _status_line(row: Row, group: Group) -> str:
     return f"{line}. {escaped(found.reason)}"
 
 
-def _entry_parts(found: Entry) -> list[str]:
+def _entry_parts(found: LeaderboardEntry) -> list[str]:
     declared = found.declaration
     facts = {
         "authors": ", ".join(_author(author) for author in declared["authors"]),
@@ -228,7 +228,7 @@ def _links(declared: Any) -> list[str]:
     return [f"[{name}]({link})" for name, link in declared["links"].items() if link is not None]
 
 
-def _entry_link(found: Entry) -> str:
+def _entry_link(found: LeaderboardEntry) -> str:
     return f"[{escaped(found.name)}]({found.slug}/)"
 
 
@@ -246,7 +246,7 @@ def reported_number(number: paper.Published) -> str:
     return f"{number.mean:.1f} ± {number.spread:.1f}"
 
 
-def _with_interval(estimate: Estimate) -> str:
+def _with_interval(estimate: MeanScore) -> str:
     if estimate.ci95 is None:
         return percent(estimate.mean)
     low, high = map(percent, estimate.ci95)

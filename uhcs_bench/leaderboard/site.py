@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from uhcs_bench.leaderboard.board import Board, Group
-    from uhcs_bench.leaderboard.entry import Entry, TaskMaps
+    from uhcs_bench.leaderboard.entry import LeaderboardEntry, TaskMaps
     from uhcs_bench.scoring.results import (
         ClassEstimates,
         ConventionScore,
-        Estimate,
+        MeanScore,
         MicrographScore,
         TaskScore,
     )
@@ -148,7 +148,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
         )
 
 
-def _holds(group: Group, found: Entry) -> bool:
+def _holds(group: Group, found: LeaderboardEntry) -> bool:
     return (group.version, group.split) == (found.version, found.split)
 
 
@@ -207,15 +207,15 @@ def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]
     }
 
 
-def _class_picker(name: str) -> Callable[[ConventionScore], Estimate]:
-    def pick(means: ConventionScore) -> Estimate:
+def _class_picker(name: str) -> Callable[[ConventionScore], MeanScore]:
+    def pick(means: ConventionScore) -> MeanScore:
         estimates: ClassEstimates = means.classes[name]
         return estimates.IU
 
     return pick
 
 
-def _entry_section(found: Entry, maps: TaskMaps, group: Group) -> EntrySection:
+def _entry_section(found: LeaderboardEntry, maps: TaskMaps, group: Group) -> EntrySection:
     (row,) = [row for row in (*group.scored, *group.unfinished) if row.entry.slug == found.slug]
     scores = {} if row.score is None else {image.id: image for image in row.score.images}
     plots = _plots(maps, scores)
@@ -251,11 +251,11 @@ def _plots(maps: TaskMaps, scores: Mapping[str, MicrographScore]) -> dict[str, s
     return plots
 
 
-def _map_path(found: Entry, maps: TaskMaps, name: str) -> str:
+def _map_path(found: LeaderboardEntry, maps: TaskMaps, name: str) -> str:
     return f"maps/{found.slug}/{maps.task.name}/{name}.png"
 
 
-def _map_files(found: Entry, maps: TaskMaps) -> Iterator[tuple[str, bytes]]:
+def _map_files(found: LeaderboardEntry, maps: TaskMaps) -> Iterator[tuple[str, bytes]]:
     for name, labels in maps.maps.items():
         yield _map_path(found, maps, name), _colored_png(labels, maps.task.colors)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uhcs_bench.metrics import confusion as metrics
-from uhcs_bench.scoring.results import ClassEstimates, ConventionScore, Estimate
+from uhcs_bench.scoring.results import ClassEstimates, ConventionScore, MeanScore
 from uhcs_bench.stats import bootstrap
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _means(scores: ClassScores, classes: tuple[str, ...], groups: Sequence[int])
     return _convention(estimates(scores.columns, groups), classes)
 
 
-def estimates(values: NDArray[np.float64], groups: Sequence[int]) -> list[Estimate]:
+def estimates(values: NDArray[np.float64], groups: Sequence[int]) -> list[MeanScore]:
     """Mean of each column over the micrographs that define it."""
     defined = ~np.isnan(values)
     # Sums and counts side by side, so that one matrix product gives both.
@@ -129,9 +129,9 @@ def _named_estimates(
     standard_errors: NDArray[np.float64],
     n: NDArray[np.int64],
     ends: NDArray[np.float64],
-) -> list[Estimate]:
+) -> list[MeanScore]:
     return [
-        Estimate(
+        MeanScore(
             mean=defined(means[column]),
             se=defined(standard_errors[column]),
             n=int(n[column]),
@@ -141,7 +141,7 @@ def _named_estimates(
     ]
 
 
-def _convention(estimates: Sequence[Estimate], classes: tuple[str, ...]) -> ConventionScore:
+def _convention(estimates: Sequence[MeanScore], classes: tuple[str, ...]) -> ConventionScore:
     """Name the columns of `_ClassScores.columns`."""
     accuracy, mean_iu, *by_class = estimates
     iu, precision, recall = (

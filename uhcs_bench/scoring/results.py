@@ -15,7 +15,7 @@ Resampled = Literal["micrographs", "folds"]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanScore:
     """A mean over micrographs.
 
     Attributes
@@ -42,9 +42,9 @@ class Estimate:
 class ClassEstimates:
     """Means of one class."""
 
-    IU: Estimate
-    precision: Estimate
-    recall: Estimate
+    IU: MeanScore
+    precision: MeanScore
+    recall: MeanScore
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class ConventionScore:
 
     Attributes
     ----------
-    AC : Estimate
+    AC : MeanScore
         Pixel accuracy; in the paper's tables also the overall precision and recall.
-    IU : Estimate
+    IU : MeanScore
         Mean over micrographs of the mean intersection over union over a micrograph's classes.
     classes : dict of str to ClassEstimates
     """
 
-    AC: Estimate
-    IU: Estimate
+    AC: MeanScore
+    IU: MeanScore
     classes: dict[str, ClassEstimates]
 
 
@@ -154,7 +154,7 @@ class TaskScore:
     psd : SizeDistributionScore or None
         For particles.
     measures : dict
-        Means of the micrographs' `measures`, each an `Estimate` over those that define it; of a
+        Means of the micrographs' `measures`, each a `MeanScore` over those that define it; of a
         signed error also the mean of its absolute value, ``<name>_abs``. When extended, for
         particles also ``ks_sensitivity``.
     images : list of MicrographScore

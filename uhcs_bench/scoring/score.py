@@ -26,7 +26,7 @@ from uhcs_bench.scoring import extended as measures
 from uhcs_bench.scoring.conventions import ClassScores, conventions, defined, estimates
 from uhcs_bench.scoring.results import (
     ClassScore,
-    Estimate,
+    MeanScore,
     MicrographScore,
     Report,
     Resampled,
@@ -222,7 +222,7 @@ def _with_progress(truth: Sequence[Micrograph], slow: bool) -> Iterable[Microgra
 
 def _mean_measures(
     measured: Sequence[Mapping[measures.Key, float]], groups: Sequence[int]
-) -> dict[measures.Key, Estimate]:
+) -> dict[measures.Key, MeanScore]:
     columns = {key: np.array([found[key] for found in measured]) for key in measured[0]}
     for *path, name in list(columns):
         if name.endswith("error") or "_error_" in name:

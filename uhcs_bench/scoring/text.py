@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uhcs_bench.scoring.comparison import Comparison, Difference, TaskComparison
-    from uhcs_bench.scoring.results import ConventionScore, Estimate, Report, TaskScore
+    from uhcs_bench.scoring.results import ConventionScore, MeanScore, Report, TaskScore
 
 TextFormat = Literal["table", "markdown", "latex"]
 
@@ -153,7 +153,7 @@ _MEASURES = {
 
 
 def _measures_table(task: TaskScore) -> Table:
-    found: list[tuple[str, str, Estimate]] = [("kappa", "", task.measures["kappa"])]
+    found: list[tuple[str, str, MeanScore]] = [("kappa", "", task.measures["kappa"])]
     for class_name, by_name in task.measures["classes"].items():
         found += [(name, f" {class_name}", x) for name, x in by_name.items() if name in _MEASURES]
     for group in ("sizes", "denuded_zone", "instances"):
@@ -251,7 +251,7 @@ def _convention_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str
     )
 
 
-def _percent(estimate: Estimate, plus_minus: str) -> str:
+def _percent(estimate: MeanScore, plus_minus: str) -> str:
     if estimate.mean is None:
         return _MISSING
     mean = f"{100 * estimate.mean:.1f}"
@@ -260,7 +260,7 @@ def _percent(estimate: Estimate, plus_minus: str) -> str:
     return f"{mean} {plus_minus} {100 * estimate.se:.1f}"
 
 
-def _interval(estimate: Estimate) -> str:
+def _interval(estimate: MeanScore) -> str:
     if estimate.ci95 is None:
         return _MISSING
     low, high = estimate.ci95
@@ -399,7 +399,7 @@ def _mean_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
         yield "paper", None, None, None, "ks_score", *numbers
 
 
-def _estimates(score: ConventionScore) -> Iterator[tuple[str | None, str, Estimate]]:
+def _estimates(score: ConventionScore) -> Iterator[tuple[str | None, str, MeanScore]]:
     yield None, "AC", score.AC
     yield None, "IU", score.IU
     for class_name, means in score.classes.items():
