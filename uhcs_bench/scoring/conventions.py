@@ -10,6 +10,7 @@ import numpy as np
 from uhcs_bench.metrics import confusion as metrics
 from uhcs_bench.scoring.results import ClassEstimates, ConventionScore, MeanScore
 from uhcs_bench.stats import bootstrap
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,8 +133,8 @@ def _named_estimates(
 ) -> list[MeanScore]:
     return [
         MeanScore(
-            mean=defined(means[column]),
-            se=defined(standard_errors[column]),
+            mean=none_if_nan(means[column]),
+            se=none_if_nan(standard_errors[column]),
             n=int(n[column]),
             ci95=None if n[column] < 2 or math.isnan(low) else (float(low), float(high)),
         )
@@ -155,8 +156,3 @@ def _convention(estimates: Sequence[MeanScore], classes: tuple[str, ...]) -> Con
             for label, name in enumerate(classes)
         },
     )
-
-
-def defined(value: float) -> float | None:
-    """Replace NaN by None."""
-    return None if math.isnan(value) else float(value)

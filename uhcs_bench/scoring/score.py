@@ -23,7 +23,7 @@ from uhcs_bench.metallography import components
 from uhcs_bench.metrics import confusion as metrics
 from uhcs_bench.metrics import particle_sizes
 from uhcs_bench.scoring import extended as measures
-from uhcs_bench.scoring.conventions import ClassScores, conventions, defined, estimates
+from uhcs_bench.scoring.conventions import ClassScores, conventions, estimates
 from uhcs_bench.scoring.results import (
     ClassScore,
     MeanScore,
@@ -36,6 +36,7 @@ from uhcs_bench.scoring.results import (
 )
 from uhcs_bench.scoring.submission import Submission, read_submission
 from uhcs_bench.stats import proportions
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     import os
@@ -187,14 +188,14 @@ def _score_task(submission: Submission, resample: Resampled, extended: bool) -> 
             IU=float(per_micrograph.mean_iu[index]),
             classes={
                 name: ClassScore(
-                    IU=defined(per_micrograph.iu[index, label]),
-                    precision=defined(per_micrograph.precision[index, label]),
-                    recall=defined(per_micrograph.recall[index, label]),
+                    IU=none_if_nan(per_micrograph.iu[index, label]),
+                    precision=none_if_nan(per_micrograph.precision[index, label]),
+                    recall=none_if_nan(per_micrograph.recall[index, label]),
                 )
                 for label, name in enumerate(classes)
             },
             confusion=confusions[index].tolist(),
-            measures=measures.nested({k: defined(v) for k, v in measured[index].items()}),
+            measures=measures.nested({k: none_if_nan(v) for k, v in measured[index].items()}),
             psd=tests[index] if tests else None,
         )
         for index, micrograph in enumerate(truth)
@@ -235,8 +236,8 @@ def _test_sizes(
 ) -> SizeDistributionTest:
     statistic, p_value = particle_sizes.ks_test(areas_true, areas_pred)
     return SizeDistributionTest(
-        ks_statistic=defined(statistic),
-        p_value=defined(p_value),
+        ks_statistic=none_if_nan(statistic),
+        p_value=none_if_nan(p_value),
         n_true=len(areas_true),
         n_pred=len(areas_pred),
         consistent=particle_sizes.same_distribution(areas_true, areas_pred, p_value),
