@@ -18,6 +18,7 @@ from uhcs_bench import paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.leaderboard import declaration, entry
 from uhcs_bench.leaderboard.declaration import EntryError
+from uhcs_bench.metrics.table import OVERALL_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring import score as scoring
 from uhcs_bench.scoring.submission import Submission
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 
 SCHEMA = "uhcs-bench/leaderboard/1"
 
-RANKED = ("IU", "AC", "KS")
+RANKED = (*(score.name for score in RANKED_SCORES), "KS")
 """Scores over all classes that methods are ranked by; KS for particles alone."""
+
+_RANKED_BY_CLASS = tuple(score.name for score in RANKED_SCORES if score.per_class)
 
 _DIGITS = 6
 """Decimals that are kept, so that another machine's last digits change nothing; of a p-value
@@ -275,7 +278,7 @@ def _group(task: protocol.Task, members: Sequence[LeaderboardEntry]) -> Group:
         split=first.split,
         n_images=len(expected),
         n_folds=len({micrograph.fold for micrograph in expected}),
-        ranked=sorted(by_status["active"], key=_mean_iu, reverse=True),
+        ranked=sorted(by_status["active"], key=_first_score, reverse=True),
         retired=by_status["retired"],
         unfinished=by_status["incomplete"],
         reported=paper.reported(task.name) if is_papers else [],
@@ -287,8 +290,9 @@ def _complete(found: LeaderboardEntry, task: protocol.Task) -> bool:
     return found.tasks[task.name].complete
 
 
-def _mean_iu(row: Row) -> float:
-    return row.result.conventions["paper"].IU.mean or 0.0
+def _first_score(row: Row) -> float:
+    means = row.result.conventions["paper"]
+    return getattr(means, RANKED[0]).mean or 0.0
 
 
 def _scored(found: LeaderboardEntry, task: protocol.TaskName) -> Report:
@@ -400,9 +404,13 @@ def _row_content(row: Row) -> dict[str, Any]:
             {
                 "id": image.id,
                 "fold": image.fold,
-                "AC": image.AC,
-                "IU": image.IU,
-                "class_IU": {name: scores.IU for name, scores in image.classes.items()},
+                **{score.name: getattr(image, score.name) for score in OVERALL_SCORES},
+                **{
+                    f"class_{score}": {
+                        name: getattr(scores, score) for name, scores in image.classes.items()
+                    }
+                    for score in _RANKED_BY_CLASS
+                },
                 "psd": None if image.psd is None else asdict(image.psd),
             }
             for image in score.images

@@ -18,6 +18,7 @@ from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.leaderboard.board import DATA_NAME
 from uhcs_bench.leaderboard.page import reported_number, run_text, settings_text
+from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.web import size_plot, templates
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from uhcs_bench.leaderboard.board import Board, Group
     from uhcs_bench.leaderboard.entry import LeaderboardEntry, TaskMaps
     from uhcs_bench.scoring.results import (
-        ClassEstimates,
         ConventionScore,
         MeanScore,
         MicrographScore,
@@ -180,6 +180,7 @@ def _shared(board: Board) -> dict[str, Any]:
         "script": script,
         "script_hash": templates.csp_hash(script),
         "conventions": protocol.CONVENTIONS,
+        "scores": RANKED_SCORES,
         "scorer_version": __version__,
         "source": paper.SOURCE,
         "source_url": paper.SOURCE_URL,
@@ -201,16 +202,21 @@ def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]
         "version_meanings": protocol.VERSIONS,
         "split_meanings": protocol.SPLITS,
         "method_names": paper.METHOD_NAMES,
-        "pickers": {"IU": attrgetter("IU"), "AC": attrgetter("AC")},
-        "class_pickers": {name: _class_picker(name) for name in task.classes},
+        "pickers": {score.name: attrgetter(score.name) for score in RANKED_SCORES},
+        "class_pickers": [
+            (score.name, name, _class_picker(score.name, name))
+            for score in RANKED_SCORES
+            if score.per_class
+            for name in task.classes
+        ],
         "synthetic": _is_synthetic(group.version for group in groups),
     }
 
 
-def _class_picker(name: str) -> Callable[[ConventionScore], MeanScore]:
+def _class_picker(score: str, name: str) -> Callable[[ConventionScore], MeanScore]:
     def pick(means: ConventionScore) -> MeanScore:
-        estimates: ClassEstimates = means.classes[name]
-        return estimates.IU
+        found: MeanScore = getattr(means.classes[name], score)
+        return found
 
     return pick
 

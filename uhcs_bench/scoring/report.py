@@ -17,6 +17,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.metrics.table import CLASS_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import conventions, results
 from uhcs_bench.scoring import text as tables
 from uhcs_bench.web.pictures import (
@@ -239,6 +240,8 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
         version_meaning=protocol.VERSIONS[protocol.check_version(report.dataset_version)],
         split_meaning=protocol.SPLITS[protocol.check_split(report.split)],
         conventions=protocol.CONVENTIONS,
+        class_scores=CLASS_SCORES,
+        ranked_scores=RANKED_SCORES,
         tasks=[_task_section(*pair) for pair in zip(report.tasks, submissions, strict=True)],
         css=css,
         script=script,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 
 import jinja2
 
-from uhcs_bench.formatting import count, decimal, interval, mean_se, p_value_text, percent
+from uhcs_bench import formatting
 
 
 @cache
@@ -23,12 +23,12 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent,
-        mean_se=mean_se,
-        interval=interval,
-        count=count,
-        decimal=decimal,
-        p_value=p_value_text,
+        percent=formatting.percent,
+        mean_se=formatting.mean_se,
+        interval=partial(formatting.interval, missing=""),
+        count=formatting.count,
+        decimal=formatting.decimal,
+        p_value=formatting.p_value,
     )
     return environment
 
