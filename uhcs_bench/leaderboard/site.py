@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from importlib import resources
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from uhcs_bench import paper, protocol
+from uhcs_bench import formatting, paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import jinja2
     import numpy as np
     from numpy.typing import NDArray
 
@@ -107,9 +105,9 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
     pages += [{"title": name.capitalize(), "href": f"{name}.html"} for name in protocol.TASKS]
 
     def page(template: str, title: str, *, root: str = "", **values: Any) -> bytes:
-        text = _environment().get_template(f"leaderboard/templates/{template}.html.jinja")
         shared = _shared(board) | {"pages": pages, "root": root, "title": title}
-        return text.render(**shared, **values).lstrip().encode()
+        name = f"leaderboard/templates/{template}.html.jinja"
+        return templates.render(name, **shared, **values).encode()
 
     yield (
         "index.html",
@@ -156,24 +154,17 @@ def _is_synthetic(versions: Any) -> bool:
     return protocol.SYNTHETIC_VERSION in versions
 
 
-def _environment() -> jinja2.Environment:
-    environment = templates.environment()
-    environment.filters.update(number=_number, reported=_reported)
-    return environment
-
-
-def _number(value: float | None) -> str:
-    """Write a number to sort by; the script puts undefined ones last."""
-    return "" if value is None else f"{value:.6f}"
-
-
 def _reported(number: paper.Published | None) -> str:
-    return "-" if number is None else reported_number(number)
+    return formatting.MISSING if number is None else reported_number(number)
 
 
 def _shared(board: Board) -> dict[str, Any]:
-    css = _asset("scoring/templates/report.css") + _asset("leaderboard/templates/site.css")
-    script = _asset("scoring/templates/report.js") + _asset("leaderboard/templates/site.js")
+    css = templates.asset("scoring/templates/report.css") + templates.asset(
+        "leaderboard/templates/site.css"
+    )
+    script = templates.asset("scoring/templates/report.js") + templates.asset(
+        "leaderboard/templates/site.js"
+    )
     return {
         "css": css,
         "css_hash": templates.csp_hash(css),
@@ -189,10 +180,6 @@ def _shared(board: Board) -> dict[str, Any]:
     }
 
 
-def _asset(name: str) -> str:
-    return (resources.files("uhcs_bench") / name).read_text(encoding="utf-8")
-
-
 def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]:
     return {
         "task": task,
@@ -202,6 +189,7 @@ def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]
         "version_meanings": protocol.VERSIONS,
         "split_meanings": protocol.SPLITS,
         "method_names": paper.METHOD_NAMES,
+        "reported": _reported,
         "pickers": {score.name: attrgetter(score.name) for score in RANKED_SCORES},
         "class_pickers": [
             (score.name, name, _class_picker(score.name, name))
