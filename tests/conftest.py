@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")
 
-SLOW_FIXTURES = {"benchmark", "chromium", "distributions", "site", "stranger"}
+SLOW_FIXTURES = {"benchmark", "chromium", "distributions", "installation", "site"}
 """Tests that use one of them are marked `slow`: they time, build, install or start a browser."""
 
 

@@ -44,7 +44,7 @@ LANGUAGES = ("python", "sh", "console")
 NOT_CODE = ("text", "yaml", "json", "bibtex")
 INSTALLING = ("python3 -m venv ", "pip install ")
 """Blocks that start so need no mark: continuous integration runs the README's own, and a release's
-installation is tested in test_release.py."""
+installation is tested in test_installed_wheel.py."""
 
 ELLIPSIS = doctest.ELLIPSIS
 
@@ -175,7 +175,7 @@ def run(page: Path) -> int:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like a clone, with what a reader would bring: predictions under preds/mine."""
+    """A folder like a clone of the repository."""
     folder = tmp_path / "clone"
     folder.mkdir()
     for name in ("baselines", "pyproject.toml"):
@@ -184,7 +184,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     commands = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
-    # A session in a pipe, whatever runs these tests.
+    # Independent of the terminal that runs these tests.
     monkeypatch.setenv("COLUMNS", "80")
     return folder
 
@@ -202,7 +202,7 @@ def test_page(page, workplace):
 
 
 def bring_predictions(folder: Path) -> None:
-    """Write what a reader has predicted: Otsu's particles, a little smoothed."""
+    """Write predictions of a reader: Otsu's particles after a median filter."""
     from scipy.ndimage import median_filter
 
     for micrograph in uhcs_bench.load("particles"):
@@ -213,15 +213,15 @@ def bring_predictions(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_block_says_what_it_is(page):
-    """Check that no block of code escapes by a language that is not known here."""
+def test_language_of_every_block_is_known(page):
+    """Check that no block of code is left out because of an unknown language."""
     for block in blocks(page):
         known = block.language in (*LANGUAGES, *NOT_CODE) or block.language.startswith("{")
-        assert known, f"{block.place}: is {block.language!r} run or not?"
+        assert known, f"{block.place}: unknown language {block.language!r}"
 
 
-def test_few_blocks_are_left_out():
-    """Check that the exception stays one: at most a fifth of the blocks, each with a reason."""
+def test_few_blocks_are_not_run():
+    """Check that at most a fifth of the blocks is not run, each with a reason."""
     codes = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]
     left_out = [block for block in codes if block.not_run]
     assert all(len(block.not_run.split()) >= 3 for block in left_out)
@@ -238,7 +238,7 @@ def test_few_blocks_are_left_out():
         ("```sh\necho steel\n```\n\n```text\niron\n```\n", pytest.fail.Exception),
     ],
 )
-def test_wrong_page_fails(tmp_path, monkeypatch, content, complaint):
+def test_wrong_page_is_reported(tmp_path, monkeypatch, content, complaint):
     """Check the checks themselves, on pages that are wrong."""
     page = tmp_path / "page.md"
     page.write_text(content)
@@ -261,14 +261,14 @@ def test_right_page_passes(tmp_path, monkeypatch):
 
 
 def test_every_command_is_documented():
-    """Check that each command of the package is at least named in a page of prose."""
+    """Check that each command of the package is named on a page."""
     prose = "\n".join(page.read_text("utf-8") for page in PAGES)
     for name in cli.main.commands:
         assert f"uhcs-bench {name}" in prose, name
 
 
 def test_versions_splits_and_conventions_are_explained():
-    """Check that the page on the protocol has a word on each."""
+    """Check that the page on the protocol names each."""
     text = (DOCS / "protocol.md").read_text("utf-8")
     for name in (*protocol.VERSIONS, *protocol.SPLITS, *protocol.CONVENTIONS):
         assert f"`{name}`" in text, name
@@ -276,7 +276,7 @@ def test_versions_splits_and_conventions_are_explained():
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
-    """The site as it is published, built in a copy: a warning is an error."""
+    """Build the site in a copy of docs/; a warning is an error."""
     require("sphinx", "the extra 'docs'")
     clone = tmp_path_factory.mktemp("site")
     shutil.copytree(DOCS, clone / "docs", ignore=shutil.ignore_patterns("_build", "generated"))
@@ -358,7 +358,7 @@ def notebook():
 
 
 def test_notebook_is_committed_without_outputs():
-    """Check that it is valid, and that no picture of a real micrograph can be in it."""
+    """Check that it is valid, and holds no outputs, such as pictures of real micrographs."""
     import nbformat
 
     content = notebook()
