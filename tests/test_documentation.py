@@ -267,6 +267,22 @@ def test_every_command_is_documented():
         assert f"uhcs-bench {name}" in prose, name
 
 
+NAMED_PATH = r"`((?:uhcs_bench|baselines|tools|tests|docs|leaderboard)/[\w./-]*)`"
+GENERATED = ("NAME", "_build", "my-network")
+
+
+def test_named_files_exist():
+    """Check that each file and folder of the repository that a page names is there."""
+    named = {
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in PAGES
+        for path in re.findall(NAMED_PATH, page.read_text("utf-8"))
+        if not any(word in path for word in GENERATED)
+    }
+    assert len(named) >= 10
+    assert [name for name in sorted(named) if not (ROOT / name.split(": ")[1]).exists()] == []
+
+
 def test_versions_splits_and_conventions_are_explained():
     """Check that the page on the protocol names each."""
     text = (DOCS / "protocol.md").read_text("utf-8")
