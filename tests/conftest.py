@@ -1,4 +1,4 @@
-"""What the tests share: isolation from the user's cache and network, and the real data."""
+"""Fixtures of all tests: isolation from the user's cache and network, and the real data."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")
 
+SLOW_FIXTURES = {"benchmark", "chromium", "distributions", "installation", "site"}
+"""Tests that use one of them are marked `slow`: they time, build, install or start a browser."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use a slow fixture."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -34,7 +44,7 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def real_cache() -> Path:
     """Cache with the real data, fetched once with the user's own settings.
 
-    Where they can't be had the tests that need them are skipped with the reason; in continuous
+    If they are not available, the tests that need them are skipped with the reason; in continuous
     integration that is a failure.
     """
     try:
@@ -42,13 +52,13 @@ def real_cache() -> Path:
     except DataUnavailableError as error:
         if os.environ.get("CI"):
             pytest.fail(f"the real data are required in CI. {error}")
-        pytest.skip(f"the real data can't be had: {str(error).splitlines()[0]}")
+        pytest.skip(f"the real data are not available: {str(error).splitlines()[0]}")
     return fetch.cache_folder().resolve()
 
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> release.Distributions:
-    """Build sdist and wheel once; skip where what builds them is not installed."""
+    """Build sdist and wheel once; skip if the build tools are not installed."""
     for module in ("build", "hatchling"):
         release.require(module)
     return release.Distributions(release.once(tmp_path_factory, "release", release.build))
@@ -56,5 +66,5 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> release.Distribut
 
 @pytest.fixture
 def real_data(real_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test load the real data, without network."""
+    """Set the cache to the one with the real data; the network stays off."""
     monkeypatch.setenv(fetch.CACHE_VARIABLE, str(real_cache))

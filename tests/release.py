@@ -1,4 +1,4 @@
-"""Build the distributions, and run commands as somebody who has nothing but them."""
+"""Build the distributions, and run commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CITATION.cff: valid, of this version, and of the same people and places as the registry."""
+"""CITATION.cff: valid, of this version, with the authors and addresses of the registry."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cff() -> Any:
     return citation
 
 
-def test_invalid_citation_is_found(cff):
+def test_invalid_citation_is_reported(cff):
     """Check that the validation of the fixture can fail."""
     broken = CITATION.read_text("utf-8").replace("type: software", "type: steel")
     with pytest.raises(Exception, match="steel"):

@@ -9,6 +9,7 @@ outputs ``...`` stands for anything. A block under ``<!-- not run: reason -->`` 
 from __future__ import annotations
 
 import doctest
+import html
 import importlib
 import io
 import os
@@ -43,7 +44,7 @@ LANGUAGES = ("python", "sh", "console")
 NOT_CODE = ("text", "yaml", "json", "bibtex")
 INSTALLING = ("python3 -m venv ", "pip install ")
 """Blocks that start so need no mark: continuous integration runs the README's own, and a release's
-installation is tested in test_release.py."""
+installation is tested in test_installed_wheel.py."""
 
 ELLIPSIS = doctest.ELLIPSIS
 
@@ -174,7 +175,7 @@ def run(page: Path) -> int:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like a clone, with what a reader would bring: predictions under preds/mine."""
+    """A folder like a clone of the repository."""
     folder = tmp_path / "clone"
     folder.mkdir()
     for name in ("baselines", "pyproject.toml"):
@@ -183,11 +184,12 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     commands = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
-    # A session in a pipe, whatever runs these tests.
+    # Independent of the terminal that runs these tests.
     monkeypatch.setenv("COLUMNS", "80")
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_page(page, workplace):
@@ -200,7 +202,7 @@ def test_page(page, workplace):
 
 
 def bring_predictions(folder: Path) -> None:
-    """Write what a reader has predicted: Otsu's particles, a little smoothed."""
+    """Write predictions of a reader: Otsu's particles after a median filter."""
     from scipy.ndimage import median_filter
 
     for micrograph in uhcs_bench.load("particles"):
@@ -211,15 +213,15 @@ def bring_predictions(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_block_says_what_it_is(page):
-    """Check that no block of code escapes by a language that is not known here."""
+def test_language_of_every_block_is_known(page):
+    """Check that no block of code is left out because of an unknown language."""
     for block in blocks(page):
         known = block.language in (*LANGUAGES, *NOT_CODE) or block.language.startswith("{")
-        assert known, f"{block.place}: is {block.language!r} run or not?"
+        assert known, f"{block.place}: unknown language {block.language!r}"
 
 
-def test_few_blocks_are_left_out():
-    """Check that the exception stays one: at most a fifth of the blocks, each with a reason."""
+def test_few_blocks_are_not_run():
+    """Check that at most a fifth of the blocks is not run, each with a reason."""
     codes = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]
     left_out = [block for block in codes if block.not_run]
     assert all(len(block.not_run.split()) >= 3 for block in left_out)
@@ -236,7 +238,7 @@ def test_few_blocks_are_left_out():
         ("```sh\necho steel\n```\n\n```text\niron\n```\n", pytest.fail.Exception),
     ],
 )
-def test_wrong_page_fails(tmp_path, monkeypatch, content, complaint):
+def test_wrong_page_is_reported(tmp_path, monkeypatch, content, complaint):
     """Check the checks themselves, on pages that are wrong."""
     page = tmp_path / "page.md"
     page.write_text(content)
@@ -259,14 +261,30 @@ def test_right_page_passes(tmp_path, monkeypatch):
 
 
 def test_every_command_is_documented():
-    """Check that each command of the package is at least named in a page of prose."""
+    """Check that each command of the package is named on a page."""
     prose = "\n".join(page.read_text("utf-8") for page in PAGES)
     for name in cli.main.commands:
         assert f"uhcs-bench {name}" in prose, name
 
 
+NAMED_PATH = r"`((?:uhcs_bench|baselines|tools|tests|docs|leaderboard)/[\w./-]*)`"
+GENERATED = ("NAME", "_build", "my-network")
+
+
+def test_named_files_exist():
+    """Check that each file and folder of the repository that a page names is there."""
+    named = {
+        f"{page.relative_to(ROOT)}: {path}"
+        for page in PAGES
+        for path in re.findall(NAMED_PATH, page.read_text("utf-8"))
+        if not any(word in path for word in GENERATED)
+    }
+    assert len(named) >= 10
+    assert [name for name in sorted(named) if not (ROOT / name.split(": ")[1]).exists()] == []
+
+
 def test_versions_splits_and_conventions_are_explained():
-    """Check that the page on the protocol has a word on each."""
+    """Check that the page on the protocol names each."""
     text = (DOCS / "protocol.md").read_text("utf-8")
     for name in (*protocol.VERSIONS, *protocol.SPLITS, *protocol.CONVENTIONS):
         assert f"`{name}`" in text, name
@@ -274,7 +292,7 @@ def test_versions_splits_and_conventions_are_explained():
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
-    """The site as it is published, built in a copy: a warning is an error."""
+    """Build the site in a copy of docs/; a warning is an error."""
     require("sphinx", "the extra 'docs'")
     clone = tmp_path_factory.mktemp("site")
     shutil.copytree(DOCS, clone / "docs", ignore=shutil.ignore_patterns("_build", "generated"))
@@ -300,13 +318,20 @@ def require(module: str, what: str) -> None:
 
 
 def test_site_has_every_page(site):
-    """Check that pages and commands are there, and that the notebook has been run."""
+    """Check that each page and each command is there."""
     for page in DOCS.rglob("*.md"):
         assert (site / page.relative_to(DOCS).with_suffix(".html")).is_file(), page
     commands = (site / "cli.html").read_text("utf-8")
     for name in cli.main.commands:
         assert f'id="uhcs-bench-{name}"' in commands, name
-    assert 'class="output' in (site / "tutorial.html").read_text("utf-8")
+
+
+def test_site_has_the_outputs_of_the_notebook(site):
+    """Check the pictures and results of the notebook, which the site runs on the synthetic set."""
+    text = html.unescape((site / "tutorial.html").read_text("utf-8"))
+    assert text.count('src="_images/') == 5
+    assert "particles-synthetic-paper-" in text
+    assert "IU: smoothed is better than plain at n = 24" in text
 
 
 def page_of(site: Path, name: str) -> Path | None:
@@ -349,7 +374,7 @@ def notebook():
 
 
 def test_notebook_is_committed_without_outputs():
-    """Check that it is valid, and that no picture of a real micrograph can be in it."""
+    """Check that it is valid, and holds no outputs, such as pictures of real micrographs."""
     import nbformat
 
     content = notebook()
@@ -359,13 +384,13 @@ def test_notebook_is_committed_without_outputs():
     assert all(cell.outputs == [] and cell.execution_count is None for cell in cells)
 
 
-@pytest.mark.parametrize("version", ["synthetic", "1.0"])
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
-def test_notebook_runs(version, tmp_path):
-    """Check that all cells run, on the synthetic set and, with one line changed, the real."""
+def test_notebook_runs_on_real_data(tmp_path):
+    """Check that all cells run with one line changed; the site runs them on the synthetic set."""
     content = notebook()
     (line,) = (cell for cell in content.cells if 'VERSION = "synthetic"' in cell.source)
-    line.source = line.source.replace('"synthetic"', f'"{version}"')
+    line.source = line.source.replace('"synthetic"', '"1.0"')
     import nbclient
 
     nbclient.NotebookClient(
@@ -376,6 +401,6 @@ def test_notebook_runs(version, tmp_path):
     printed = "".join(
         output.get("text", "") for output in outputs if output.get("name") == "stdout"
     )
-    assert f"particles-{version}-paper-" in printed
+    assert "particles-1.0-paper-" in printed
     assert "IU: smoothed is better than plain at n = 24" in printed
     assert "nan" not in printed

@@ -1,6 +1,6 @@
-"""The release: both distributions build, and hold what they should.
+"""The release: both distributions build, and hold the right files.
 
-That the wheel works where there is nothing else is tested in test_stranger.py.
+The installed wheel is tested in test_installed_wheel.py.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def sdist_names(distributions: Distributions) -> list[str]:
         return [name.partition("/")[2] for name in archive.getnames()]
 
 
-def test_wheel_holds_the_whole_package_and_no_more(wheel_names):
+def test_wheel_holds_the_package_alone(wheel_names):
     """Check that code, data files, templates and the type marker are there, and nothing else."""
     packaged = {name for name in wheel_names if ".dist-info/" not in name}
     assert packaged == set(would_be_committed("uhcs_bench"))
@@ -55,8 +55,8 @@ def test_sdist_holds_sources_and_documentation_but_no_label_maps(sdist_names):
     assert [name for name in sdist_names if name.endswith(pictures)] == []
 
 
-def test_twine_has_no_complaint(distributions):
-    """Check metadata and readme as the package index would."""
+def test_twine_check_passes(distributions):
+    """Check metadata and readme."""
     require("twine")
     files = (distributions.sdist, distributions.wheel)
     text = run(sys.executable, "-m", "twine", "check", "--strict", *files, cwd=ROOT).stdout

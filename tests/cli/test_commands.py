@@ -111,6 +111,7 @@ def test_scores_and_comparisons_of_a_split(predictions, tmp_path):
     assert f"split grouped, data id {report['particles'].data_id}\n" in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_the_audited_version_is_scored_and_audited(tmp_path):
     """Check the version in both commands, with maps as files."""
@@ -155,6 +156,7 @@ def test_output_that_cannot_be_written_exits_with_2(predictions, tmp_path):
     assert "can't write" in result.stderr
 
 
+@pytest.mark.slow
 def test_demo_scores_the_synthetic_set(tmp_path):
     """Check both tasks, offline, and that the kept maps score the same."""
     result = run("demo", "--out", tmp_path / "demo")

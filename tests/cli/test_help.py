@@ -1,4 +1,4 @@
-"""The help of every command: it fits a terminal, says all, and its examples can be typed."""
+"""The help of every command: width, exit codes, and valid examples."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def examples(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("typed", COMMANDS)
-def test_it_fits_a_terminal(typed, monkeypatch):
+def test_help_fits_a_terminal(typed, monkeypatch):
     """Check the width, that there are exit codes, and examples where something is done."""
     text = help_of(typed, monkeypatch)
     assert max(map(len, text.splitlines())) <= 80
@@ -57,7 +57,7 @@ def test_it_fits_a_terminal(typed, monkeypatch):
 
 
 @pytest.mark.parametrize("typed", [t for t, c in COMMANDS.items() if isinstance(c, click.Group)])
-def test_no_summary_is_cut_off(typed, monkeypatch):
+def test_summaries_are_whole_sentences(typed, monkeypatch):
     """Check the list of commands: each has one line that is a whole sentence."""
     listed = help_of(typed, monkeypatch).partition("Commands:\n")[2].partition("\n\n")[0]
     names = [line.split()[0] for line in listed.splitlines()]
@@ -67,7 +67,7 @@ def test_no_summary_is_cut_off(typed, monkeypatch):
 
 
 @pytest.mark.parametrize("typed", COMMANDS)
-def test_examples_are_understood(typed, monkeypatch, tmp_path):
+def test_examples_are_valid_commands(typed, monkeypatch, tmp_path):
     """Check that each example names a command, arguments and options that there are."""
     monkeypatch.chdir(tmp_path)
     for line in examples(help_of(typed, monkeypatch)):

@@ -129,6 +129,7 @@ def test_help_fits_80_columns():
     assert "Examples:" in text
 
 
+@pytest.mark.slow
 def test_interrupt_of_parallel_work_can_be_resumed(tmp_path):
     """Check Ctrl-C in a terminal: exit code, message, no table; the same command does the rest."""
     n = 24

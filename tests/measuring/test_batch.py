@@ -321,6 +321,7 @@ def outputs(folder, place, pool=None, plots=None):
     return {str(p.relative_to(place)): p.read_bytes() for p in files}
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_bytes(folder, tmp_path):
     """Check both tables and all plots, bad files among the inputs."""
     n_bad = len(break_files(folder))
@@ -331,6 +332,7 @@ def test_processes_give_the_same_bytes(folder, tmp_path):
     assert len(found[0]) == 2 + len(list(folder.iterdir())) - n_bad + 1
 
 
+@pytest.mark.slow
 def test_cluster_with_a_killed_worker_gives_the_same_bytes(folder, tmp_path, monkeypatch):
     """Check a real Dask cluster of three processes, one of which is killed while it works."""
     distributed = pytest.importorskip("distributed")

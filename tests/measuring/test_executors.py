@@ -99,6 +99,7 @@ def test_addresses_that_can_not_be(monkeypatch, address):
         results(square, [1], executors.cluster(address))
 
 
+@pytest.mark.slow
 def test_a_cluster_that_goes_away(tmp_path):
     """Check that a lost scheduler ends the run with one message, after what was done."""
     distributed = pytest.importorskip("distributed")

@@ -1,8 +1,8 @@
-"""A stranger's way: from the wheel, in an empty environment, to a board in a browser.
+"""The installed wheel: from an empty environment to a leaderboard in a browser.
 
-Everything is done by the installed command, in a folder outside this repository, with real data;
-only `baselines/`, which is not in the wheel, is brought along, as from a clone. Each step is taken
-once, in order, and the tests look at what it left.
+The steps use the installed command, in a folder outside this repository, with real data. Only
+`baselines/`, which is not in the wheel, is copied from the repository. Each step is run once, in
+order, and the tests check its output.
 """
 
 from __future__ import annotations
@@ -39,36 +39,36 @@ pytestmark = pytest.mark.skipif(
 TO_FILL = '"TO BE FILLED IN"'
 ANSWERS = {
     "summary": "Gray levels above Otsu's threshold are particles.",
-    "authors.0.name": "Jo Stranger",
+    "authors.0.name": "Jo Doe",
     "licence": "CC0-1.0",
     "training_data": "Nothing: a threshold is no training",
     "external_data.0.name": "A book on steel",
     "external_data.0.use": "Bedtime reading",
     "hardware": "A laptop",
 }
-"""What a person writes where the skeleton asks."""
+"""Values for the fields that the skeleton leaves open."""
 
 OTSU = {"IU": 71.6, "AC": 89.5, "IU matrix": 88.0, "IU particle": 55.2}
-"""Percent; computed from the same files by other code than this package's."""
+"""Percent; computed from the same files by code outside this package."""
 
 
 class Output(NamedTuple):
-    """What a command printed."""
+    """Output of a command."""
 
     stdout: str
     stderr: str
 
 
 @dataclass
-class Stranger:
-    """A person with a folder, an environment of their own, and a record of what they ran."""
+class Installation:
+    """A working folder, environment variables of its own, and the outputs of the steps."""
 
     folder: Path
     environment: dict[str, str]
     results: dict[str, Output] = field(default_factory=dict)
 
     def run(self, name: str, line: str, expect: int = 0) -> Output:
-        """Run a line of shell, and remember what came under a name."""
+        """Run a command line, and keep its output under a name."""
         words = shlex.split(line)
         program = shutil.which(words[0], path=self.environment["PATH"])
         assert program is not None, words[0]
@@ -79,32 +79,34 @@ class Stranger:
         return self.results[name]
 
     def install(self, requirement: object) -> None:
-        """Install into the environment; the pip is ours, which is faster than a fresh one."""
+        """Install into the environment by this process's pip, which is faster than a new one."""
         python = self.environment["VIRTUAL_ENV"] + "/bin/python"
         options = ("--quiet", "--no-compile", "--disable-pip-version-check")
         pip = (sys.executable, "-m", "pip", "--python", python, "install", *options)
-        # Without the stranger's environment: an index may be configured in ours.
+        # In the environment of this process, which may configure a package index.
         run(*pip, requirement, cwd=self.folder)
 
 
 @pytest.fixture(scope="session")
-def stranger(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Stranger:
-    """Give somebody who has walked the way."""
+def installation(
+    distributions: Distributions, tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """Run all steps once."""
 
     def make(folder: Path) -> None:
-        person = newcomer(folder)
-        walk(person, distributions.wheel)
-        (folder / "results.json").write_text(json.dumps(person.results), "utf-8")
+        user = fresh_installation(folder)
+        run_steps(user, distributions.wheel)
+        (folder / "results.json").write_text(json.dumps(user.results), "utf-8")
 
-    folder = once(tmp_path_factory, "stranger", make)
+    folder = once(tmp_path_factory, "installed-wheel", make)
     results = json.loads((folder / "results.json").read_text("utf-8"))
-    person = newcomer(folder)
-    person.results = {name: Output(*texts) for name, texts in results.items()}
-    return person
+    user = fresh_installation(folder)
+    user.results = {name: Output(*texts) for name, texts in results.items()}
+    return user
 
 
-def newcomer(folder: Path) -> Stranger:
-    """Give them nothing of this process but where the data are."""
+def fresh_installation(folder: Path) -> Installation:
+    """Make an installation that takes nothing from this process but the place of the data."""
     environment = {
         "HOME": str(folder),
         "PATH": f"{folder / 'venv' / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin",
@@ -114,51 +116,51 @@ def newcomer(folder: Path) -> Stranger:
         "UHCS_BENCH_CACHE": str(folder / "cache"),
     }
     environment |= {key: os.environ[key] for key in ("UHCS_BENCH_MIRROR",) if key in os.environ}
-    return Stranger(folder / "work", environment)
+    return Installation(folder / "work", environment)
 
 
-def walk(person: Stranger, wheel: Path) -> None:
-    """Go from an empty environment to a board that is checked."""
-    venv.create(person.environment["VIRTUAL_ENV"])
-    person.folder.mkdir()
+def run_steps(user: Installation, wheel: Path) -> None:
+    """Run all steps, from an empty environment to a checked board."""
+    venv.create(user.environment["VIRTUAL_ENV"])
+    user.folder.mkdir()
 
-    person.install(wheel)
-    person.run("version", "uhcs-bench --version")
-    person.run("demo", "uhcs-bench demo")
-    person.run("download", "uhcs-bench download all")
-    person.run("verify", "uhcs-bench download all --verify")
+    user.install(wheel)
+    user.run("version", "uhcs-bench --version")
+    user.run("demo", "uhcs-bench demo")
+    user.run("download", "uhcs-bench download all")
+    user.run("verify", "uhcs-bench download all --verify")
 
     shutil.copytree(
         ROOT / "baselines",
-        person.folder / "baselines",
+        user.folder / "baselines",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
     where = "import baselines, uhcs_bench; print(baselines.__file__, uhcs_bench.__file__)"
-    person.run("where", f"python -c '{where}'")
-    person.run("otsu", "python -m baselines otsu --task particles --out preds/otsu")
+    user.run("where", f"python -c '{where}'")
+    user.run("otsu", "python -m baselines otsu --task particles --out preds/otsu")
     training = "python -m baselines run unet --task particles --out runs/"
-    person.run("train without the extra", training, expect=1)
-    person.run("score", "uhcs-bench score preds/otsu --report report/")
-    person.run("json", "uhcs-bench score preds/otsu --format json")
+    user.run("train without the extra", training, expect=1)
+    user.run("score", "uhcs-bench score preds/otsu --report report/")
+    user.run("json", "uhcs-bench score preds/otsu --format json")
 
     submit = "uhcs-bench submit preds/otsu --name 'My network' --out entries/"
-    refusal = person.run("submit without the extra", submit, expect=1)
+    refusal = user.run("submit without the extra", submit, expect=1)
     # The requirement that the message tells to install; the index is not asked for uhcs-bench.
     (requirement,) = re.findall(r"pip install '(.+)'", refusal.stderr)
-    person.install(requirement)
-    person.run("submit", submit)
-    person.run("validate the skeleton", "uhcs-bench validate entries/my-network", expect=2)
-    fill_in(person.folder / "entries" / "my-network" / "entry.yaml")
-    person.run("validate", "uhcs-bench validate entries/my-network")
+    user.install(requirement)
+    user.run("submit", submit)
+    user.run("validate the skeleton", "uhcs-bench validate entries/my-network", expect=2)
+    fill_in(user.folder / "entries" / "my-network" / "entry.yaml")
+    user.run("validate", "uhcs-bench validate entries/my-network")
 
     board = "uhcs-bench leaderboard build --entries entries/"
-    person.run("check too early", f"{board} --check", expect=1)
-    person.run("build", f"{board} --site board/")
-    person.run("check", f"{board} --check")
+    user.run("check too early", f"{board} --check", expect=1)
+    user.run("build", f"{board} --site board/")
+    user.run("check", f"{board} --check")
 
 
 def fill_in(path: Path) -> None:
-    """Write into a skeleton what it asks for, from its top to its end."""
+    """Fill in the open fields of a skeleton, in their order."""
     text = path.read_text("utf-8")
     assert text.count(TO_FILL) == len(ANSWERS)
     for place, answer in ANSWERS.items():
@@ -169,9 +171,9 @@ def fill_in(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def scores(stranger: Stranger) -> dict[str, Any]:
-    """What the command gives programs, for the one task."""
-    (task,) = json.loads(stranger.results["json"].stdout)["tasks"]
+def scores(installation: Installation) -> dict[str, Any]:
+    """Scores of the task, from the JSON output."""
+    (task,) = json.loads(installation.results["json"].stdout)["tasks"]
     return dict(task)
 
 
@@ -193,37 +195,37 @@ def columns(means: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"IU": means["IU"], "AC": means["AC"], **by_class}
 
 
-def test_it_is_the_wheel_that_runs(stranger):
+def test_modules_come_from_the_wheel(installation):
     """Check where modules come from, the version, and that the demo needs no extra."""
-    baselines, package = stranger.results["where"].stdout.split()
-    assert baselines.startswith(str(stranger.folder))
-    assert package.startswith(stranger.environment["VIRTUAL_ENV"])
-    version = stranger.results["version"].stdout
+    baselines, package = installation.results["where"].stdout.split()
+    assert baselines.startswith(str(installation.folder))
+    assert package.startswith(installation.environment["VIRTUAL_ENV"])
+    version = installation.results["version"].stdout
     assert version == f"uhcs-bench, version {uhcs_bench.__version__}\n"
-    assert stranger.results["demo"].stdout.startswith("particles: SYNTHETIC set")
+    assert installation.results["demo"].stdout.startswith("particles: SYNTHETIC set")
 
 
-def test_what_is_missing_is_named(stranger):
+def test_missing_extra_is_named(installation):
     """Check that a command that needs an extra says which, and leaves nothing behind."""
-    complaint = stranger.results["train without the extra"].stderr
+    complaint = installation.results["train without the extra"].stderr
     assert "pip install 'uhcs-bench[baselines]'" in complaint
     assert "Traceback" not in complaint
-    assert "uhcs-bench[leaderboard]" in stranger.results["submit without the extra"].stderr
-    assert not (stranger.folder / "runs").exists()
+    assert "uhcs-bench[leaderboard]" in installation.results["submit without the extra"].stderr
+    assert not (installation.folder / "runs").exists()
 
 
-def test_data_are_fetched_and_intact(stranger):
+def test_data_are_fetched_and_intact(installation):
     """Check that all are there after one command, and that the second fetches nothing."""
-    assert "48 fetched and verified" in stranger.results["download"].stdout
-    verified = stranger.results["verify"].stdout
+    assert "48 fetched and verified" in installation.results["download"].stdout
+    verified = installation.results["verify"].stdout
     assert "48 micrographs intact, 0 damaged, 0 not in the cache." in verified
     assert "0 fetched and verified, 48 were there" in verified
 
 
-def test_otsu_scores_what_is_known(stranger, scores):
+def test_otsu_scores_are_the_known_ones(installation, scores):
     """Check table and JSON against numbers that other code has found."""
-    assert stranger.results["otsu"].stdout == "24 label maps in preds/otsu/particles.\n"
-    table = stranger.results["score"].stdout
+    assert installation.results["otsu"].stdout == "24 label maps in preds/otsu/particles.\n"
+    table = installation.results["score"].stdout
     assert scores["n_images"] == 24
     for name, estimate in columns(scores["conventions"]["paper"]).items():
         assert round(100 * estimate["mean"], 1) == OTSU[name]
@@ -231,40 +233,40 @@ def test_otsu_scores_what_is_known(stranger, scores):
     assert scores["psd"]["ks_score"] == 0
 
 
-def test_an_entry_says_what_it_lacks(stranger):
+def test_open_fields_of_an_entry_are_listed(installation):
     """Check that the skeleton, its list and the validation name the same places."""
-    listed = re.findall(r"^  (\S+)$", stranger.results["submit"].stdout, re.MULTILINE)
+    listed = re.findall(r"^  (\S+)$", installation.results["submit"].stdout, re.MULTILINE)
     assert listed == [*ANSWERS]
-    assert stranger.results["submit"].stdout.endswith(
+    assert installation.results["submit"].stdout.endswith(
         "Then: uhcs-bench validate entries/my-network\n"
     )
-    missing = stranger.results["validate the skeleton"].stdout
+    missing = installation.results["validate the skeleton"].stdout
     assert re.findall(r"entry\.yaml: (\S+): is still to be filled in", missing) == listed
-    valid = stranger.results["validate"].stdout
+    valid = installation.results["validate"].stdout
     assert valid.startswith("entries/my-network: valid.\n  sha256 ")
     assert "particles: active, 24 of 24 label maps" in valid
 
 
-def test_board_is_built_and_checked(stranger):
-    """Check that --check complains before the board is there, and is content after."""
-    early = stranger.results["check too early"].stderr
+def test_board_is_built_and_checked(installation):
+    """Check that --check fails before the board is built, and passes after."""
+    early = installation.results["check too early"].stderr
     assert "entries/README.md is not there" in early
-    assert "Wrote README.md and leaderboard.json of 1 entry" in stranger.results["build"].stdout
-    assert stranger.results["build"].stderr.endswith("Site: board/index.html\n")
-    assert "is what the label maps of 1 entry give" in stranger.results["check"].stdout
+    assert "Wrote README.md and leaderboard.json of 1 entry" in installation.results["build"].stdout
+    assert installation.results["build"].stderr.endswith("Site: board/index.html\n")
+    assert "is what the label maps of 1 entry give" in installation.results["check"].stdout
 
 
-def test_outputs_fit_a_terminal(stranger):
+def test_outputs_fit_a_terminal(installation):
     """Check that no result is wider than 80 columns."""
-    for name, result in stranger.results.items():
+    for name, result in installation.results.items():
         if name not in ("json", "where", "download", "verify"):  # these name absolute paths
             long = [line for line in result.stdout.splitlines() if len(line) > 80]
             assert long == [], name
 
 
-def test_report_in_a_browser(stranger, scores, chromium):
+def test_report_in_a_browser(installation, scores, chromium):
     """Check means in all conventions, and every micrograph with its four pictures."""
-    page_file = stranger.folder / "report" / "index.html"
+    page_file = installation.folder / "report" / "index.html"
     with browser.opened(chromium, page_file) as page:
         assert page.title().startswith("otsu")
         cells = page.locator("table.scores tr.overall td").all_inner_texts()
@@ -286,9 +288,11 @@ def test_report_in_a_browser(stranger, scores, chromium):
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_from_the_board_to_the_entry(stranger, scores, chromium, width):
+def test_board_links_to_the_entry(installation, scores, chromium, width):
     """Check that a link leads to the entry, whose page has the scores that the command gave."""
-    with browser.opened(chromium, stranger.folder / "board" / "index.html", width=width) as page:
+    with browser.opened(
+        chromium, installation.folder / "board" / "index.html", width=width
+    ) as page:
         assert browser.overflow(page) <= 0
         row = page.locator("#particles-1-0-paper tbody tr").first
         assert shown(scores["conventions"]["paper"]["IU"]) in row.inner_text()
@@ -299,7 +303,7 @@ def test_from_the_board_to_the_entry(stranger, scores, chromium, width):
         for answer in ANSWERS.values():
             assert answer in text
         assert ".." not in text
-        assert page.locator(".hash").inner_text() in stranger.results["validate"].stdout
+        assert page.locator(".hash").inner_text() in installation.results["validate"].stdout
         table = page.locator("#particles table").first
         headers = table.locator("thead th").all_inner_texts()
         for line in table.locator("tbody tr").all():
