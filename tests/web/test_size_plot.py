@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from uhcs_bench.metallography import components
+from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.scoring.results import SizeDistributionTest
 from uhcs_bench.web import size_plot
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
-"""The leaderboard: every number recomputed from the entries' label maps, ties shown as ties.
+"""The leaderboard: entries scored from their label maps, and ranked.
 
-Methods are ranked by paired tests and not by means. A method's rank range says how many methods are
-better than it, and how many worse, beyond chance; methods that the 24 micrographs can't tell apart
-share their ranks.
+Methods are ranked by paired tests and not by means. A method's rank is a range, from the number of
+methods that are significantly better and the number of those that are significantly worse; methods
+without a significant difference share ranks.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class RankRange:
     Attributes
     ----------
     best : int
-        One more than the number of methods that are better beyond chance.
+        One more than the number of methods that are significantly better.
     worst : int
-        The number of methods, less those that are worse beyond chance.
+        The number of methods, less those that are significantly worse.
     """
 
     best: int
@@ -101,7 +101,7 @@ class Group:
     ranked, retired, unfinished : list of Row
         Of the first, the highest mean IU first.
     reported : list of paper.Reported
-        Numbers that the paper gives and nobody can recompute.
+        Numbers of the paper, whose label maps are not public.
     differences : list of Difference
         Between all pairs of ranked rows, by their slugs, in the scores of `RANKED`.
     """

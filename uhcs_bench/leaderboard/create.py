@@ -48,7 +48,7 @@ def create(
     Returns
     -------
     folder : Path
-        The new entry. It appears whole or not at all.
+        The new entry, written atomically.
     to_fill : list of str
         The keys of ``entry.yaml`` that only its authors can fill in.
 

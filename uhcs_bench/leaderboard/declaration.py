@@ -67,7 +67,7 @@ class EntryError(UhcsBenchError, ValueError):
 
 
 def shown(text: str, limit: int = 80) -> str:
-    """Quote a text of a stranger so that it can't act on a terminal or hide anything."""
+    """Escape untrusted text for a terminal, and shorten it."""
     short = text if len(text) <= limit else text[: limit - 3] + "..."
     return short if short.isprintable() and short.isascii() else ascii(short)
 
@@ -181,7 +181,7 @@ def text_problems(content: object) -> Iterator[str]:
 
 
 def _meaning_problems(content: dict[str, Any]) -> Iterator[str]:
-    """Find what a schema can't say."""
+    """Find problems that a JSON Schema cannot express."""
     date = content.get("date")
     if isinstance(date, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", date):
         try:

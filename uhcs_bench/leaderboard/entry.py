@@ -1,8 +1,8 @@
-"""Entries of the leaderboard: read one, and find everything that is wrong with it.
+"""Read and check entries of the leaderboard.
 
-An entry is a folder of ``entry.yaml``, which says how a method was run, and the label maps that it
-predicted, ``<task>/<id>.png``. Whoever sent it is not trusted: nothing is decoded before its size
-is known, nothing outside the folder is read, and no score in it is believed.
+An entry is a folder of ``entry.yaml``, which declares how a method was run, and the label maps that
+it predicted, ``<task>/<id>.png``. It is untrusted: image sizes are checked before decoding, no link
+is followed out of the folder, and scores are computed from the maps.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Fingerprint:
-    r"""What names a submission: its maps, whatever files they came in.
+    r"""Hashes that identify a submission by the pixels of its maps.
 
     Attributes
     ----------
@@ -109,7 +109,7 @@ class LeaderboardEntry:
     slug : str
         Name of its folder, which names it in addresses.
     declaration : mapping
-        What ``entry.yaml`` says; see ``data/entry.schema.json``.
+        Content of ``entry.yaml``; see ``leaderboard/entry.schema.json``.
     version : str
         Data set version.
     split : str

@@ -20,7 +20,7 @@ class OutdatedError(UhcsBenchError):
 
 
 def write(folder: Path, board: Board) -> None:
-    """Write ``README.md`` and ``leaderboard.json``, each whole or not at all.
+    """Write ``README.md`` and ``leaderboard.json``, each atomically.
 
     Parameters
     ----------

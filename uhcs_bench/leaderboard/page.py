@@ -63,8 +63,8 @@ Percent. IU is intersection over union, AC the share of correct pixels; the KS s
 micrographs whose predicted particle sizes have the annotated distribution. In brackets, the 95 %
 interval: bootstrapped over micrographs, for the KS score Wilson's. **A rank is a range**, from
 exact paired permutation tests on the micrographs' scores in the paper's convention, corrected by
-Holm's method for the number of pairs: 1-2 is a method that no method beats beyond chance, and that
-can't be told from one other. Methods share a rank when the micrographs can't separate them."""
+Holm's method for the number of pairs: rank 1-2: no method is
+significantly better, and one is not significantly different."""
 
 
 def _group_parts(group: Group) -> list[str]:
@@ -257,7 +257,7 @@ def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def escaped(text: str) -> str:
-    r"""Keep a text of a stranger text on a Markdown page.
+    r"""Escape untrusted text for Markdown.
 
     Parameters
     ----------
@@ -275,6 +275,6 @@ def escaped(text: str) -> str:
     """
     text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
     text = html.escape(text, quote=False)
-    # Addresses become links even where nobody asks for it.
+    # GitHub turns bare addresses into links.
     text = text.replace("://", ":&#47;&#47;")
     return re.sub(r"(?i)\bwww\.", lambda match: match[0][:-1] + "&#46;", text)

@@ -1,7 +1,6 @@
-"""Show the leaderboard as a web site of plain files, which needs neither a server nor scripts.
+"""Write the leaderboard as a static web site that works without a server and without scripts.
 
-The pages are ``templates/*.html.jinja``, filled with a board that `uhcs_bench.leaderboard.board` has
-scored. Only predicted label maps are shown, no micrograph and no annotation.
+The pages are ``templates/*.html.jinja``, filled with a `Board`. Only predicted label maps are shown, no micrograph and no annotation.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def write(folder: Path, board: Board) -> Path:
     Returns
     -------
     Path
-        ``index.html``. Every file appears whole or not at all; the same board gives the same bytes.
+        ``index.html``. Files are written atomically; the same board gives the same bytes.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Read YAML of a stranger: a plain subset, in which nothing is hidden, repeated or built."""
+"""Load untrusted YAML: no anchors, tags or duplicate keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Measures of one map with their intervals: neighbouring pixels are correlated, so blocks are resampled."""
+"""Measures of one map with intervals from a bootstrap over blocks.
+
+Neighbouring pixels are correlated, so blocks are resampled, not pixels.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Agreement of the boundaries of an annotated and a predicted label map.
 
-A boundary runs between two classes. The edge of the image is none: what lies beyond is unknown.
+A boundary runs between two classes. The edge of the image is not one, since the
+class beyond it is unknown.
 Distances are Euclidean, between the centres of pixels, and exact: all classes are grown at once by
 shifting the map within a disk, one bit for each class, which at a few pixels is faster than a
 distance transform and needs numpy alone.
@@ -36,7 +37,7 @@ MAX_CLASSES = 8
 def boundary_f1(
     annotated: LabelMap, predicted: LabelMap, n_classes: int, tolerance: int = TOLERANCE_PX
 ) -> NDArray[np.float64]:
-    """F1 score of each class's boundary pixels, with a tolerance.
+    """Compute the F1 score of each class's boundary pixels, with a tolerance.
 
     The harmonic mean of `boundary_precision_recall` [1]_, the measure F of the DAVIS benchmark
     [2]_.
@@ -88,7 +89,7 @@ def boundary_f1(
 def boundary_precision_recall(
     annotated: LabelMap, predicted: LabelMap, n_classes: int, tolerance: int = TOLERANCE_PX
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shares of the predicted and of the annotated boundary pixels that the other map has nearby.
+    """Compute the shares of predicted and annotated boundary pixels that the other map has nearby.
 
     A boundary pixel of a class is a pixel of that class with one of another class above, below,
     left or right of it.
@@ -133,7 +134,7 @@ def boundary_precision_recall(
 def boundary_iou(
     annotated: LabelMap, predicted: LabelMap, n_classes: int, width: int = TOLERANCE_PX
 ) -> NDArray[np.float64]:
-    """Intersection over union of each class's bands along its boundary.
+    """Compute the intersection over union of each class's bands along its boundary.
 
     The band holds the pixels of the class that are at most `width` away from a pixel of another
     class [1]_. Unlike `boundary_f1` it forgives no shift, and unlike the intersection over union it
@@ -194,7 +195,7 @@ def _check(annotated: LabelMap, predicted: LabelMap, n_classes: int, distance: i
     for labels in (annotated, predicted):
         if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
             raise ValueError(
-                f"labels must lie between 0 and {n_classes - 1}, "
+                f"labels must be between 0 and {n_classes - 1}, "
                 f"found {labels.min()} to {labels.max()}"
             )
 

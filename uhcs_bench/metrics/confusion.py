@@ -1,8 +1,7 @@
 """Measures of agreement between an annotated and a predicted label map.
 
 Pixel measures are functions of the confusion matrix, particle measures of the particles' areas.
-Undefined values are NaN; how they enter a mean is a matter of the convention (see
-`uhcs_bench.scoring.score`).
+Undefined values are NaN; `uhcs_bench.scoring.conventions` defines how they enter a mean.
 """
 
 from __future__ import annotations
@@ -70,13 +69,13 @@ def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -
 def _flat_labels(labels: LabelMap, n_classes: int) -> NDArray[np.uint8]:
     if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
         raise ValueError(
-            f"labels must lie between 0 and {n_classes - 1}, found {labels.min()} to {labels.max()}"
+            f"labels must be between 0 and {n_classes - 1}, found {labels.min()} to {labels.max()}"
         )
     return labels.astype(np.uint8, copy=False).ravel()
 
 
 def accuracy(confusion: Confusion) -> NDArray[np.float64]:
-    """Share of correctly classified pixels, AC.
+    """Compute the share of correctly classified pixels, AC.
 
     The paper's overall precision and overall recall are this number (section "Performance
     evaluation").
@@ -94,7 +93,7 @@ def accuracy(confusion: Confusion) -> NDArray[np.float64]:
 
 
 def precision(confusion: Confusion) -> NDArray[np.float64]:
-    """Share of the pixels predicted as a class that are annotated as it (Eq. 3).
+    """Compute the share of the pixels predicted as a class that are annotated as it (Eq. 3).
 
     Parameters
     ----------
@@ -109,7 +108,7 @@ def precision(confusion: Confusion) -> NDArray[np.float64]:
 
 
 def recall(confusion: Confusion) -> NDArray[np.float64]:
-    """Share of the pixels annotated as a class that are predicted as it (Eq. 4).
+    """Compute the share of the pixels annotated as a class that are predicted as it (Eq. 4).
 
     Parameters
     ----------
@@ -124,7 +123,10 @@ def recall(confusion: Confusion) -> NDArray[np.float64]:
 
 
 def intersection_over_union(confusion: Confusion) -> NDArray[np.float64]:
-    """Pixels annotated and predicted as a class over those that are either (Eq. 5), Jaccard index.
+    """Compute the intersection over union of each class (Eq. 5), the Jaccard index.
+
+    It is the number of pixels annotated and predicted as the class over the number of those that
+    are either.
 
     Parameters
     ----------
@@ -149,7 +151,7 @@ def _hits(confusion: Confusion) -> NDArray[np.int64]:
 
 
 def dice(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    r"""Dice coefficient of each class, which is also its F1 score.
+    r"""Compute the Dice coefficient of each class, which is also its F1 score.
 
     .. math:: \frac{2 |A \cap P|}{|A| + |P|} = \frac{2 \cdot \text{precision} \cdot \text{recall}}
        {\text{precision} + \text{recall}}
@@ -181,7 +183,7 @@ def dice(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    r"""Pixel accuracy beyond what two independent maps with these class shares would reach.
+    r"""Compute Cohen's kappa, the accuracy beyond that of independent maps of these class shares.
 
     .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}
 
@@ -197,7 +199,7 @@ def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     ndarray of float64, shape (...)
         In [-1, 1]: 1 for equal maps, 0 for agreement by chance, for example of a prediction that
         holds a single class. NaN without pixels, and where both maps consist of the same single
-        class, which leaves nothing beyond chance.
+        class, for which kappa is 0 / 0.
 
     References
     ----------
@@ -213,7 +215,7 @@ def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def annotated_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of the pixels that is annotated as each class.
+    """Compute the share of the pixels that is annotated as each class.
 
     On a random section the area fraction estimates the volume fraction without bias [1]_.
 
@@ -240,7 +242,7 @@ def annotated_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def predicted_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Share of the pixels that is predicted as each class, see `annotated_fractions`.
+    """Compute the share of the pixels that is predicted as each class, see `annotated_fractions`.
 
     Examples
     --------
@@ -251,7 +253,7 @@ def predicted_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def fraction_errors(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Error of each class's area fraction, predicted minus annotated.
+    """Compute the error of each class's area fraction, predicted minus annotated.
 
     It is signed, so that a mean over micrographs is the bias; errors in different places of one
     micrograph cancel, which the intersection over union doesn't let them do.

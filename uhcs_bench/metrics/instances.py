@@ -1,4 +1,4 @@
-"""Agreement of single particles: which annotated particle is which predicted one.
+"""Agreement of single particles, matched one to one.
 
 Particles are matched one to one where their intersection over union is greater than a threshold of
 at least one half. At most one partner can then be that similar, so that the matching is unique
@@ -125,7 +125,7 @@ def match_instances(
     predicted: NDArray[np.integer],
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> InstanceScores:
-    """Match annotated and predicted particles one to one, and say how many find a partner.
+    """Match annotated and predicted particles one to one, and count the pairs.
 
     F1 is that of object detection, the qualities are those of [1]_ for the particles alone.
 

@@ -1,4 +1,4 @@
-"""Agreement of the particles' sizes, and how the paper's verdict on them depends on the counting.
+"""Agreement of particle sizes, for the paper's and for other ways of counting particles.
 
 A particle's size is its equivalent diameter, that of the circle of equal area, in pixels or in
 micrometres.
@@ -30,11 +30,11 @@ WATERSHED_DEPTH_PX = 0.5
 
 
 def wasserstein_distance(sample: ArrayLike, other: ArrayLike) -> float:
-    """Area between the two samples' empirical distribution functions, Wasserstein-1 distance.
+    """Compute the Wasserstein-1 distance, the area between two empirical distribution functions.
 
     It is the least mean distance that values have to move to make one distribution of the other
-    [1]_. Unlike the statistic of `uhcs_bench.metrics.ks_test` it has the samples' unit, and it says
-    how far off sizes are, not only how many.
+    [1]_. Unlike the statistic of `uhcs_bench.metrics.ks_test` it has the samples' unit: it
+    measures how far sizes differ, not only how many do.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class CountingScore:
 def split_particles(
     mask: NDArray[np.generic], connectivity: Literal[4, 8] = protocol.CONNECTIVITY
 ) -> NDArray[np.int32]:
-    """Give numbers to the particles after a watershed that cuts them at their necks.
+    """Label particles after a watershed that cuts them at their necks.
 
     The watershed [1]_ floods the exact Euclidean distance to the matrix, the image's edge not being
     matrix. It starts from the distance's maxima that a fall of more than half a pixel separates
@@ -267,7 +267,7 @@ def _split(
         return filled.astype(np.int32)
     rank = 2 if connectivity == 8 else 1
     neighbours = ndimage.generate_binary_structure(2, rank)
-    # Not skimage's h_maxima, which cuts between equally high maxima whatever the fall.
+    # Not skimage's h_maxima, which cuts between equally high maxima at any fall.
     levelled = reconstruction(depth - WATERSHED_DEPTH_PX, depth, footprint=neighbours)
     peaks = local_maxima(levelled, connectivity=rank) & filled
     markers = ndimage.label(peaks, neighbours)[0]
@@ -279,10 +279,10 @@ def ks_sensitivity(
 ) -> tuple[SizeTest, ...]:
     """Test a micrograph's particle sizes for every way of counting in `COUNTINGS`.
 
-    The paper's KS test asks one question about 8-connected components of any size. Whether its
-    answer would change with another, equally defensible way of counting is what this table
-    shows: connectivity 8 or 4; touching particles as they are or split; particles at the image's
-    edge kept or removed; particles of at least 1, 2, 3, 5 or 10 px. Both maps are treated alike.
+    The paper's KS test is on 8-connected components of any size. This table shows whether its
+    result changes with another, equally defensible way of counting: connectivity 8
+    or 4; touching particles as they are or split; particles at the image's edge kept or removed;
+    particles of at least 1, 2, 3, 5 or 10 px. Both maps are treated alike.
 
     Parameters
     ----------
@@ -352,7 +352,7 @@ def _areas_by_counting(mask: NDArray[np.generic]) -> dict[Counting, NDArray[np.i
 
 
 def ks_score_by_counting(tables: Sequence[Sequence[SizeTest]]) -> tuple[CountingScore, ...]:
-    """KS score over micrographs for every way of counting.
+    """Compute the KS score over micrographs for every way of counting.
 
     Parameters
     ----------
@@ -381,7 +381,7 @@ def ks_score_by_counting(tables: Sequence[Sequence[SizeTest]]) -> tuple[Counting
 
 
 def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:
-    """Two-sample Kolmogorov-Smirnov test, two-sided.
+    """Compute the two-sample Kolmogorov-Smirnov test, two-sided.
 
     The result does not change under a monotone rescaling: areas in pixels, their square roots (the
     paper's particle sizes) and diameters in micrometres give the same.

@@ -1,8 +1,8 @@
-"""Compare submissions micrograph by micrograph, and say what can be concluded.
+"""Compare submissions micrograph by micrograph by paired tests.
 
 With 24 micrographs most differences between methods are noise. Two submissions are scored on the
-same micrographs, so that each micrograph gives one difference; whether their mean is more than
-chance is decided by an exact permutation test, corrected for the number of pairs.
+same micrographs, so that each micrograph gives one difference; an exact permutation
+test, corrected for the number of pairs, decides whether their mean differs from zero.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ class Difference:
 
     @property
     def separable(self) -> bool:
-        """Whether chance alone is an unlikely explanation."""
+        """Whether the difference is significant at the protocol's level."""
         return self.p_holm < 1 - protocol.CONFIDENCE
 
     @property
     def sentence(self) -> str:
-        """What can be concluded, in words."""
+        """The conclusion in words."""
         name = f"{self.metric} of {self.class_name}" if self.class_name else self.metric
         numbers = p_equals(self.p_holm)
         if self.ci95 is not None:
@@ -91,7 +91,8 @@ class Difference:
             verdict = f"{better} is better than {worse}"
         else:
             verdict = f"{self.a} and {self.b} are not separable"
-        return f"{name}: {verdict} at n = {self.n} ({percent(self.mean, signed=True)} points, {numbers})."
+        points = f"{percent(self.mean, signed=True)} points"
+        return f"{name}: {verdict} at n = {self.n} ({points}, {numbers})."
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Show a scored submission as one web page that needs nothing but itself.
+"""Write a scored submission as one self-contained web page.
 
 The page is ``templates/page.html.jinja`` filled with what this module computes: label maps and
-error maps as images, confusion matrices, size distributions. Style and script stand inside it, and
-its content security policy lets nothing be loaded from anywhere.
+error maps as images, confusion matrices, size distributions. Style and script are inline, and the
+content security policy blocks everything else.
 """
 
 from __future__ import annotations
@@ -152,8 +152,7 @@ def write(folder: Path, report: Report, submissions: Sequence[Submission], title
     Returns
     -------
     Path
-        ``index.html`` in `folder`. It appears whole or not at all; the same input gives the same
-        bytes.
+        ``index.html`` in `folder`. It is written atomically; the same input gives the same bytes.
 
     Raises
     ------
@@ -321,7 +320,7 @@ def _folds(numbers: Sequence[int]) -> str:
 
 
 def _error_legend(task: protocol.Task) -> list[LegendItem]:
-    """Name errors of the particles task; elsewhere the colours of the classes say it all."""
+    """Name errors of the particles task; elsewhere errors have the colours of the classes."""
     if not task.has_particles:
         return []
     matrix, particle = task.colors

@@ -32,8 +32,8 @@ class MeanScore:
     n : int
         Micrographs that the mean is over.
     ci95 : tuple of float, or None
-        Bootstrap confidence interval (see `uhcs_bench.stats.bootstrap.bootstrap_interval`); None where
-        `mean` is, and where there is only one micrograph or fold to draw.
+        Bootstrap confidence interval, see `uhcs_bench.stats.bootstrap.bootstrap_interval`; None
+        where `mean` is, and where there is only one micrograph or fold to draw.
     """
 
     mean: float | None

@@ -1,4 +1,4 @@
-"""How sure a score is: bootstrap confidence intervals over micrographs or folds."""
+"""Bootstrap confidence intervals over micrographs or folds."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _bca(
     without_one = without_one[~np.isnan(without_one)]
     if math.isnan(value) or not len(resampled) or not len(without_one):
         return math.nan, math.nan
-    # A resample that is the sample again is a tie, whatever the order of its sum rounds it to.
+    # A resample equal to the sample is a tie, also where its sum is rounded differently.
     rounding = 1e-12 * max(1.0, abs(value))
     below = ((resampled < value - rounding).mean() + (resampled <= value + rounding).mean()) / 2
     # All resamples on one side would send the correction to infinity.
