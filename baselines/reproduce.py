@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from uhcs_bench.scoring.results import Estimate, TaskScore
+    from uhcs_bench.scoring.results import MeanScore, TaskScore
 
 METHODS = ("otsu", "pixelnet-focal", "pixelnet-ce", "unet")
 """What the paper compares."""
@@ -148,7 +148,7 @@ def _table_4_row(score: TaskScore) -> dict[str, Cell]:
     }
 
 
-def _cell(estimate: Estimate) -> Cell:
+def _cell(estimate: MeanScore) -> Cell:
     return Cell(
         None if estimate.mean is None else 100 * estimate.mean,
         None if estimate.se is None else 100 * estimate.se,

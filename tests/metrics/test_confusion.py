@@ -10,13 +10,18 @@ import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import ndimage, stats
 
 import uhcs_bench
-from uhcs_bench.metallography import components as runs
 from uhcs_bench.metallography.components import particle_areas
 from uhcs_bench.metrics import confusion as metrics
-from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.metrics.confusion import (
+    annotated_fractions,
+    cohen_kappa,
+    dice,
+    fraction_errors,
+    predicted_fractions,
+)
+from uhcs_bench.segmentation import otsu
 
 EIGHT_NEIGHBOURS = np.ones((3, 3))
 label_maps = hnp.arrays(
@@ -120,39 +125,11 @@ def test_renaming_classes_only_permutes_the_scores(pair, order):
     np.testing.assert_array_equal(after[renamed], before)
 
 
-def test_a_stack_of_matrices_gives_what_each_gives():
+def test_stack_of_matrices_gives_what_each_gives():
     """Check that leading axes are kept."""
     stack = np.random.default_rng(0).integers(0, 9, (5, 3, 3))
     for measure in (metrics.precision, metrics.recall, metrics.intersection_over_union):
         np.testing.assert_array_equal(measure(stack), [measure(confusion) for confusion in stack])
-
-
-@pytest.mark.parametrize(("connectivity", "structure"), [(4, None), (8, EIGHT_NEIGHBOURS)])
-@given(mask=masks)
-def test_particle_areas_are_scipys(mask, connectivity, structure):
-    """Check random masks, empty and odd-sized ones included, against scipy's components."""
-    components, n = ndimage.label(mask, structure)
-    expected = np.bincount(components.ravel(), minlength=n + 1)[1:]
-    np.testing.assert_array_equal(particle_areas(mask, connectivity), expected)
-
-
-@pytest.mark.parametrize("share", [0.05, 0.4, 0.6, 0.95])
-def test_particle_areas_of_a_large_map(share):
-    """Check a map of the real odd size, from sparse specks to a percolating network."""
-    mask = np.random.default_rng(0).random((475, 645)) < share
-    components, _ = ndimage.label(mask, EIGHT_NEIGHBOURS)
-    np.testing.assert_array_equal(particle_areas(mask), np.bincount(components.ravel())[1:])
-
-
-@pytest.mark.parametrize("connectivity", [4, 8])
-@pytest.mark.parametrize("band_pixels", [1, 700, 4000])
-@given(mask=masks)
-def test_bands_are_seamless(mask, connectivity, band_pixels):
-    """Check that cutting the work into bands of one or more rows changes nothing, not the order."""
-    with pytest.MonkeyPatch.context() as patch:
-        whole = particle_areas(mask, connectivity)
-        patch.setattr(runs, "BAND_PIXELS", band_pixels)
-        np.testing.assert_array_equal(particle_areas(mask, connectivity), whole)
 
 
 def test_large_maps_are_counted_exactly_in_bounded_memory():
@@ -174,69 +151,124 @@ def test_large_maps_are_counted_exactly_in_bounded_memory():
     assert peak < 0.5 * (annotated.nbytes + predicted.nbytes)
 
 
-def test_particle_areas_of_a_spiral():
-    """Check a component whose runs join only after a long way round."""
-    spiral = np.array(
-        [
-            [1, 1, 1, 1, 1, 1, 1],
-            [0, 0, 0, 0, 0, 0, 1],
-            [1, 1, 1, 1, 1, 0, 1],
-            [1, 0, 0, 0, 1, 0, 1],
-            [1, 0, 1, 1, 1, 0, 1],
-            [1, 0, 0, 0, 0, 0, 1],
-            [1, 1, 1, 1, 1, 1, 1],
-        ]
+MEASURES = (
+    dice,
+    cohen_kappa,
+    annotated_fractions,
+    predicted_fractions,
+    fraction_errors,
+)
+CLASSWISE = tuple(measure for measure in MEASURES if measure is not cohen_kappa)
+
+label_lists = st.integers(1, 60).flatmap(
+    lambda n: st.tuples(*[hnp.arrays(np.uint8, n, elements=st.integers(0, 3))] * 2)
+)
+confusions = hnp.arrays(np.int64, (4, 4), elements=st.integers(0, 50))
+
+
+def confusion_of(pair):
+    return metrics.confusion_matrix(*pair, 4)
+
+
+def test_dice_by_hand():
+    """Check a class that is absent, one that is only annotated and two that are in both maps."""
+    confusion = np.array([[6, 2, 0, 0], [1, 3, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]])
+    np.testing.assert_allclose(dice(confusion), [12 / 16, 6 / 9, np.nan, 0])
+
+
+@given(label_lists)
+def test_dice_is_scikit_learns_f1(pair):
+    """Check random labels against scikit-learn, undefined values included."""
+    options = {"labels": [0, 1, 2, 3], "average": None, "zero_division": np.nan}
+    np.testing.assert_allclose(
+        dice(confusion_of(pair)), sklearn.metrics.f1_score(*pair, **options), rtol=1e-12
     )
-    assert particle_areas(spiral, 4).tolist() == [spiral.sum()]
+
+
+def test_cohen_kappa_by_hand():
+    """Check the textbook case of two raters who accept 50 proposals or not."""
+    assert cohen_kappa(np.array([[20, 5], [10, 15]])) == pytest.approx(0.4)
+
+
+@given(label_lists)
+def test_cohen_kappa_is_scikit_learns(pair):
+    """Check random labels against scikit-learn."""
+    if len(np.unique(pair)) == 1:
+        assert np.isnan(cohen_kappa(confusion_of(pair)))
+        return
+    expected = sklearn.metrics.cohen_kappa_score(*pair)
+    assert cohen_kappa(confusion_of(pair)) == pytest.approx(expected, abs=1e-12)
+
+
+@given(confusions.filter(lambda confusion: np.count_nonzero(confusion.sum(1)) > 1))
+def test_cohen_kappa_of_special_predictions(confusion):
+    """Check that the annotation itself has 1 and that a single class for all pixels has 0."""
+    n_annotated = confusion.sum(1)
+    single_class = np.zeros_like(confusion)
+    single_class[:, 2] = n_annotated
+    assert cohen_kappa(np.diag(n_annotated)) == 1
+    assert cohen_kappa(single_class) == pytest.approx(0, abs=1e-12)
+
+
+@given(label_lists)
+def test_fractions_are_shares_of_the_labels(pair):
+    """Check fractions and their errors against counting the labels."""
+    annotated, predicted = (np.bincount(labels, minlength=4) / labels.size for labels in pair)
+    confusion = confusion_of(pair)
+    np.testing.assert_allclose(annotated_fractions(confusion), annotated)
+    np.testing.assert_allclose(predicted_fractions(confusion), predicted)
+    np.testing.assert_allclose(fraction_errors(confusion), predicted - annotated, atol=1e-15)
+
+
+@given(confusions)
+def test_exchanging_the_maps(confusion):
+    """Check that Dice and kappa are symmetric and that errors of fractions change their sign."""
+    for measure in (dice, cohen_kappa):
+        np.testing.assert_allclose(measure(confusion), measure(confusion.T), atol=1e-12)
+    np.testing.assert_array_equal(fraction_errors(confusion), -fraction_errors(confusion.T))
+
+
+@given(confusions, st.permutations(range(4)))
+def test_renaming_classes_only_permutes(confusion, order):
+    """Check that no class is treated differently from another."""
+    renamed = confusion[np.ix_(order, order)]
+    for measure in CLASSWISE:
+        np.testing.assert_array_equal(measure(renamed), measure(confusion)[order])
+    np.testing.assert_allclose(cohen_kappa(renamed), cohen_kappa(confusion), atol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("measure", MEASURES)
+def test_nothing_is_undefined(measure):
+    """Check that a map without pixels gives NaN, without a warning."""
+    assert np.isnan(measure(np.zeros((3, 3), np.int64))).all()
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_agreement_of_a_stack_is_that_of_each(measure):
+    """Check that leading axes are kept."""
+    stack = np.random.default_rng(0).integers(0, 9, (2, 5, 3, 3))
+    expected = [[measure(confusion) for confusion in row] for row in stack]
+    np.testing.assert_array_equal(measure(stack), expected)
+
+
+def test_counts_of_a_large_map_are_exact():
+    """Check that 10^10 pixels with one error are not called perfect."""
+    confusion = np.array([[10**10, 1], [0, 10**10]])
+    assert (dice(confusion) < 1).all()
+    assert cohen_kappa(confusion) < 1
+    assert fraction_errors(confusion)[1] == 1 / (2 * 10**10 + 1)
 
 
 @pytest.mark.usefixtures("real_data")
-def test_particle_areas_of_the_annotations():
-    """Check all real annotations against scipy."""
-    for micrograph in uhcs_bench.load("particles"):
-        components, _ = ndimage.label(micrograph.labels, EIGHT_NEIGHBOURS)
-        np.testing.assert_array_equal(
-            particle_areas(micrograph.labels), np.bincount(components.ravel())[1:]
+def test_otsu_on_the_real_particles():
+    """Check that Otsu's threshold agrees beyond chance and that Dice and IU go together."""
+    for micrograph in uhcs_bench.load("particles")[::6]:
+        predicted = otsu.segment(micrograph.image, "particles")
+        confusion = metrics.confusion_matrix(micrograph.labels, predicted, 2)
+        assert 0.3 < cohen_kappa(confusion) < metrics.accuracy(confusion)
+        iou = metrics.intersection_over_union(confusion)
+        np.testing.assert_allclose(dice(confusion), 2 * iou / (1 + iou))
+        assert fraction_errors(confusion)[1] == pytest.approx(
+            predicted.mean() - micrograph.labels.mean()
         )
-
-
-@given(samples, samples)
-def test_ks_test_is_scipys(sample, other):
-    """Check statistic and p-value against scipy's asymptotic two-sample test."""
-    expected = stats.ks_2samp(sample, other, method="asymp")
-    statistic, p_value = particle_sizes.ks_test(sample, other)
-    assert statistic == pytest.approx(expected.statistic, abs=1e-12)
-    if len(sample) == len(other) == 1:
-        return  # scipy has no p-value for an effective sample size of one half
-    assert p_value == pytest.approx(expected.pvalue, rel=1e-9, abs=1e-14)
-
-
-@given(samples, samples)
-def test_ks_test_ignores_a_monotone_rescaling(sample, other):
-    """Check that areas and their square roots give the same, in either order."""
-    result = particle_sizes.ks_test(sample, other)
-    assert particle_sizes.ks_test(np.sqrt(sample), np.sqrt(other)) == result
-    assert particle_sizes.ks_test(other, sample) == result
-
-
-def test_ks_test_of_nothing_is_undefined():
-    """Check that an empty sample gives NaN, without a warning or an exception."""
-    assert np.isnan(particle_sizes.ks_test([], [1, 2])).all()
-
-
-@pytest.mark.parametrize(
-    ("annotated", "predicted", "consistent"),
-    [([], [], True), ([], [4], False), ([4], [], False), ([3, 4, 5], [3, 4, 5], True)],
-)
-def test_maps_without_particles(annotated, predicted, consistent):
-    """Check what an empty map is consistent with."""
-    annotated, predicted = np.array(annotated), np.array(predicted)
-    p_value = particle_sizes.ks_test(annotated, predicted)[1]
-    assert particle_sizes.same_distribution(annotated, predicted, p_value) is consistent
-
-
-def test_the_level_of_the_test_decides():
-    """Check that p = 0.05 itself counts as consistent."""
-    areas = np.array([1])
-    assert particle_sizes.same_distribution(areas, areas, 0.05)
-    assert not particle_sizes.same_distribution(areas, areas, 0.0499)

@@ -10,12 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage, stats
-from skimage.measure import regionprops_table
 
 import uhcs_bench
 from uhcs_bench.metallography.components import (
-    equivalent_diameters,
-    label_particles,
     particle_areas,
 )
 from uhcs_bench.metrics import particle_sizes
@@ -38,16 +35,6 @@ def rows(table, **choices):
         for test in table
         if all(getattr(test.counting, name) == value for name, value in choices.items())
     ]
-
-
-def test_equivalent_diameters_are_scikit_images():
-    """Check a disk and a bar, in pixels and in micrometres."""
-    numbered = label_particles(disks((20, 10)) + disks((20, 40), radius=9))
-    expected = regionprops_table(numbered, properties=["equivalent_diameter_area"])
-    areas = np.bincount(numbered.ravel())[1:]
-    in_pixels = equivalent_diameters(areas)
-    np.testing.assert_allclose(in_pixels, expected["equivalent_diameter_area"])
-    np.testing.assert_allclose(equivalent_diameters(areas, 0.04), 0.04 * in_pixels)
 
 
 @given(samples, samples)
@@ -283,3 +270,45 @@ def test_real_annotations():
     for test in rows(table, watershed=True, border=True, minimum_area=1):
         unsplit = rows(table, connectivity=test.counting.connectivity, watershed=False)[0]
         assert test.n_true > unsplit.n_true
+
+
+@given(samples, samples)
+def test_ks_test_is_scipys(sample, other):
+    """Check statistic and p-value against scipy's asymptotic two-sample test."""
+    expected = stats.ks_2samp(sample, other, method="asymp")
+    statistic, p_value = particle_sizes.ks_test(sample, other)
+    assert statistic == pytest.approx(expected.statistic, abs=1e-12)
+    if len(sample) == len(other) == 1:
+        return  # scipy has no p-value for an effective sample size of one half
+    assert p_value == pytest.approx(expected.pvalue, rel=1e-9, abs=1e-14)
+
+
+@given(samples, samples)
+def test_ks_test_ignores_a_monotone_rescaling(sample, other):
+    """Check that areas and their square roots give the same, in either order."""
+    result = particle_sizes.ks_test(sample, other)
+    assert particle_sizes.ks_test(np.sqrt(sample), np.sqrt(other)) == result
+    assert particle_sizes.ks_test(other, sample) == result
+
+
+def test_ks_test_of_nothing_is_undefined():
+    """Check that an empty sample gives NaN, without a warning or an exception."""
+    assert np.isnan(particle_sizes.ks_test([], [1, 2])).all()
+
+
+@pytest.mark.parametrize(
+    ("annotated", "predicted", "consistent"),
+    [([], [], True), ([], [4], False), ([4], [], False), ([3, 4, 5], [3, 4, 5], True)],
+)
+def test_maps_without_particles(annotated, predicted, consistent):
+    """Check what an empty map is consistent with."""
+    annotated, predicted = np.array(annotated), np.array(predicted)
+    p_value = particle_sizes.ks_test(annotated, predicted)[1]
+    assert particle_sizes.same_distribution(annotated, predicted, p_value) is consistent
+
+
+def test_level_of_the_test_decides():
+    """Check that p = 0.05 itself counts as consistent."""
+    areas = np.array([1])
+    assert particle_sizes.same_distribution(areas, areas, 0.05)
+    assert not particle_sizes.same_distribution(areas, areas, 0.0499)

@@ -1,4 +1,4 @@
-"""What is measured beside the paper's scores, collected by name."""
+"""Measures beside the paper's scores, by their place in the output."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ import math
 import numpy as np
 import pytest
 
+from uhcs_bench import protocol
 from uhcs_bench.metrics import boundaries
+from uhcs_bench.metrics.pair import MapPair
 from uhcs_bench.scoring import extended
 
-CLASSES = ("matrix", "network", "spheroidite", "widmanstatten")
+PARTICLES = protocol.task("particles")
+MICROCONSTITUENTS = protocol.task("microconstituents")
+
+
+def measured(annotated, predicted, task, pixel_size_um=None):
+    pair = MapPair(annotated, predicted, len(task.classes), pixel_size_um)
+    return extended.measure(pair, task, extended=True)
 
 
 def bands_map():
@@ -28,8 +36,10 @@ def test_names_become_branches():
 
 
 def test_agreement_by_hand():
-    """Check fractions and their error on a confusion matrix."""
-    found = extended.agreement_measures(np.array([[60, 20], [0, 20]]), ("matrix", "particle"))
+    """Check fractions and their error on a map of 100 pixels."""
+    annotated = np.repeat(np.array([[0, 1]], np.uint8), [80, 20], axis=1)
+    predicted = np.repeat(np.array([[0, 1]], np.uint8), [60, 40], axis=1)
+    found = measured(annotated, predicted, PARTICLES)
     assert found["classes", "particle", "area_fraction_true"] == 0.2
     assert found["classes", "particle", "area_fraction_pred"] == 0.4
     assert found["classes", "particle", "area_fraction_error"] == pytest.approx(0.2)
@@ -39,11 +49,14 @@ def test_agreement_by_hand():
 
 def test_sizes_without_a_pixel_size_stay_in_pixels():
     """Check that micrometres are undefined instead of invented."""
-    areas = np.array([4, 9]), np.array([4, 9, 16])
-    found = extended.size_measures(*areas, None)
+    annotated = np.zeros((20, 20), np.uint8)
+    annotated[2:4, 2:4] = annotated[8:11, 8:11] = 1
+    predicted = annotated.copy()
+    predicted[14:18, 14:18] = 1
+    found = measured(annotated, predicted, PARTICLES)
     assert found["sizes", "count_error"] == 1
     assert math.isnan(found["sizes", "wasserstein_um"])
-    scaled = extended.size_measures(*areas, 0.5)
+    scaled = measured(annotated, predicted, PARTICLES, 0.5)
     assert scaled["sizes", "wasserstein_um"] == 0.5 * found["sizes", "wasserstein_px"]
 
 
@@ -52,31 +65,59 @@ def test_boundaries_count_where_they_are_annotated():
     annotated = bands_map()
     predicted = annotated.copy()
     predicted[10:14, 25:30] = 3
-    found = extended.boundary_measures(annotated, predicted, CLASSES)
-    assert math.isnan(found["classes", "widmanstatten", "boundary_f1"])
-    assert math.isnan(found["classes", "widmanstatten", "boundary_iou"])
-    expected = boundaries.boundary_f1(annotated, predicted, len(CLASSES))
-    assert found["classes", "spheroidite", "boundary_f1"] == expected[2]
-    assert found["classes", "network", "boundary_f1"] == 1
+    found = measured(annotated, predicted, MICROCONSTITUENTS)
+    network, spheroidite, laths = MICROCONSTITUENTS.classes[1:4]
+    assert math.isnan(found["classes", laths, "boundary_f1"])
+    assert math.isnan(found["classes", laths, "boundary_iou"])
+    expected = boundaries.boundary_f1(annotated, predicted, 4)
+    assert found["classes", spheroidite, "boundary_f1"] == expected[2]
+    assert found["classes", network, "boundary_f1"] == 1
 
 
-def test_a_narrower_zone_is_an_error_of_its_width():
+def test_narrower_zone_is_an_error_of_its_width():
     """Check a zone that is two pixels too narrow, and a map without one."""
     annotated = bands_map()
     annotated[5, 10:12] = 1  # the authors' procedure takes a zone of smooth outline for detached
     predicted = annotated.copy()
     predicted[:, 14:] = 2
-    found = extended.denuded_zone_measures(annotated, predicted, 0.1)
+    found = measured(annotated, predicted, MICROCONSTITUENTS, 0.1)
     assert found["denuded_zone", "mean_width_error_px"] == pytest.approx(-2, abs=0.1)
     assert found["denuded_zone", "mean_width_error_um"] == pytest.approx(-0.2, abs=0.01)
-    nothing = extended.denuded_zone_measures(annotated, 0 * predicted, 0.1)
-    assert all(math.isnan(value) for value in nothing.values())
+    nothing = measured(annotated, 0 * predicted, MICROCONSTITUENTS, 0.1)
+    assert all(math.isnan(value) for key, value in nothing.items() if key[0] == "denuded_zone")
 
 
 def test_particles_are_matched_at_every_threshold():
     """Check names and values for a perfect map."""
     mask = np.zeros((9, 9), np.uint8)
     mask[2:5, 2:5] = mask[7, 7] = 1
-    found = extended.instance_measures(mask, mask)
+    found = measured(mask, mask, PARTICLES)
     assert found["instances", "panoptic_quality"] == 1
     assert found["instances", "f1", "0.50"] == found["instances", "f1", "0.95"] == 1
+
+
+def test_slow_measures_are_left_out_unless_asked_for():
+    """Check which measures come without the option."""
+    pair = MapPair(bands_map(), bands_map(), 4)
+    quick = extended.measure(pair, MICROCONSTITUENTS)
+    slow = extended.measure(pair, MICROCONSTITUENTS, extended=True)
+    assert {key[0] for key in quick} == {"kappa", "classes"}
+    assert {key[0] for key in slow} == {"kappa", "classes", "denuded_zone"}
+    assert quick.keys() < slow.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "signed"),
+    [
+        (("sizes", "count_error"), True),
+        (("sizes", "mean_diameter_error_um"), True),
+        (("classes", "matrix", "area_fraction_error"), True),
+        (("denuded_zone", "mean_width_error_px"), True),
+        (("denuded_zone", "wasserstein_px"), False),
+        (("classes", "matrix", "dice"), False),
+        (("kappa",), False),
+    ],
+)
+def test_errors_are_signed(key, signed):
+    """Check which measures are given with their mean absolute value."""
+    assert extended.is_signed(key) is signed

@@ -16,20 +16,18 @@ from PIL import Image
 import uhcs_bench
 from tests import browser
 from tests.browser import expect
-from uhcs_bench import formatting, protocol
+from uhcs_bench import protocol
 from uhcs_bench.data import dataset
-from uhcs_bench.metallography import components
 from uhcs_bench.scoring import report as html_report
 from uhcs_bench.scoring import score as scoring
 from uhcs_bench.scoring.submission import read_submission
 from uhcs_bench.segmentation import otsu
-from uhcs_bench.web import pictures, size_plot
+from uhcs_bench.web import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
     from playwright.sync_api import Browser, Locator, Page
 
     from uhcs_bench.scoring.results import Report
@@ -272,45 +270,6 @@ def test_error_map_shows_every_wrong_pixel(html: str, submissions: tuple[Submiss
             assert (shown[hit][:, :3] == 0x33).all()
             visible = wrong | hit
         np.testing.assert_array_equal(shown[..., 3] == 255, visible)
-
-
-def test_p_value_is_not_rounded_across_the_level() -> None:
-    """Check the values on either side of 0.05."""
-    assert formatting.p_value_text(0.0499) == "0.0499"
-    assert formatting.p_value_text(0.05) == "0.05"
-    assert formatting.p_value_text(0.123456) == "0.12"
-    assert formatting.p_value_text(1e-5) == "< 0.001"
-    assert formatting.p_value_text(None) == "-"
-
-
-def test_gap_stands_where_the_curves_differ_most() -> None:
-    """Check place and size of the Kolmogorov-Smirnov distance."""
-    annotated, predicted = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.0, 4.0, 5.0, 6.0])
-    at, share, other = size_plot._largest_gap(annotated, predicted)
-    assert (at, share, other) == (2.0, 0.5, 0.0)
-
-
-def squares(edge: int) -> NDArray[np.uint8]:
-    """A map of four square particles."""
-    labels = np.zeros((100, 100), np.uint8)
-    for row, column in ((5, 5), (5, 55), (55, 5), (55, 55)):
-        labels[row : row + edge, column : column + edge] = 1
-    return labels
-
-
-@pytest.mark.parametrize("edge", range(1, 40))
-def test_label_of_the_gap_keeps_off_the_key(edge: int) -> None:
-    """Check boxes in the drawing, wherever the curves differ."""
-    pair = squares(edge), squares(40)
-    test = scoring._test_sizes(*map(components.particle_areas, pair))
-    plot = size_plot.size_plot(size_plot.Diameters(*pair), test, None, 46.0)
-    assert plot.gap is not None
-    left = plot.gap.label_x - (58 if plot.gap.anchor == "end" else 0)
-    top, bottom = plot.gap.label_y - 12, plot.gap.label_y + 3
-    # As in plot.html.jinja.
-    key_left, key_top, key_bottom = plot.right - 202, plot.bottom - 46, plot.bottom - 10
-    assert left + 58 < key_left or bottom < key_top or top > key_bottom
-    assert (plot.left <= left, left + 58 <= plot.right, top > plot.top) == (True, True, True)
 
 
 def test_cells_have_enough_contrast() -> None:

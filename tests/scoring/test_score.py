@@ -269,7 +269,9 @@ def test_extended_measures():
     plain = score_synthetic(maps, fold=0)["particles"].measures
     assert "instances" not in plain
     assert "boundary_f1" not in plain["classes"]["particle"]
-    extended = score_synthetic(maps, fold=0, extended=True)["particles"].measures
+    extended = score_synthetic(maps, fold=0, extended=True, ks_sensitivity=True)[
+        "particles"
+    ].measures
     assert extended["instances"]["panoptic_quality"].mean == 1
     assert extended["instances"]["f1"]["0.95"].mean == 1
     assert extended["classes"]["particle"]["boundary_f1"].mean == 1

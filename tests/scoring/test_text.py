@@ -62,7 +62,9 @@ def test_extended_tables(report):
         m.id: otsu.segment(m.image, "particles")
         for m in uhcs_bench.load("particles", fold=1, version="synthetic").val
     }
-    extended = uhcs_bench.score(maps, fold=1, version="synthetic", extended=True)
+    extended = uhcs_bench.score(
+        maps, fold=1, version="synthetic", extended=True, ks_sensitivity=True
+    )
     text = tables.to_text(extended)
     assert max(map(len, text.splitlines())) <= 80
     measured = extended["particles"].measures

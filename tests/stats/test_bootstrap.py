@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
-from uhcs_bench.stats import bootstrap, proportions
+from uhcs_bench.stats import bootstrap
 
 
 def mean_of(values):
@@ -85,11 +83,3 @@ def test_undefined_statistics_have_no_interval():
     """Check a statistic that is NaN."""
     values = np.array([np.nan, 1, 2])
     assert np.isnan(bootstrap.bootstrap_interval(mean_of(values), range(3))).all()
-
-
-@given(st.integers(1, 60), st.data())
-def test_proportion_interval_is_scipys(n, data):
-    """Check Wilson's interval against scipy."""
-    hits = data.draw(st.integers(0, n))
-    expected = stats.binomtest(hits, n).proportion_ci(method="wilson")
-    np.testing.assert_allclose(proportions.proportion_interval(hits, n), expected, atol=1e-12)

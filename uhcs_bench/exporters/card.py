@@ -10,12 +10,11 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-import jinja2
-
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.exporters import description
+from uhcs_bench.web import templates
 
 if TYPE_CHECKING:
     from uhcs_bench.auditing.audit import Audit
@@ -75,7 +74,8 @@ def render(audited: Audit) -> str:
         "source_datasets": ["original"],
         "tags": list(description.KEYWORDS),
     }
-    return _template().render(
+    return templates.render(
+        "exporters/card.md.jinja",
         # A JSON value is a YAML value.
         front_matter={key: json.dumps(value) for key, value in front_matter.items()},
         title=description.TITLE,
@@ -105,15 +105,3 @@ def hub_licence(licence: str) -> str:
     """
     _, _, path = description.licence_url(licence).partition("/licenses/")
     return "cc-" + "-".join(re.findall(r"[^/]+", path)[:2])
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("uhcs_bench", "exporters"),
-        # Markdown, and no text from outside the package goes in.
-        autoescape=False,  # noqa: S701
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("card.md.jinja")

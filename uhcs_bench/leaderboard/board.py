@@ -18,6 +18,7 @@ from uhcs_bench import paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.leaderboard import declaration, entry
 from uhcs_bench.leaderboard.declaration import EntryError
+from uhcs_bench.metrics.table import OVERALL_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring import score as scoring
 from uhcs_bench.scoring.submission import Submission
@@ -26,14 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from uhcs_bench.leaderboard.entry import Entry, TaskMaps
+    from uhcs_bench.leaderboard.entry import LeaderboardEntry, TaskMaps
     from uhcs_bench.scoring.comparison import Difference
     from uhcs_bench.scoring.results import Report, TaskScore
 
 SCHEMA = "uhcs-bench/leaderboard/1"
 
-RANKED = ("IU", "AC", "KS")
+RANKED = (*(score.name for score in RANKED_SCORES), "KS")
 """Scores over all classes that methods are ranked by; KS for particles alone."""
+
+_RANKED_BY_CLASS = tuple(score.name for score in RANKED_SCORES if score.per_class)
 
 _DIGITS = 6
 """Decimals that are kept, so that another machine's last digits change nothing; of a p-value
@@ -65,7 +68,7 @@ class Row:
 
     Attributes
     ----------
-    entry : Entry
+    entry : LeaderboardEntry
     maps : TaskMaps
     score : TaskScore or None
         None where label maps are missing.
@@ -73,7 +76,7 @@ class Row:
         By score, one of `RANKED`; empty for a row that has no rank.
     """
 
-    entry: Entry
+    entry: LeaderboardEntry
     maps: TaskMaps
     score: TaskScore | None
     ranks: dict[str, RankRange]
@@ -136,13 +139,13 @@ class Board:
 
     Attributes
     ----------
-    entries : list of Entry
+    entries : list of LeaderboardEntry
         By slug.
     groups : list of Group
         By task, version and split.
     """
 
-    entries: list[Entry]
+    entries: list[LeaderboardEntry]
     groups: list[Group]
 
     def to_dict(self) -> dict[str, Any]:
@@ -160,7 +163,7 @@ class Board:
         return json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def read_entries(folder: Path) -> list[Entry]:
+def read_entries(folder: Path) -> list[LeaderboardEntry]:
     """Read all entries of a folder.
 
     Parameters
@@ -170,7 +173,7 @@ def read_entries(folder: Path) -> list[Entry]:
 
     Returns
     -------
-    list of Entry
+    list of LeaderboardEntry
         By slug.
 
     Raises
@@ -196,7 +199,7 @@ def read_entries(folder: Path) -> list[Entry]:
     return entries
 
 
-def _shared_names(entries: Iterable[Entry]) -> Iterator[str]:
+def _shared_names(entries: Iterable[LeaderboardEntry]) -> Iterator[str]:
     """Find entries that would stand in one table under one name."""
     slugs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for found in entries:
@@ -212,12 +215,12 @@ def _no_entries(folder: Path, reason: str) -> EntryError:
     return EntryError(str(folder), [f"{reason}; {advice}"], "holds no entries")
 
 
-def build(entries: Sequence[Entry]) -> Board:
+def build(entries: Sequence[LeaderboardEntry]) -> Board:
     """Score entries against the annotations, and rank them.
 
     Parameters
     ----------
-    entries : sequence of Entry
+    entries : sequence of LeaderboardEntry
 
     Returns
     -------
@@ -233,7 +236,9 @@ def build(entries: Sequence[Entry]) -> Board:
         concerned = [found for found in entries if task in found.tasks]
         scopes = list(protocol.VERSIONS), list(protocol.SPLITS)
 
-        def scope(found: Entry, scopes: tuple[list[Any], list[Any]] = scopes) -> tuple[int, int]:
+        def scope(
+            found: LeaderboardEntry, scopes: tuple[list[Any], list[Any]] = scopes
+        ) -> tuple[int, int]:
             return scopes[0].index(found.version), scopes[1].index(found.split)
 
         for _, members in groupby(sorted(concerned, key=scope), key=scope):
@@ -244,7 +249,7 @@ def build(entries: Sequence[Entry]) -> Board:
 # Scores and ranks
 
 
-def _group(task: protocol.Task, members: Sequence[Entry]) -> Group:
+def _group(task: protocol.Task, members: Sequence[LeaderboardEntry]) -> Group:
     reports = {found.slug: _scored(found, task.name) for found in members if _complete(found, task)}
     ranked_slugs = [found.slug for found in members if found.tasks[task.name].status == "active"]
     differences = _differences({slug: reports[slug] for slug in ranked_slugs})
@@ -273,7 +278,7 @@ def _group(task: protocol.Task, members: Sequence[Entry]) -> Group:
         split=first.split,
         n_images=len(expected),
         n_folds=len({micrograph.fold for micrograph in expected}),
-        ranked=sorted(by_status["active"], key=_mean_iu, reverse=True),
+        ranked=sorted(by_status["active"], key=_first_score, reverse=True),
         retired=by_status["retired"],
         unfinished=by_status["incomplete"],
         reported=paper.reported(task.name) if is_papers else [],
@@ -281,15 +286,16 @@ def _group(task: protocol.Task, members: Sequence[Entry]) -> Group:
     )
 
 
-def _complete(found: Entry, task: protocol.Task) -> bool:
+def _complete(found: LeaderboardEntry, task: protocol.Task) -> bool:
     return found.tasks[task.name].complete
 
 
-def _mean_iu(row: Row) -> float:
-    return row.result.conventions["paper"].IU.mean or 0.0
+def _first_score(row: Row) -> float:
+    means = row.result.conventions["paper"]
+    return getattr(means, RANKED[0]).mean or 0.0
 
 
-def _scored(found: Entry, task: protocol.TaskName) -> Report:
+def _scored(found: LeaderboardEntry, task: protocol.TaskName) -> Report:
     maps = found.tasks[task]
     submitted = Submission(maps.task, found.version, maps.expected, maps.maps, found.split)
     return scoring.score_submissions([submitted])
@@ -341,7 +347,7 @@ def rank_range(
 # leaderboard.json
 
 
-def _entry_content(found: Entry) -> dict[str, Any]:
+def _entry_content(found: LeaderboardEntry) -> dict[str, Any]:
     return {
         "declaration": found.declaration,
         "sha256": found.fingerprint.sha256,
@@ -398,9 +404,13 @@ def _row_content(row: Row) -> dict[str, Any]:
             {
                 "id": image.id,
                 "fold": image.fold,
-                "AC": image.AC,
-                "IU": image.IU,
-                "class_IU": {name: scores.IU for name, scores in image.classes.items()},
+                **{score.name: getattr(image, score.name) for score in OVERALL_SCORES},
+                **{
+                    f"class_{score}": {
+                        name: getattr(scores, score) for name, scores in image.classes.items()
+                    }
+                    for score in _RANKED_BY_CLASS
+                },
                 "psd": None if image.psd is None else asdict(image.psd),
             }
             for image in score.images

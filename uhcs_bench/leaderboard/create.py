@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import tempfile
 import unicodedata
-from functools import partial
 from pathlib import Path
 
 from uhcs_bench import protocol
@@ -18,13 +16,13 @@ from uhcs_bench.leaderboard.declaration import (
     FILE_NAME,
     SCHEMA,
     TO_FILL,
-    data_text,
     schema,
     shown,
     text_problems,
     texts,
 )
 from uhcs_bench.scoring import submission
+from uhcs_bench.web import templates
 
 
 def create(
@@ -64,8 +62,6 @@ def create(
     MissingPackageError
         If PyYAML is not installed.
     """
-    import jinja2
-
     wrong = [problem.removeprefix(": ") for problem in text_problems(name)]
     longest = schema()["properties"]["name"]["maxLength"]
     if len(name) > longest:
@@ -80,12 +76,8 @@ def create(
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
     submissions = submission.read_submission(predictions, version=version, split=split)
-    environment = jinja2.Environment(  # noqa: S701  # YAML, not HTML
-        undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-    )
-    # A JSON string is a YAML one, whatever is in it.
-    environment.filters["quoted"] = partial(json.dumps, ensure_ascii=False)
-    text = environment.from_string(data_text("entry.yaml.jinja")).render(
+    text = templates.render(
+        "leaderboard/entry.yaml.jinja",
         schema=SCHEMA,
         to_fill=TO_FILL,
         name=name,
@@ -94,6 +86,7 @@ def create(
         split=split,
         tasks={found.task.name: len(found.maps) for found in submissions},
     )
+    text += "\n"
     to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{slug}-", dir=out) as workspace:

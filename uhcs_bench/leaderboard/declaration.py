@@ -11,6 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError
+from uhcs_bench.formatting import things
 from uhcs_bench.leaderboard import strict_yaml
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class EntryError(UhcsBenchError, ValueError):
     ) -> None:
         self.where = where
         self.problems = tuple(problems)
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        count = things(len(self.problems), "problem")
         lines = "".join(f"\n  - {problem}" for problem in self.problems)
         super().__init__(f"{where} {summary}: {count}.{lines}")
 

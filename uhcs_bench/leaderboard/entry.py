@@ -101,7 +101,7 @@ class TaskMaps:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardEntry:
     """A checked entry of the leaderboard.
 
     Attributes
@@ -130,7 +130,7 @@ class Entry:
         return str(self.declaration["name"])
 
 
-def read_entry(folder: Path) -> Entry:
+def read_entry(folder: Path) -> LeaderboardEntry:
     """Read and check an entry; nothing is fetched.
 
     Parameters
@@ -139,7 +139,7 @@ def read_entry(folder: Path) -> Entry:
 
     Returns
     -------
-    Entry
+    LeaderboardEntry
 
     Raises
     ------
@@ -186,7 +186,7 @@ def read_entry(folder: Path) -> Entry:
     tasks = _read_tasks(scope, stated, files, problems)
     if problems or declaration is None:
         raise EntryError(where, problems)
-    return Entry(
+    return LeaderboardEntry(
         slug=slug,
         declaration=declaration,
         version=scope[0],

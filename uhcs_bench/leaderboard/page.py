@@ -8,20 +8,17 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from tabulate import tabulate
-
-from uhcs_bench import paper, protocol
+from uhcs_bench import formatting, paper, protocol
+from uhcs_bench.formatting import decimal, percent
 from uhcs_bench.leaderboard.board import DATA_NAME, RULES_NAME
+from uhcs_bench.metrics.table import RANKED_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from uhcs_bench.leaderboard.board import Board, Group, Row
-    from uhcs_bench.leaderboard.entry import Entry
-    from uhcs_bench.scoring.results import Estimate
-
-
-_MISSING = "-"
+    from uhcs_bench.leaderboard.entry import LeaderboardEntry
+    from uhcs_bench.scoring.results import MeanScore
 
 
 def to_markdown(board: Board) -> str:
@@ -79,7 +76,11 @@ def _group_parts(group: Group) -> list[str]:
         parts.append("**SYNTHETIC set, not real micrographs.**")
     if group.ranked:
         parts += [_rank_table(group), _convention_table(group.ranked)]
-        parts.append(_class_table(group.task, group.ranked))
+        parts += [
+            _class_table(score.name, group.task, group.ranked)
+            for score in RANKED_SCORES
+            if score.per_class
+        ]
     if group.reported:
         source = (
             "*Reported* by the paper and not recomputed, since its label maps are not public "
@@ -99,7 +100,7 @@ def _rank_table(group: Group) -> str:
     rows = []
     for row in group.ranked:
         means = row.result.conventions["paper"]
-        cells = {"IU": _with_interval(means.IU), "AC": _with_interval(means.AC)}
+        cells = {s.name: _with_interval(getattr(means, s.name)) for s in RANKED_SCORES}
         if row.result.psd is not None:
             psd = row.result.psd
             low, high = psd.ci95
@@ -111,30 +112,32 @@ def _rank_table(group: Group) -> str:
 
 
 def _convention_table(rows: Sequence[Row]) -> str:
-    names = list(protocol.CONVENTIONS)
+    columns = [(score.name, name) for score in RANKED_SCORES for name in protocol.CONVENTIONS]
     return _table(
-        [
-            "the three conventions",
-            *(f"{score}, {name}" for score in ("IU", "AC") for name in names),
-        ],
+        ["the three conventions", *(f"{score}, {name}" for score, name in columns)],
         [
             [
                 escaped(row.entry.name),
-                *(percent(row.result.conventions[name].IU.mean) for name in protocol.CONVENTIONS),
-                *(percent(row.result.conventions[name].AC.mean) for name in protocol.CONVENTIONS),
+                *(
+                    percent(getattr(row.result.conventions[name], score).mean)
+                    for score, name in columns
+                ),
             ]
             for row in rows
         ],
     )
 
 
-def _class_table(task: protocol.Task, rows: Sequence[Row]) -> str:
+def _class_table(score: str, task: protocol.Task, rows: Sequence[Row]) -> str:
     return _table(
-        ["IU by class, paper's convention", *task.classes],
+        [f"{score} by class, paper's convention", *task.classes],
         [
             [
                 escaped(row.entry.name),
-                *(_with_interval(c.IU) for c in row.result.conventions["paper"].classes.values()),
+                *(
+                    _with_interval(getattr(means, score))
+                    for means in row.result.conventions["paper"].classes.values()
+                ),
             ]
             for row in rows
         ],
@@ -154,7 +157,7 @@ def _reported_table(group: Group) -> str:
 
 
 def _published(number: paper.Published | None) -> str:
-    return _MISSING if number is None else f"*{reported_number(number)}*"
+    return formatting.MISSING if number is None else f"*{reported_number(number)}*"
 
 
 def _status_line(row: Row, group: Group) -> str:
@@ -167,7 +170,7 @@ def _status_line(row: Row, group: Group) -> str:
     return f"{line}. {escaped(found.reason)}"
 
 
-def _entry_parts(found: Entry) -> list[str]:
+def _entry_parts(found: LeaderboardEntry) -> list[str]:
     declared = found.declaration
     facts = {
         "authors": ", ".join(_author(author) for author in declared["authors"]),
@@ -228,25 +231,21 @@ def _links(declared: Any) -> list[str]:
     return [f"[{name}]({link})" for name, link in declared["links"].items() if link is not None]
 
 
-def _entry_link(found: Entry) -> str:
+def _entry_link(found: LeaderboardEntry) -> str:
     return f"[{escaped(found.name)}]({found.slug}/)"
-
-
-def percent(value: float | None) -> str:
-    """Write a fraction in percent."""
-    return _MISSING if value is None else f"{100 * value:.1f}"
 
 
 def reported_number(number: paper.Published) -> str:
     """Write a number of the paper with its spread."""
+    mean = decimal(number.mean, 1)
     if number.spread is None:
-        return f"{number.mean:.1f}"
+        return mean
     if number.is_deviation:
-        return f"{number.mean:.1f} (SD {number.spread:.1f})"
-    return f"{number.mean:.1f} ± {number.spread:.1f}"
+        return f"{mean} (SD {decimal(number.spread, 1)})"
+    return f"{mean} ± {decimal(number.spread, 1)}"
 
 
-def _with_interval(estimate: Estimate) -> str:
+def _with_interval(estimate: MeanScore) -> str:
     if estimate.ci95 is None:
         return percent(estimate.mean)
     low, high = map(percent, estimate.ci95)
@@ -254,7 +253,7 @@ def _with_interval(estimate: Estimate) -> str:
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    return formatting.table(headers, rows, "markdown", align="left")
 
 
 def escaped(text: str) -> str:

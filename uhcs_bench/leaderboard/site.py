@@ -8,32 +8,30 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from importlib import resources
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from uhcs_bench import paper, protocol
+from uhcs_bench import formatting, paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.leaderboard.board import DATA_NAME
 from uhcs_bench.leaderboard.page import reported_number, run_text, settings_text
+from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.web import size_plot, templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import jinja2
     import numpy as np
     from numpy.typing import NDArray
 
     from uhcs_bench.leaderboard.board import Board, Group
-    from uhcs_bench.leaderboard.entry import Entry, TaskMaps
+    from uhcs_bench.leaderboard.entry import LeaderboardEntry, TaskMaps
     from uhcs_bench.scoring.results import (
-        ClassEstimates,
         ConventionScore,
-        Estimate,
+        MeanScore,
         MicrographScore,
         TaskScore,
     )
@@ -107,9 +105,9 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
     pages += [{"title": name.capitalize(), "href": f"{name}.html"} for name in protocol.TASKS]
 
     def page(template: str, title: str, *, root: str = "", **values: Any) -> bytes:
-        text = _environment().get_template(f"leaderboard/templates/{template}.html.jinja")
         shared = _shared(board) | {"pages": pages, "root": root, "title": title}
-        return text.render(**shared, **values).lstrip().encode()
+        name = f"leaderboard/templates/{template}.html.jinja"
+        return templates.render(name, **shared, **values).encode()
 
     yield (
         "index.html",
@@ -148,7 +146,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
         )
 
 
-def _holds(group: Group, found: Entry) -> bool:
+def _holds(group: Group, found: LeaderboardEntry) -> bool:
     return (group.version, group.split) == (found.version, found.split)
 
 
@@ -156,40 +154,30 @@ def _is_synthetic(versions: Any) -> bool:
     return protocol.SYNTHETIC_VERSION in versions
 
 
-def _environment() -> jinja2.Environment:
-    environment = templates.environment()
-    environment.filters.update(number=_number, reported=_reported)
-    return environment
-
-
-def _number(value: float | None) -> str:
-    """Write a number to sort by; the script puts undefined ones last."""
-    return "" if value is None else f"{value:.6f}"
-
-
 def _reported(number: paper.Published | None) -> str:
-    return "-" if number is None else reported_number(number)
+    return formatting.MISSING if number is None else reported_number(number)
 
 
 def _shared(board: Board) -> dict[str, Any]:
-    css = _asset("scoring/templates/report.css") + _asset("leaderboard/templates/site.css")
-    script = _asset("scoring/templates/report.js") + _asset("leaderboard/templates/site.js")
+    css = templates.asset("scoring/templates/report.css") + templates.asset(
+        "leaderboard/templates/site.css"
+    )
+    script = templates.asset("scoring/templates/report.js") + templates.asset(
+        "leaderboard/templates/site.js"
+    )
     return {
         "css": css,
         "css_hash": templates.csp_hash(css),
         "script": script,
         "script_hash": templates.csp_hash(script),
         "conventions": protocol.CONVENTIONS,
+        "scores": RANKED_SCORES,
         "scorer_version": __version__,
         "source": paper.SOURCE,
         "source_url": paper.SOURCE_URL,
         "draft_url": paper.DRAFT_URL,
         "names": {found.slug: found.name for found in board.entries},
     }
-
-
-def _asset(name: str) -> str:
-    return (resources.files("uhcs_bench") / name).read_text(encoding="utf-8")
 
 
 def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]:
@@ -201,21 +189,27 @@ def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]
         "version_meanings": protocol.VERSIONS,
         "split_meanings": protocol.SPLITS,
         "method_names": paper.METHOD_NAMES,
-        "pickers": {"IU": attrgetter("IU"), "AC": attrgetter("AC")},
-        "class_pickers": {name: _class_picker(name) for name in task.classes},
+        "reported": _reported,
+        "pickers": {score.name: attrgetter(score.name) for score in RANKED_SCORES},
+        "class_pickers": [
+            (score.name, name, _class_picker(score.name, name))
+            for score in RANKED_SCORES
+            if score.per_class
+            for name in task.classes
+        ],
         "synthetic": _is_synthetic(group.version for group in groups),
     }
 
 
-def _class_picker(name: str) -> Callable[[ConventionScore], Estimate]:
-    def pick(means: ConventionScore) -> Estimate:
-        estimates: ClassEstimates = means.classes[name]
-        return estimates.IU
+def _class_picker(score: str, name: str) -> Callable[[ConventionScore], MeanScore]:
+    def pick(means: ConventionScore) -> MeanScore:
+        found: MeanScore = getattr(means.classes[name], score)
+        return found
 
     return pick
 
 
-def _entry_section(found: Entry, maps: TaskMaps, group: Group) -> EntrySection:
+def _entry_section(found: LeaderboardEntry, maps: TaskMaps, group: Group) -> EntrySection:
     (row,) = [row for row in (*group.scored, *group.unfinished) if row.entry.slug == found.slug]
     scores = {} if row.score is None else {image.id: image for image in row.score.images}
     plots = _plots(maps, scores)
@@ -251,11 +245,11 @@ def _plots(maps: TaskMaps, scores: Mapping[str, MicrographScore]) -> dict[str, s
     return plots
 
 
-def _map_path(found: Entry, maps: TaskMaps, name: str) -> str:
+def _map_path(found: LeaderboardEntry, maps: TaskMaps, name: str) -> str:
     return f"maps/{found.slug}/{maps.task.name}/{name}.png"
 
 
-def _map_files(found: Entry, maps: TaskMaps) -> Iterator[tuple[str, bytes]]:
+def _map_files(found: LeaderboardEntry, maps: TaskMaps) -> Iterator[tuple[str, bytes]]:
     for name, labels in maps.maps.items():
         yield _map_path(found, maps, name), _colored_png(labels, maps.task.colors)
 

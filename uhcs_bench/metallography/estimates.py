@@ -288,15 +288,6 @@ def estimate_dict(estimate: Estimate) -> dict[str, Any]:
     return {"value": value, "ci95": None if math.isnan(low) else [low, high]}
 
 
-def defined(content: Any) -> Any:
-    """Replace NaN by None, at any depth."""
-    if isinstance(content, dict):
-        return {key: defined(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [defined(value) for value in content]
-    return None if isinstance(content, float) and math.isnan(content) else content
-
-
 def cells(estimate: Estimate) -> tuple[float, float, float]:
     """Give value, low and high, as cells of a table."""
     return estimate.value, estimate.low, estimate.high

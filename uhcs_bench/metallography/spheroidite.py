@@ -21,11 +21,11 @@ from uhcs_bench.metallography.estimates import (
     UNDEFINED,
     Distribution,
     Estimate,
-    defined,
     distribution_dict,
     estimate_dict,
 )
 from uhcs_bench.stats import proportions
+from uhcs_bench.stats.undefined import nan_to_none
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +156,7 @@ class CombinedAnalysis:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; None where a quantity is undefined."""
         fit = self.sizes.lognormal
-        content: dict[str, Any] = defined(
+        content: dict[str, Any] = nan_to_none(
             {
                 "pixel_size_um": self.pixel_size_um,
                 "n_particles": len(self.particles),

@@ -62,7 +62,7 @@ def wasserstein_distance(sample: ArrayLike, other: ArrayLike) -> float:
     values = np.sort(np.concatenate([first, second]))
     below_first = np.searchsorted(first, values[:-1], side="right") / len(first)
     below_second = np.searchsorted(second, values[:-1], side="right") / len(second)
-    return float(np.abs(below_first - below_second) @ np.diff(values))
+    return float((np.abs(below_first - below_second) * np.diff(values)).sum())
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
+from uhcs_bench.formatting import interval, p_equals, percent
+from uhcs_bench.scoring.results import named_scores
 from uhcs_bench.stats import bootstrap
 from uhcs_bench.stats.paired import holm, sign_flip_p_value
 
@@ -38,8 +40,8 @@ class Difference:
     a, b : str
         Names of the submissions.
     metric : str
-        ``"AC"``, ``"IU"``, ``"precision"``, ``"recall"`` or ``"KS"`` (1 where the size
-        distributions are consistent, 0 where not).
+        One of `uhcs_bench.metrics.table.SCORES`, or ``"KS"`` (1 where the size distributions are
+        consistent, 0 where not).
     class_name : str or None
         None for a score over all classes.
     mean_a, mean_b, mean : float
@@ -81,16 +83,15 @@ class Difference:
     def sentence(self) -> str:
         """What can be concluded, in words."""
         name = f"{self.metric} of {self.class_name}" if self.class_name else self.metric
-        numbers = f"p = {self.p_holm:.2g}"
+        numbers = p_equals(self.p_holm)
         if self.ci95 is not None:
-            low, high = self.ci95
-            numbers = f"95 % {100 * low:+.1f} to {100 * high:+.1f}, {numbers}"
+            numbers = f"95 % {interval(self.ci95, signed=True)}, {numbers}"
         if self.separable:
             better, worse = (self.a, self.b) if self.mean > 0 else (self.b, self.a)
             verdict = f"{better} is better than {worse}"
         else:
             verdict = f"{self.a} and {self.b} are not separable"
-        return f"{name}: {verdict} at n = {self.n} ({100 * self.mean:+.1f} points, {numbers})."
+        return f"{name}: {verdict} at n = {self.n} ({percent(self.mean, signed=True)} points, {numbers})."
 
 
 @dataclass(frozen=True)
@@ -228,12 +229,8 @@ def _score_table(task: TaskScore) -> dict[Column, NDArray[np.float64]]:
 
 
 def _scores_of(image: MicrographScore) -> Iterator[tuple[Column, float | None]]:
-    yield ("AC", None), image.AC
-    yield ("IU", None), image.IU
-    for name, scores in image.classes.items():
-        yield ("IU", name), scores.IU
-        yield ("precision", name), scores.precision
-        yield ("recall", name), scores.recall
+    for metric, class_name, value in named_scores(image):
+        yield (metric, class_name), value
     if image.psd is not None:
         yield ("KS", None), float(image.psd.consistent)
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench.metrics import confusion as metrics
-from uhcs_bench.scoring.results import ClassEstimates, ConventionScore, Estimate
+from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES, SCORES
+from uhcs_bench.scoring.results import ClassMeans, ConventionScore, MeanScore
 from uhcs_bench.stats import bootstrap
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,49 +48,51 @@ def conventions(
     (0.5, 1.0)
     """
     groups = range(len(confusions)) if groups is None else groups
-    per_micrograph = ClassScores(confusions)
     return {
-        "paper": _means(per_micrograph, classes, groups),
-        "present": _means(per_micrograph.where_annotated(), classes, groups),
+        "paper": _means(Scores(confusions), classes, groups),
+        "present": _means(Scores(confusions, where_annotated=True), classes, groups),
         "pooled": _pooled(confusions, classes, groups),
     }
 
 
-class ClassScores:
-    """Scores of a stack of confusion matrices; NaN where undefined."""
+class Scores:
+    """Scores of a stack of confusion matrices; NaN where undefined.
 
-    def __init__(self, confusions: NDArray[np.int64] | NDArray[np.float64]) -> None:
-        self.confusions = confusions
-        self.accuracy = metrics.accuracy(confusions)
-        self.iu = metrics.intersection_over_union(confusions)
-        self.precision = metrics.precision(confusions)
-        self.recall = metrics.recall(confusions)
+    Attributes
+    ----------
+    overall : dict of str to ndarray, shape (n_matrices,)
+        By the names in `uhcs_bench.metrics.table.OVERALL_SCORES`. A mean over classes is over those
+        that the matrix defines; there is at least one.
+    by_class : dict of str to ndarray, shape (n_matrices, n_classes)
+        By the names in `uhcs_bench.metrics.table.CLASS_SCORES`.
+    """
 
-    @property
-    def mean_iu(self) -> NDArray[np.float64]:
-        """Mean over each micrograph's defined classes; there is at least one."""
-        return np.asarray(np.nanmean(self.iu, axis=-1))
+    def __init__(self, confusions: NDArray[np.int64], *, where_annotated: bool = False) -> None:
+        values = {score.name: score.function(confusions) for score in SCORES}
+        if where_annotated:
+            absent = confusions.sum(-1) == 0
+            for score in CLASS_SCORES:
+                values[score.name][absent] = np.nan
+        self.by_class = {score.name: values[score.name] for score in CLASS_SCORES}
+        self.overall = {
+            score.name: np.asarray(
+                np.nanmean(values[score.name], axis=-1) if score.per_class else values[score.name]
+            )
+            for score in OVERALL_SCORES
+        }
 
     @property
     def columns(self) -> NDArray[np.float64]:
-        """All of them side by side: AC, mean IU, then IU, precision and recall of each class."""
-        overall = np.stack([self.accuracy, self.mean_iu], axis=1)
-        return np.concatenate([overall, self.iu, self.precision, self.recall], axis=1)
-
-    def where_annotated(self) -> ClassScores:
-        """Undefine the scores of classes that a micrograph's annotation does not have."""
-        scores = ClassScores(self.confusions)
-        absent = self.confusions.sum(-1) == 0
-        for values in (scores.iu, scores.precision, scores.recall):
-            values[absent] = np.nan
-        return scores
+        """All scores side by side: those over all classes, then those of each class."""
+        overall = np.stack(list(self.overall.values()), axis=1)
+        return np.concatenate([overall, *self.by_class.values()], axis=1)
 
 
-def _means(scores: ClassScores, classes: tuple[str, ...], groups: Sequence[int]) -> ConventionScore:
+def _means(scores: Scores, classes: tuple[str, ...], groups: Sequence[int]) -> ConventionScore:
     return _convention(estimates(scores.columns, groups), classes)
 
 
-def estimates(values: NDArray[np.float64], groups: Sequence[int]) -> list[Estimate]:
+def estimates(values: NDArray[np.float64], groups: Sequence[int]) -> list[MeanScore]:
     """Mean of each column over the micrographs that define it."""
     defined = ~np.isnan(values)
     # Sums and counts side by side, so that one matrix product gives both.
@@ -115,7 +118,7 @@ def _pooled(
     flat = confusions.reshape(len(confusions), -1).astype(float)
 
     def scores(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return ClassScores((weights @ flat).reshape(-1, *confusions.shape[1:])).columns
+        return Scores((weights @ flat).reshape(-1, *confusions.shape[1:])).columns
 
     means = scores(np.ones((1, len(confusions))))[0]
     n = np.full(means.shape, len(confusions))
@@ -129,11 +132,11 @@ def _named_estimates(
     standard_errors: NDArray[np.float64],
     n: NDArray[np.int64],
     ends: NDArray[np.float64],
-) -> list[Estimate]:
+) -> list[MeanScore]:
     return [
-        Estimate(
-            mean=defined(means[column]),
-            se=defined(standard_errors[column]),
+        MeanScore(
+            mean=none_if_nan(means[column]),
+            se=none_if_nan(standard_errors[column]),
             n=int(n[column]),
             ci95=None if n[column] < 2 or math.isnan(low) else (float(low), float(high)),
         )
@@ -141,22 +144,15 @@ def _named_estimates(
     ]
 
 
-def _convention(estimates: Sequence[Estimate], classes: tuple[str, ...]) -> ConventionScore:
-    """Name the columns of `_ClassScores.columns`."""
-    accuracy, mean_iu, *by_class = estimates
-    iu, precision, recall = (
-        by_class[start : start + len(classes)] for start in range(0, len(by_class), len(classes))
-    )
+def _convention(means: Sequence[MeanScore], classes: tuple[str, ...]) -> ConventionScore:
+    """Name the columns of `Scores.columns`."""
+    columns = iter(means)
+    overall = {score.name: next(columns) for score in OVERALL_SCORES}
+    by_class = {score.name: [next(columns) for _ in classes] for score in CLASS_SCORES}
     return ConventionScore(
-        AC=accuracy,
-        IU=mean_iu,
         classes={
-            name: ClassEstimates(IU=iu[label], precision=precision[label], recall=recall[label])
+            name: ClassMeans(**{score: values[label] for score, values in by_class.items()})
             for label, name in enumerate(classes)
         },
+        **overall,
     )
-
-
-def defined(value: float) -> float | None:
-    """Replace NaN by None."""
-    return None if math.isnan(value) else float(value)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.metrics.table import CLASS_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import conventions, results
 from uhcs_bench.scoring import text as tables
 from uhcs_bench.web.pictures import (
@@ -29,13 +29,12 @@ from uhcs_bench.web.pictures import (
     scale_bar,
 )
 from uhcs_bench.web.size_plot import Diameters, SizePlot, size_plot, verdict
-from uhcs_bench.web.templates import asset, csp_hash, environment
+from uhcs_bench.web.templates import asset, csp_hash, render
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    import jinja2
     from numpy.typing import NDArray
 
     from uhcs_bench.data.micrograph import Micrograph
@@ -230,27 +229,24 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
     ]
     if scored != submitted:
         raise ValueError(f"the report is on {scored}, the submissions are {submitted}")
-    css = asset("report.css") + _shades_css()
-    script = asset("report.js")
-    page = _template().render(
+    css = asset("scoring/templates/report.css") + _shades_css()
+    script = asset("scoring/templates/report.js")
+    return render(
+        "scoring/templates/page.html.jinja",
         title=title,
         report=report,
         synthetic=report.dataset_version == protocol.SYNTHETIC_VERSION,
         version_meaning=protocol.VERSIONS[protocol.check_version(report.dataset_version)],
         split_meaning=protocol.SPLITS[protocol.check_split(report.split)],
         conventions=protocol.CONVENTIONS,
+        class_scores=CLASS_SCORES,
+        ranked_scores=RANKED_SCORES,
         tasks=[_task_section(*pair) for pair in zip(report.tasks, submissions, strict=True)],
         css=css,
         script=script,
         css_hash=csp_hash(css),
         script_hash=csp_hash(script),
     )
-    return page.lstrip()  # the macros leave blank lines
-
-
-@cache
-def _template() -> jinja2.Template:
-    return environment().get_template("scoring/templates/page.html.jinja")
 
 
 def _shades_css() -> str:

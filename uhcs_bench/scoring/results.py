@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from uhcs_bench import protocol
+from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCHEMA = "uhcs-bench/score/1"
 
@@ -15,7 +19,7 @@ Resampled = Literal["micrographs", "folds"]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanScore:
     """A mean over micrographs.
 
     Attributes
@@ -39,30 +43,32 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class ClassEstimates:
-    """Means of one class."""
+class ClassMeans:
+    """Means of one class, a field for each of `uhcs_bench.metrics.table.CLASS_SCORES`."""
 
-    IU: Estimate
-    precision: Estimate
-    recall: Estimate
+    IU: MeanScore
+    precision: MeanScore
+    recall: MeanScore
 
 
 @dataclass(frozen=True)
 class ConventionScore:
     """Means of a task under one convention.
 
+    `classes`, and a field for each of `uhcs_bench.metrics.table.OVERALL_SCORES`.
+
     Attributes
     ----------
-    AC : Estimate
+    AC : MeanScore
         Pixel accuracy; in the paper's tables also the overall precision and recall.
-    IU : Estimate
+    IU : MeanScore
         Mean over micrographs of the mean intersection over union over a micrograph's classes.
-    classes : dict of str to ClassEstimates
+    classes : dict of str to ClassMeans
     """
 
-    AC: Estimate
-    IU: Estimate
-    classes: dict[str, ClassEstimates]
+    AC: MeanScore
+    IU: MeanScore
+    classes: dict[str, ClassMeans]
 
 
 @dataclass(frozen=True)
@@ -154,7 +160,7 @@ class TaskScore:
     psd : SizeDistributionScore or None
         For particles.
     measures : dict
-        Means of the micrographs' `measures`, each an `Estimate` over those that define it; of a
+        Means of the micrographs' `measures`, each a `MeanScore` over those that define it; of a
         signed error also the mean of its absolute value, ``<name>_abs``. When extended, for
         particles also ``ks_sensitivity``.
     images : list of MicrographScore
@@ -223,3 +229,26 @@ class Report:
     def to_json(self) -> str:
         """Text of the JSON output; null where a quantity is undefined."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+
+def named_scores(
+    scored: ConventionScore | MicrographScore,
+) -> Iterator[tuple[str, str | None, Any]]:
+    """List scores by metric and class.
+
+    Parameters
+    ----------
+    scored : ConventionScore or MicrographScore
+
+    Yields
+    ------
+    metric : str
+    class_name : str or None
+        None for a score over all classes; those come first.
+    value : MeanScore, float or None
+    """
+    for score in OVERALL_SCORES:
+        yield score.name, None, getattr(scored, score.name)
+    for class_name, scores in scored.classes.items():
+        for score in CLASS_SCORES:
+            yield score.name, class_name, getattr(scores, score.name)

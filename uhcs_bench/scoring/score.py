@@ -12,6 +12,7 @@ pooled      nothing: one confusion matrix over all pixels of all micrographs
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,14 +20,13 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
-from uhcs_bench.metallography import components
-from uhcs_bench.metrics import confusion as metrics
 from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.metrics.pair import MapPair
 from uhcs_bench.scoring import extended as measures
-from uhcs_bench.scoring.conventions import ClassScores, conventions, defined, estimates
+from uhcs_bench.scoring.conventions import Scores, conventions, estimates
 from uhcs_bench.scoring.results import (
     ClassScore,
-    Estimate,
+    MeanScore,
     MicrographScore,
     Report,
     Resampled,
@@ -36,6 +36,7 @@ from uhcs_bench.scoring.results import (
 )
 from uhcs_bench.scoring.submission import Submission, read_submission
 from uhcs_bench.stats import proportions
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     import os
@@ -54,6 +55,8 @@ def score(
     split: str = protocol.PAPER_SPLIT,
     resample: Resampled = "micrographs",
     extended: bool = False,
+    *,
+    ks_sensitivity: bool = False,
 ) -> Report:
     """Score predicted label maps against the annotations.
 
@@ -77,8 +80,10 @@ def score(
         What the bootstrap of the confidence intervals draws. Folds are fewer, and take into account
         that the micrographs of a fold were predicted by one model.
     extended : bool, optional
-        Also measure boundaries, denuded zones, single particles, and how the KS score depends on
-        what counts as a particle. That takes about a second for a micrograph of particles.
+        Also measure boundaries, denuded zones and single particles.
+    ks_sensitivity : bool, optional
+        Also test particle sizes for forty ways of counting particles, which takes longest; see
+        `uhcs_bench.metrics.particle_sizes.ks_sensitivity`.
 
     Returns
     -------
@@ -105,7 +110,9 @@ def score(
     0
     """
     submissions = read_submission(predictions, task, fold, version, split)
-    return score_submissions(submissions, resample, extended=extended)
+    return score_submissions(
+        submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
+    )
 
 
 def score_submissions(
@@ -113,6 +120,7 @@ def score_submissions(
     resample: Resampled = "micrographs",
     *,
     extended: bool = False,
+    ks_sensitivity: bool = False,
 ) -> Report:
     """Score label maps that have been read and checked.
 
@@ -123,7 +131,7 @@ def score_submissions(
         `uhcs_bench.scoring.submission.read_submission`.
     resample : {'micrographs', 'folds'}, optional
         What the bootstrap of the confidence intervals draws.
-    extended : bool, optional
+    extended, ks_sensitivity : bool, optional
         As of `score`.
 
     Returns
@@ -135,16 +143,26 @@ def score_submissions(
     DataUnavailableError
         If the annotations could not be had from any source.
     """
+    options = _Options(resample, extended, ks_sensitivity)
     return Report(
         scorer_version=__version__,
         dataset_version=submissions[0].version,
         split=submissions[0].split,
         resampled=resample,
-        tasks=[_score_task(submission, resample, extended) for submission in submissions],
+        tasks=[_score_task(submission, options) for submission in submissions],
     )
 
 
-def _score_task(submission: Submission, resample: Resampled, extended: bool) -> TaskScore:
+@dataclass(frozen=True)
+class _Options:
+    """What to measure, and what the bootstrap draws."""
+
+    resample: Resampled
+    extended: bool
+    ks_sensitivity: bool
+
+
+def _score_task(submission: Submission, options: _Options) -> TaskScore:
     truth = dataset.Dataset(
         submission.task,
         submission.version,
@@ -153,49 +171,46 @@ def _score_task(submission: Submission, resample: Resampled, extended: bool) -> 
     )
     classes = submission.task.classes
     folds = [micrograph.fold for micrograph in truth]
-    groups = folds if resample == "folds" else range(len(truth))
+    groups = folds if options.resample == "folds" else range(len(truth))
     confusions = np.zeros((len(truth), len(classes), len(classes)), np.int64)
     tests: list[SizeDistributionTest] = []
-    measured = []
-    sensitivities = []
-    for index, micrograph in enumerate(_with_progress(truth, extended)):
-        annotated, predicted = micrograph.labels, submission.maps[micrograph.id]
-        confusions[index] = metrics.confusion_matrix(annotated, predicted, len(classes))
-        found = measures.agreement_measures(confusions[index], classes)
+    measured: list[dict[measures.Key, float]] = []
+    sensitivities: list[tuple[particle_sizes.SizeTest, ...]] = []
+    slow = options.extended or options.ks_sensitivity
+    for index, micrograph in enumerate(_with_progress(truth, slow)):
+        pair = MapPair(
+            micrograph.labels,
+            submission.maps[micrograph.id],
+            len(classes),
+            micrograph.pixel_size_um,
+        )
+        confusions[index] = pair.confusion
+        measured.append(measures.measure(pair, submission.task, extended=options.extended))
         if submission.task.has_particles:
-            # Particle is the only label besides 0, so that the label maps are their own masks.
-            areas = components.particle_areas(annotated), components.particle_areas(predicted)
-            tests.append(_test_sizes(*areas))
-            found |= measures.size_measures(*areas, micrograph.pixel_size_um)
-        if extended:
-            found |= measures.boundary_measures(annotated, predicted, classes)
-        if extended and submission.task.has_denuded_zone:
-            found |= measures.denuded_zone_measures(annotated, predicted, micrograph.pixel_size_um)
-        if extended and submission.task.has_particles:
-            found |= measures.instance_measures(annotated, predicted)
-            sensitivities.append(particle_sizes.ks_sensitivity(annotated, predicted))
-        measured.append(found)
+            tests.append(_test_sizes(*pair.areas))
+            if options.ks_sensitivity:
+                sensitivities.append(particle_sizes.ks_sensitivity(pair.annotated, pair.predicted))
     mean_measures = measures.nested(_mean_measures(measured, groups))
     if sensitivities:
         mean_measures["ks_sensitivity"] = measures.sensitivity_rows(sensitivities)
-    per_micrograph = ClassScores(confusions)
+    scores = Scores(confusions)
     images = [
         MicrographScore(
             id=micrograph.id,
             fold=micrograph.fold,
-            AC=float(per_micrograph.accuracy[index]),
-            IU=float(per_micrograph.mean_iu[index]),
             classes={
                 name: ClassScore(
-                    IU=defined(per_micrograph.iu[index, label]),
-                    precision=defined(per_micrograph.precision[index, label]),
-                    recall=defined(per_micrograph.recall[index, label]),
+                    **{
+                        score: none_if_nan(values[index, label])
+                        for score, values in scores.by_class.items()
+                    }
                 )
                 for label, name in enumerate(classes)
             },
             confusion=confusions[index].tolist(),
-            measures=measures.nested({k: defined(v) for k, v in measured[index].items()}),
+            measures=measures.nested({k: none_if_nan(v) for k, v in measured[index].items()}),
             psd=tests[index] if tests else None,
+            **{score: float(values[index]) for score, values in scores.overall.items()},
         )
         for index, micrograph in enumerate(truth)
     ]
@@ -222,11 +237,11 @@ def _with_progress(truth: Sequence[Micrograph], slow: bool) -> Iterable[Microgra
 
 def _mean_measures(
     measured: Sequence[Mapping[measures.Key, float]], groups: Sequence[int]
-) -> dict[measures.Key, Estimate]:
+) -> dict[measures.Key, MeanScore]:
     columns = {key: np.array([found[key] for found in measured]) for key in measured[0]}
-    for *path, name in list(columns):
-        if name.endswith("error") or "_error_" in name:
-            columns[*path, f"{name}_abs"] = np.abs(columns[*path, name])
+    for key in [key for key in columns if measures.is_signed(key)]:
+        *path, name = key
+        columns[*path, f"{name}_abs"] = np.abs(columns[key])
     return dict(zip(columns, estimates(np.stack(list(columns.values()), 1), groups), strict=True))
 
 
@@ -235,8 +250,8 @@ def _test_sizes(
 ) -> SizeDistributionTest:
     statistic, p_value = particle_sizes.ks_test(areas_true, areas_pred)
     return SizeDistributionTest(
-        ks_statistic=defined(statistic),
-        p_value=defined(p_value),
+        ks_statistic=none_if_nan(statistic),
+        p_value=none_if_nan(p_value),
         n_true=len(areas_true),
         n_pred=len(areas_pred),
         consistent=particle_sizes.same_distribution(areas_true, areas_pred, p_value),

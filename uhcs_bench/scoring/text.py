@@ -7,20 +7,21 @@ import io
 from dataclasses import dataclass
 from itertools import combinations
 from textwrap import fill
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from uhcs_bench import protocol
+from uhcs_bench import formatting, protocol
+from uhcs_bench.formatting import interval, mean_se, percent, three_digits
+from uhcs_bench.metrics.table import CLASS_SCORES, MEASURES, OVERALL_SCORES, RANKED_SCORES
+from uhcs_bench.scoring.results import named_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from uhcs_bench.formatting import TextFormat
+    from uhcs_bench.metrics.table import Measure
     from uhcs_bench.scoring.comparison import Comparison, Difference, TaskComparison
-    from uhcs_bench.scoring.results import ConventionScore, Estimate, Report, TaskScore
+    from uhcs_bench.scoring.results import MeanScore, Report, TaskScore
 
-TextFormat = Literal["table", "markdown", "latex"]
-
-_TABULATE_FORMATS = {"table": "simple", "markdown": "github", "latex": "latex_raw"}
-_MISSING = "-"
 _CSV_COLUMNS = (
     "dataset_version",
     "split",
@@ -100,8 +101,13 @@ def _task_text(task: TaskScore, report: Report, form: TextFormat) -> str:
     if form == "latex":
         tables = (parts[1], parts[2])
         parts = [part if part in tables else _commented(part) for part in parts]
-    if "boundary_f1" in next(iter(task.measures["classes"].values())):  # scored as extended
-        parts += [_tabulate(table.headers, table.rows, form) for table in further_tables(task)]
+    if _is_extended(task):
+        parts += [
+            formatting.table(table.headers, table.rows, form) for table in further_tables(task)
+        ]
+    elif "ks_sensitivity" in task.measures:
+        table = _sensitivity_table(task)
+        parts.append(formatting.table(table.headers, table.rows, form))
     return "\n\n".join(parts)
 
 
@@ -132,48 +138,44 @@ def further_tables(task: TaskScore) -> list[Table]:
     return tables
 
 
-_MEASURES = {
-    # place in the measures, or in those of a class: heading, unit factor, unit
-    "dice": ("Dice", 100, "%"),
-    "boundary_f1": ("boundary F1", 100, "%"),
-    "boundary_iou": ("boundary IoU", 100, "%"),
-    "area_fraction_error": ("area fraction error", 100, "%"),
-    "count_error": ("count error", 1, ""),
-    "mean_diameter_error_px": ("mean diameter error", 1, "px"),
-    "mean_diameter_error_um": ("mean diameter error", 1, "um"),
-    "wasserstein_px": ("distribution distance W1", 1, "px"),
-    "wasserstein_um": ("distribution distance W1", 1, "um"),
-    "mean_width_error_px": ("denuded zone width error", 1, "px"),
-    "mean_width_error_um": ("denuded zone width error", 1, "um"),
-    "panoptic_quality": ("panoptic quality", 100, "%"),
-    "segmentation_quality": ("segmentation quality", 100, "%"),
-    "recognition_quality": ("recognition quality", 100, "%"),
-    "mean_f1": ("particle F1, IoU .5-.95", 100, "%"),
-}
+def _is_extended(task: TaskScore) -> bool:
+    """Whether the measures that take long were measured."""
+    return any(measure.extended for measure, _, _ in _found_measures(task))
+
+
+def _found_measures(task: TaskScore) -> Iterator[tuple[Measure, str | None, MeanScore]]:
+    """List means with their measure and class, class by class."""
+    for measure in MEASURES:
+        branch = task.measures
+        for key in measure.group:
+            branch = branch.get(key, {})
+        if not measure.per_class and measure.name in branch:
+            yield measure, None, branch[measure.name]
+        if measure is _FIRST_OF_CLASSES:
+            for class_name, found in task.measures["classes"].items():
+                for of_class in (m for m in MEASURES if m.per_class and m.name in found):
+                    yield of_class, class_name, found[of_class.name]
+
+
+_FIRST_OF_CLASSES = next(measure for measure in MEASURES if measure.per_class)
 
 
 def _measures_table(task: TaskScore) -> Table:
-    found: list[tuple[str, str, Estimate]] = [("kappa", "", task.measures["kappa"])]
-    for class_name, by_name in task.measures["classes"].items():
-        found += [(name, f" {class_name}", x) for name, x in by_name.items() if name in _MEASURES]
-    for group in ("sizes", "denuded_zone", "instances"):
-        by_name = task.measures.get(group, {})
-        found += [(name, "", x) for name, x in by_name.items() if name in _MEASURES]
     rows = []
-    for name, class_name, estimate in found:
-        heading, factor, unit = _MEASURES.get(name, (name, 1, ""))
-        cells = [_MISSING] * 2
-        if estimate.mean is not None:
-            cells[0] = _three_digits(factor * estimate.mean)
-        if estimate.ci95 is not None:
-            cells[1] = " to ".join(_three_digits(factor * end) for end in estimate.ci95)
-        rows.append([f"{heading}{class_name}", *cells, unit, str(estimate.n)])
+    for measure, class_name, found in _found_measures(task):
+        if measure.long_name:
+            factor = 100 if measure.unit == "%" else 1
+            ends = () if found.ci95 is None else [three_digits(factor * x) for x in found.ci95]
+            rows.append(
+                [
+                    f"{measure.long_name} {class_name or ''}".strip(),
+                    three_digits(None if found.mean is None else factor * found.mean),
+                    " to ".join(ends) or formatting.MISSING,
+                    measure.unit,
+                    str(found.n),
+                ]
+            )
     return Table(["measure", "mean", "95 %", "unit", "n"], rows)
-
-
-def _three_digits(value: float) -> str:
-    # With "#", zeros at the end stay: 92.0 to 94.6, as precise as they are.
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def _sensitivity_table(task: TaskScore) -> Table:
@@ -220,67 +222,38 @@ def _commented(text: str) -> str:
 def _class_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
     score = task.conventions["paper"]
     rows = [
-        [name, *(_percent(e, plus_minus) for e in (means.IU, means.precision, means.recall))]
+        [name, *(mean_se(getattr(means, s.name), plus_minus) for s in CLASS_SCORES)]
         for name, means in score.classes.items()
     ]
-    overall = _percent(score.AC, plus_minus)
-    rows.append(["overall", _percent(score.IU, plus_minus), overall, overall])
-    return _tabulate(["%, mean and SE", "IU", "precision", "recall"], rows, form)
+    overall = [
+        formatting.MISSING if s.overall is None else mean_se(getattr(score, s.overall), plus_minus)
+        for s in CLASS_SCORES
+    ]
+    rows.append(["overall", *overall])
+    return formatting.table(["%, mean and SE", *(s.name for s in CLASS_SCORES)], rows, form)
 
 
 def _convention_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
-    rows = {
-        "AC": [score.AC for score in task.conventions.values()],
-        "IU": [score.IU for score in task.conventions.values()],
-    }
-    for name in task.conventions["paper"].classes:
-        rows[f"IU {name}"] = [score.classes[name].IU for score in task.conventions.values()]
     paper, *others = task.conventions
-    return _tabulate(
-        ["convention", paper, "95 %", *others],
+    by_convention = [
+        {(metric, name): value for metric, name, value in named_scores(score)}
+        for score in task.conventions.values()
+    ]
+    shown: set[tuple[str, str | None]] = {(score.name, None) for score in OVERALL_SCORES}
+    shown |= {
+        (score.name, name) for score in RANKED_SCORES for name in task.conventions[paper].classes
+    }
+    rows = [
         [
-            [
-                name,
-                _percent(estimates[0], plus_minus),
-                _interval(estimates[0]),
-                *(_percent(estimate, plus_minus) for estimate in estimates[1:]),
-            ]
-            for name, estimates in rows.items()
-        ],
-        form,
-    )
-
-
-def _percent(estimate: Estimate, plus_minus: str) -> str:
-    if estimate.mean is None:
-        return _MISSING
-    mean = f"{100 * estimate.mean:.1f}"
-    if estimate.se is None:
-        return mean
-    return f"{mean} {plus_minus} {100 * estimate.se:.1f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    if estimate.ci95 is None:
-        return _MISSING
-    low, high = estimate.ci95
-    return f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def _tabulate(headers: Sequence[str], rows: Sequence[Sequence[str]], form: TextFormat) -> str:
-    from tabulate import tabulate
-
-    if form == "latex":
-        headers = [header.replace("%", r"\%") for header in headers]
-        rows = [[cell.replace("%", r"\%") for cell in row] for row in rows]
-    alignment = ["left"] + ["right"] * (len(headers) - 1)
-    return tabulate(
-        rows,
-        headers=headers,
-        tablefmt=_TABULATE_FORMATS[form],
-        colalign=alignment,
-        disable_numparse=True,
-    )
+            " ".join(filter(None, key)),
+            mean_se(first, plus_minus),
+            interval(first.ci95),
+            *(mean_se(scores[key], plus_minus) for scores in by_convention[1:]),
+        ]
+        for key, first in by_convention[0].items()
+        if key in shown
+    ]
+    return formatting.table(["convention", paper, "95 %", *others], rows, form)
 
 
 def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> str:
@@ -304,7 +277,7 @@ def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> st
     return "\n\n".join(parts)
 
 
-_COMPARED = ("AC", "IU", "KS")
+_COMPARED = (*(score.name for score in OVERALL_SCORES), "KS")
 _COMPARISON_CSV_COLUMNS = (
     "dataset_version",
     "split",
@@ -340,16 +313,16 @@ def _comparison_part(
     rows = [
         [
             f"{d.metric} {d.class_name or ''}".strip(),
-            f"{100 * d.mean_a:.1f}",
-            f"{100 * d.mean_b:.1f}",
-            f"{100 * d.mean:+.1f}",
-            "-" if d.ci95 is None else f"{100 * d.ci95[0]:+.1f} to {100 * d.ci95[1]:+.1f}",
-            f"{d.p_holm:.2g}",
+            percent(d.mean_a),
+            percent(d.mean_b),
+            percent(d.mean, signed=True),
+            interval(d.ci95, signed=True),
+            formatting.p_value(d.p_holm),
             f"{d.n_better}:{d.n_worse}",
         ]
         for d in differences
     ]
-    table = _tabulate(["%, mean", "A", "B", "A - B", "95 %", "p (Holm)", "A:B"], rows, form)
+    table = formatting.table(["%, mean", "A", "B", "A - B", "95 %", "p (Holm)", "A:B"], rows, form)
     words = "\n".join(
         fill(d.sentence, width=80, subsequent_indent="  ")
         for d in differences
@@ -391,7 +364,7 @@ Cell = str | float | int | None
 
 def _mean_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
     for convention, score in task.conventions.items():
-        for class_name, metric, found in _estimates(score):
+        for metric, class_name, found in named_scores(score):
             ends = found.ci95 or (None, None)
             yield convention, None, None, class_name, metric, found.mean, found.se, found.n, *ends
     if task.psd is not None:
@@ -399,27 +372,11 @@ def _mean_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
         yield "paper", None, None, None, "ks_score", *numbers
 
 
-def _estimates(score: ConventionScore) -> Iterator[tuple[str | None, str, Estimate]]:
-    yield None, "AC", score.AC
-    yield None, "IU", score.IU
-    for class_name, means in score.classes.items():
-        yield class_name, "IU", means.IU
-        yield class_name, "precision", means.precision
-        yield class_name, "recall", means.recall
-
-
 def _micrograph_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
     for image in task.images:
         numbers: list[tuple[str | None, str, float | None]] = [
-            (None, "AC", image.AC),
-            (None, "IU", image.IU),
+            (class_name, metric, value) for metric, class_name, value in named_scores(image)
         ]
-        for name, scores in image.classes.items():
-            numbers += [
-                (name, "IU", scores.IU),
-                (name, "precision", scores.precision),
-                (name, "recall", scores.recall),
-            ]
         if image.psd is not None:
             numbers += [
                 (None, "ks_statistic", image.psd.ks_statistic),

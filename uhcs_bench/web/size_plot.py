@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench.formatting import p_value_text
+from uhcs_bench.formatting import decimal, p_equals
 from uhcs_bench.metallography import components
 from uhcs_bench.web.pictures import round_numbers
 
@@ -114,7 +114,7 @@ def size_plot(
             x=x(at_px),
             top=y(max(shares)),
             bottom=bottom,
-            label=f"KS {test.ks_statistic:.2f}",
+            label=f"KS {decimal(test.ks_statistic)}",
             label_x=x(at_px) + (-8 if to_left else 8),
             label_y=_BOTTOM - 58 if in_key else min(bottom + 14, _BOTTOM - 6),
             anchor="end" if to_left else "start",
@@ -163,6 +163,4 @@ def verdict(test: SizeDistributionTest) -> str:
         elif test.n_pred:
             without = "no particles annotated"
         return f"{without}: {conclusion}"
-    p_value = p_value_text(test.p_value)
-    relation = "" if p_value.startswith("<") else "= "
-    return f"KS {test.ks_statistic:.2f}, p {relation}{p_value}: {conclusion}"
+    return f"KS {decimal(test.ks_statistic)}, {p_equals(test.p_value)}: {conclusion}"

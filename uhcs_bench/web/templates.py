@@ -1,45 +1,99 @@
-"""Jinja templates of report and board."""
+"""Jinja templates of web pages, of the dataset card and of the leaderboard's entries."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from functools import cache
+import json
+from functools import cache, partial
 from importlib import resources
 
 import jinja2
 
-from uhcs_bench.formatting import count, decimal, interval, mean_se, p_value_text, percent
+from uhcs_bench import formatting
 
 
 @cache
 def environment() -> jinja2.Environment:
-    """Set up templates of the package's ``data`` folder: everything is escaped, nothing guessed."""
+    """Set up the package's templates.
+
+    Returns
+    -------
+    jinja2.Environment
+        Templates are named by their path in the package. Values are escaped in those of HTML and
+        left as they are in others; an undefined variable is an error. Filters write numbers as
+        `uhcs_bench.formatting` does.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("uhcs_bench", ""),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(["html.jinja"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=percent,
-        mean_se=mean_se,
-        interval=interval,
-        count=count,
-        decimal=decimal,
-        p_value=p_value_text,
+        percent=formatting.percent,
+        mean_se=formatting.mean_se,
+        interval=partial(formatting.interval, missing=""),
+        count=formatting.count,
+        decimal=formatting.decimal,
+        p_value=formatting.p_value,
+        sortable=_sortable,
+        # A JSON string is a YAML string, whatever its characters are.
+        quoted=partial(json.dumps, ensure_ascii=False),
     )
     return environment
 
 
+def _sortable(value: float | None) -> str:
+    """Write a number to sort by; the script of the page puts undefined ones last."""
+    return "" if value is None else formatting.decimal(value, 6)
+
+
+def render(name: str, /, **values: object) -> str:
+    """Fill in a template.
+
+    Parameters
+    ----------
+    name : str
+        Path in the package, for example ``"scoring/templates/page.html.jinja"``.
+    **values : object
+        Variables of the template.
+
+    Returns
+    -------
+    str
+        Without blank lines at the beginning, which macros leave.
+
+    Raises
+    ------
+    jinja2.UndefinedError
+        If the template uses a variable that has no value.
+    """
+    return environment().get_template(name).render(**values).lstrip()
+
+
 def asset(name: str) -> str:
-    """Read a style sheet or a script."""
-    return (resources.files("uhcs_bench") / "scoring" / "templates" / name).read_text(
-        encoding="utf-8"
-    )
+    """Read a style sheet or a script.
+
+    Parameters
+    ----------
+    name : str
+        Path in the package, for example ``"scoring/templates/report.css"``.
+
+    Returns
+    -------
+    str
+    """
+    return (resources.files("uhcs_bench") / name).read_text(encoding="utf-8")
 
 
 def csp_hash(text: str) -> str:
-    """Name an inline style or script in the page's content security policy."""
+    """Hash an inline style or script for the content security policy of its page.
+
+    Examples
+    --------
+    >>> csp_hash("")
+    'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='
+    """
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

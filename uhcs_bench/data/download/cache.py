@@ -1,7 +1,7 @@
 """The cache: canonical pixels on the user's disk, safe to share between processes.
 
-A micrograph's file appears in one step, complete. Whatever is under way lies in a workspace of its
-own, which one process at a time may use and which says nothing about the micrographs themselves.
+A micrograph's file appears in one step, complete. Files in progress are in a workspace that one
+process at a time holds.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import errno
 import io
 import json
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,19 +23,16 @@ from uhcs_bench.data.download.settings import CACHE_VARIABLE
 from uhcs_bench.errors import DataUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from uhcs_bench.data.registry import Entry
 
-PARTIAL_SUFFIX = ".part"
-"""Of a download that has not been completed."""
+LOCK_NAME = ".lock"
+"""Of the file in the cache that the process holds which fetches into it."""
 
-DEPOSIT_PREFIX = "deposit-"
-"""Of the name of a workspace in which a deposit is searched."""
-
-_LOCK_TIMEOUT_S = 900
+_LOCK_TIMEOUT_S = 3600
 
 
 @dataclass(frozen=True)
@@ -139,20 +137,7 @@ def damage(entry: Entry) -> str | None:
 
 
 def write(entry: Entry, pixels: Pixels, workspace: Path) -> None:
-    """Put a micrograph into the cache, whole or not at all.
-
-    Parameters
-    ----------
-    entry : Entry
-    pixels : Pixels
-    workspace : Path
-        Folder from `hold`.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or can't be written.
-    """
+    """Put a micrograph into the cache in one step, from a workspace of `hold`."""
     path = cache_path(entry)
     path.parent.mkdir(parents=True, exist_ok=True)
     provenance = {"sources": pixels.sources, "filled_rows": pixels.filled_rows}
@@ -174,76 +159,40 @@ def _replace(path: Path, content: bytes, workspace: Path) -> None:
 
 
 @contextmanager
-def hold(name: str, timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[Path]:
-    """Hold a folder for work in progress, alone among all processes that use this cache.
-
-    A killed process loses its hold, not its files: partial downloads are there for the next holder,
-    who must check what they become. Other files are removed at the end, and so is all after
-    `clear`.
-
-    Parameters
-    ----------
-    name : str
-        Of the piece of work, fit for a file.
-    timeout_s : float, optional
-        How long to wait for another process that holds it.
+def hold(timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[Path]:
+    """Hold an empty workspace, alone among all processes that use this cache.
 
     Raises
     ------
     DataUnavailableError
-        If another process has held it for all that time.
-    OSError
-        If the cache can't be written.
+        If another process has held it for `timeout_s`, or the cache can't be written.
     """
     from filelock import FileLock, Timeout
 
-    folder = _workspaces() / name
-    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock = FileLock(f"{folder}.lock", timeout=timeout_s)
-        lock.acquire()
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        with FileLock(cache_folder() / LOCK_NAME, timeout=timeout_s):
+            shutil.rmtree(_workspace(), ignore_errors=True)
+            _workspace().mkdir(exist_ok=True)
+            try:
+                yield _workspace()
+            finally:
+                shutil.rmtree(_workspace(), ignore_errors=True)
     except Timeout as error:
         raise DataUnavailableError(
-            f"Another process has been at work on {name} for {timeout_s / 60:.0f} minutes. "
-            f"End it, or name another folder in {CACHE_VARIABLE}."
+            f"Another process has been fetching into {cache_folder()} for {timeout_s / 60:.0f} "
+            f"minutes, so that nothing was fetched. End it, or name another folder in "
+            f"{CACHE_VARIABLE}."
         ) from error
-    try:
-        folder.mkdir(exist_ok=True)
-        yield folder
-    finally:
-        _tidy(folder)
-        # While it is held: who waits for it notices, and starts over with a new one. Windows won't.
-        if type(lock) is FileLock:  # not the kind for file systems without locks
-            with suppress(OSError):
-                Path(lock.lock_file).unlink()
-        lock.release()
+    except OSError as error:
+        raise unwritable(error) from error
 
 
-def clear(workspace: Path) -> None:
-    """Remove what lies in a workspace, partial downloads too."""
-    for path in workspace.iterdir():
-        path.unlink()
-
-
-def remove_leftovers(entries: Sequence[Entry]) -> None:
-    """Remove what killed processes left of micrographs that are complete by now, and of deposits.
-
-    What another process is at work on stays, and so does what can't be removed.
-    """
-    try:
-        left = {path.name.removesuffix(".lock") for path in _workspaces().iterdir()}
-    except OSError:
-        return
-    done = {workspace_name(entry) for entry in entries if cache_path(entry).is_file()}
-    for name in left:
-        if name in done or name.startswith(DEPOSIT_PREFIX):
-            with suppress(OSError, DataUnavailableError), hold(name, timeout_s=0) as folder:
-                clear(folder)
-
-
-def workspace_name(entry: Entry) -> str:
-    """Name of the workspace in which a micrograph is fetched."""
-    return f"{entry.source_version}-{entry.task}-{entry.id}"
+def remove_leftovers() -> None:
+    """Remove what a killed process has left in the workspace, unless another one works there."""
+    if _workspace().is_dir():
+        with suppress(DataUnavailableError), hold(timeout_s=0):
+            pass
 
 
 def unwritable(error: OSError) -> DataUnavailableError:
@@ -256,15 +205,5 @@ def unwritable(error: OSError) -> DataUnavailableError:
     )
 
 
-def _workspaces() -> Path:
+def _workspace() -> Path:
     return cache_folder() / ".partial"
-
-
-def _tidy(folder: Path) -> None:
-    # Where the cache can't be written, that is reported already; left-overs are harmless.
-    with suppress(OSError):
-        for path in folder.iterdir():
-            if path.suffix != PARTIAL_SUFFIX:
-                path.unlink()
-        if not any(folder.iterdir()):
-            folder.rmdir()

@@ -44,10 +44,9 @@ def fetch(entries: Iterable[Entry]) -> int:
     """See to it that the cache has all these micrographs.
 
     Those that are there already cost no access to any source. For the others, every source is tried
-    in turn, the most trusted first; see `uhcs_bench.data.download.sources`. A file that fails its hash is
-    discarded and the next source tried. An interrupted download is continued, by this process or
-    the next. Several processes may fetch into one cache at once. Progress shows on standard error
-    if that is a terminal.
+    in turn, the most trusted first; see `uhcs_bench.data.download.sources`. A file that fails its
+    hash is discarded and the next source tried. Processes that fetch into one cache take turns.
+    Progress shows on standard error if that is a terminal.
 
     Parameters
     ----------
@@ -65,49 +64,34 @@ def fetch(entries: Iterable[Entry]) -> int:
         could be had is in the cache by then; the message lists each source with its reason, and
         says what to do.
     """
-    entries = list(entries)
-    missing = [entry for entry in entries if not cache_path(entry).is_file()]
+    missing = _missing(entries)
     if not missing:
-        cache.remove_leftovers(entries)
+        cache.remove_leftovers()
         return 0
     from tqdm import tqdm
 
-    from uhcs_bench.data.download.sources import Order, Supply
+    from uhcs_bench.data.download import sources
 
-    supply = Supply()
-    orders = [Order(entry) for entry in missing]
-    try:
-        # disable=None: a bar on a terminal, silence in a pipe
-        with tqdm(
-            total=len(missing), desc="Fetching micrographs", unit="micrograph", disable=None
-        ) as bar:
-            for order in orders:
-                supply.fetch(order)
-                bar.update(order.is_done)
-            for _ in supply.search_deposits([order for order in orders if not order.is_done]):
-                bar.update()
-    except OSError as error:
-        raise cache.unwritable(error) from error
-    cache.remove_leftovers(entries)
-    failed = [order for order in orders if not order.is_done]
+    # disable=None: a bar on a terminal, silence in a pipe
+    with (
+        tqdm(total=len(missing), desc="Fetching", unit="micrograph", disable=None) as bar,
+        cache.hold() as workspace,
+    ):
+        # While this process waited, another may have fetched them.
+        missing = _missing(missing)
+        failed = sources.supply(missing, workspace, bar.update)
     if failed:
-        raise DataUnavailableError(_describe(failed, n_wanted=len(missing)))
+        raise DataUnavailableError(_describe(failed, len(missing)))
     return len(missing)
+
+
+def _missing(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if not cache_path(entry).is_file()]
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What a check of the cache has found.
-
-    Attributes
-    ----------
-    n_intact : int
-        Micrographs whose pixels are the registry's.
-    damaged : mapping of Path to str
-        Damaged files, and what is wrong with them.
-    n_absent : int
-        Micrographs that the cache does not have.
-    """
+    """How many micrographs of the cache are intact or absent, and what is wrong with which file."""
 
     n_intact: int
     damaged: Mapping[Path, str]
@@ -131,10 +115,6 @@ def verify(entries: Iterable[Entry], discard: bool = False) -> Verified:
     discard : bool, optional
         Delete damaged files, so that the next `fetch` renews them.
 
-    Returns
-    -------
-    Verified
-
     Raises
     ------
     DataUnavailableError
@@ -157,7 +137,6 @@ def verify(entries: Iterable[Entry], discard: bool = False) -> Verified:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise cache.unwritable(error) from error
-        cache.remove_leftovers(entries)
     return Verified(len(entries) - len(damaged) - n_absent, damaged, n_absent)
 
 
@@ -169,12 +148,10 @@ class Imported:
     ----------
     n_files : int
         Files that proved to be images or label maps of the benchmark.
-    stored, present : tuple of Entry
-        Micrographs that are in the cache now, and that were before.
+    stored, present, missing : tuple of Entry
+        Micrographs that are in the cache now, that were before, and that were not found.
     incomplete : mapping of str to str
         Micrographs of which only a part was found, with what is missing.
-    missing : tuple of Entry
-        Micrographs of which nothing was found and that the cache does not have.
     unread : mapping of str to str
         Files that could not be read, with the reason.
     """
@@ -208,17 +185,6 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
     with the registry by the hash of its pixels. A micrograph in the cache is kept, unless it is
     damaged, or has a filled row where the copy has the true one.
 
-    Parameters
-    ----------
-    path : Path
-        Folder, zip or image.
-    entries : iterable of Entry
-        Micrographs to look for.
-
-    Returns
-    -------
-    Imported
-
     Raises
     ------
     UsageError
@@ -236,9 +202,7 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
     addresses = set()
     for find in _search_all(path, pixel_index.Index(entries), unread):
         addresses.add(find.address)
-        known = finds[find.entry.id].get(find.kind)
-        if known is None or len(find.filled_rows) < len(known.filled_rows):
-            finds[find.entry.id][find.kind] = find
+        pixel_index.keep_better(finds[find.entry.id], find)
     if not addresses:
         lines = "".join(f"\n  {name} {reason}" for name, reason in unread.items())
         raise DataUnavailableError(
@@ -247,18 +211,19 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
             f"and not cut on the left, at the right or at the top.{lines}"
         )
     stored, present, missing, incomplete = [], [], [], {}
-    for entry in entries:
-        found = finds.get(entry.id, {})
-        if _is_good(entry, found):
-            present.append(entry)
-        elif len(found) == 2:
-            _store(entry, found)
-            stored.append(entry)
-        elif found:
-            lack = "its label map" if "image" in found else "its image"
-            incomplete[f"{entry.task} {entry.id}"] = f"{lack} was not found"
-        else:
-            missing.append(entry)
+    with cache.hold() as workspace:
+        for entry in entries:
+            found = finds.get(entry.id, {})
+            if _is_good(entry, found):
+                present.append(entry)
+            elif len(found) == 2:
+                pixel_index.store(entry, found, workspace)
+                stored.append(entry)
+            elif found:
+                lack = "its label map" if "image" in found else "its image"
+                incomplete[f"{entry.task} {entry.id}"] = f"{lack} was not found"
+            else:
+                missing.append(entry)
     return Imported(
         len(addresses), tuple(stored), tuple(present), incomplete, tuple(missing), unread
     )
@@ -290,16 +255,6 @@ def _is_good(entry: Entry, found: Mapping[FileKind, Find]) -> bool:
     except (FileNotFoundError, DataUnavailableError):
         return False
     return len(found) < 2 or len(found["image"].filled_rows) >= len(filled)
-
-
-def _store(entry: Entry, found: dict[FileKind, Find]) -> None:
-    from uhcs_bench.data.download.sources import Order
-
-    try:
-        with cache.hold(cache.workspace_name(entry)) as workspace:
-            Order(entry, found).store(workspace)
-    except OSError as error:
-        raise cache.unwritable(error) from error
 
 
 def _describe(failed: Sequence[Order], n_wanted: int) -> str:

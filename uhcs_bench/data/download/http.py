@@ -1,38 +1,43 @@
-"""Download files over HTTP: resumed where they broke off, bounded in size, in time, in attempts."""
+"""Download one file over HTTP, within a limit of time and a limit of bytes."""
 
 from __future__ import annotations
 
-import hashlib
+import math
+import multiprocessing
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from itertools import count
+from multiprocessing.pool import ThreadPool
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from uhcs_bench._version import __version__
-from uhcs_bench.data.download.cache import PARTIAL_SUFFIX
 from uhcs_bench.data.download.settings import OFFLINE_VARIABLE
 from uhcs_bench.errors import UhcsBenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-    from typing import Any
+    from multiprocessing.pool import AsyncResult
 
-_CHUNK_BYTES = 1 << 20
+_T = TypeVar("_T")
+_CHUNK_BYTES = 1 << 16
 _MAX_REDIRECTS = 5
 _BUSY = (429, 500, 502, 503, 504)
 _USER_AGENT = f"uhcs-bench/{__version__} (loader of a benchmark data set; python-requests)"
+_CERTIFICATE = (
+    "the server's certificate was not accepted: renew the certificates of this computer (package "
+    "certifi), or name those of your network in REQUESTS_CA_BUNDLE"
+)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for whom.
+    """Time-outs and limits of retries.
 
     Attributes
     ----------
@@ -43,9 +48,9 @@ class Patience:
     backoff_s : float
         Wait before the second attempt; it doubles with each further one.
     longest_wait_s : float
-        A server that asks to wait longer (Retry-After) is left alone.
+        All waits between attempts together; a server that asks for longer ones is given up.
     grace_s, slowest_bytes_per_s : float
-        A file may take this long, plus its length at this rate.
+        A file, with all attempts and redirects, may take this long plus its length at this rate.
     """
 
     connect_s: float = 10
@@ -53,7 +58,7 @@ class Patience:
     attempts: int = 4
     backoff_s: float = 1
     longest_wait_s: float = 60
-    grace_s: float = 60
+    grace_s: float = 150
     slowest_bytes_per_s: float = 20_000
 
 
@@ -68,41 +73,23 @@ class HostRefused(Refused):
     """A host that gives no file at all."""
 
 
-class _Mismatch(Refused):
-    """A complete file that is not the one that was wanted."""
+class _TransientError(Exception):
+    """A failure that another attempt may mend; after `wait_s` if the server asks for it."""
+
+    def __init__(self, reason: str, attempts: float = math.inf, wait_s: float = 0) -> None:
+        super().__init__(reason)
+        self.attempts, self.wait_s = attempts, wait_s
 
 
-class _Interrupted(Exception):
-    """A transfer that may go on where it stopped; the message is the reason."""
+class _Session(requests.Session):
+    """A session that follows no redirect, as it would read the redirect's body to its end."""
 
-
-def check_sha256(expected: str) -> Callable[[Path], None]:
-    """Make a check for `Client.get`: `Refused` unless the file has this SHA-256."""
-
-    def check(path: Path) -> None:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found != expected:
-            raise _Mismatch(f"its sha256 is {found}, expected {expected}; it was not used")
-
-    return check
-
-
-def check_git_blob(expected: str) -> Callable[[Path], None]:
-    """Make a check for `Client.get`: `Refused` unless git names the file's content so."""
-
-    def check(path: Path) -> None:
-        digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, lambda: digest).hexdigest()
-        if found != expected:
-            raise _Mismatch(f"its git blob id is {found}, expected {expected}; it was not used")
-
-    return check
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Treat a redirect as an answer like any other."""
 
 
 class Client:
-    """Downloads with one session, and remembers which hosts are not worth asking again.
+    """Downloads with one session, and asks no host again that can't be reached.
 
     Parameters
     ----------
@@ -115,48 +102,12 @@ class Client:
     def __init__(self, offline: bool = False, patience: Patience | None = None) -> None:
         self.offline = offline
         self.patience = patience or PATIENCE
-        self.silent_hosts: dict[str, str] = {}
-        self.session = requests.Session()
-        # identity: compressed on the way, a file's length and Range would mean something else.
-        self.session.headers.update({"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"})
-        self.session.max_redirects = _MAX_REDIRECTS
-        retry = _BoundedRetry(
-            total=self.patience.attempts - 1,
-            connect=1,
-            read=1,
-            status_forcelist=_BUSY,
-            backoff_factor=self.patience.backoff_s,
-            backoff_max=self.patience.longest_wait_s,
-            raise_on_status=False,
-        )
-        retry.longest_wait_s = self.patience.longest_wait_s
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, HTTPAdapter(max_retries=retry))
+        self._refusals: dict[str, str] = {}
+        self._session = _Session()
+        self._session.headers.update({"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"})
 
-    def get(
-        self,
-        url: str,
-        path: Path,
-        max_bytes: int,
-        n_bytes: int | None = None,
-        check: Callable[[Path], None] | None = None,
-    ) -> None:
-        """Download a file, complete and checked.
-
-        What lies beside it from an interrupted download is continued if the server can, and if
-        `check` can tell whether that went well; otherwise the download starts over.
-
-        Parameters
-        ----------
-        url : str
-        path : Path
-            File to write. It appears when all is there; until then its name ends in ``.part``.
-        max_bytes : int
-            A longer answer is cut off.
-        n_bytes : int, optional
-            Length of the file, if it is known.
-        check : callable, optional
-            Called with the complete file; raises `Refused` if it is another one than was wanted.
+    def get(self, url: str, max_bytes: int, exact: bool = False) -> bytes:
+        """Download a file of at most `max_bytes`, or exactly so many, into memory.
 
         Raises
         ------
@@ -164,219 +115,121 @@ class Client:
             If this address does not give the file.
         HostRefused
             If its host need not be asked again.
-        OSError
-            If the file can't be written.
         """
+
+        def attempt() -> bytes:
+            with self._open(url) as response:
+                return _content(response, max_bytes, exact)
+
+        return self._run(url, attempt, max_bytes)
+
+    def probe(self, url: str) -> None:
+        """Raise `Refused` unless an address answers; its file is not read."""
+        self._run(url, lambda: self._open(url).close(), 0)
+
+    def _run(self, url: str, attempt: Callable[[], _T], n_bytes: int) -> _T:
+        """Try as often as is reasonable, within a limit of time for all attempts together."""
         host = urlsplit(url).netloc
         if self.offline:
             raise HostRefused(f"the network is forbidden by {OFFLINE_VARIABLE}")
-        if host in self.silent_hosts:
-            raise HostRefused(self.silent_hosts[host])
+        if host in self._refusals:
+            raise HostRefused(self._refusals[host])
+        allowed_s = self.patience.grace_s + n_bytes / self.patience.slowest_bytes_per_s
+        # In a daemon thread, as a name server, a handshake or a header may take any time.
+        pool = ThreadPool(1)
         try:
-            self._get(url, path, max_bytes, n_bytes, check)
-        except HostRefused as error:
+            running: AsyncResult[_T] = pool.apply_async(self._attempt, (attempt,))
+            return running.get(allowed_s)
+        except (multiprocessing.TimeoutError, HostRefused) as error:
             # One dead host must not cost a time-out for each of 96 files.
-            self.silent_hosts[host] = str(error)
-            raise
+            self._refusals[host] = str(error) or f"is too slow (not done in {allowed_s:.0f} s)"
+            raise HostRefused(self._refusals[host]) from error
+        finally:
+            pool.terminate()
 
-    def probe(self, url: str) -> None:
-        """Ask for the first byte of a file.
-
-        Raises
-        ------
-        Refused
-            If the address does not give it.
-        """
-        if self.offline:
-            raise HostRefused(f"the network is forbidden by {OFFLINE_VARIABLE}")
-        try:
-            with self.open(url, {"Range": "bytes=0-0"}) as response:
-                _next_chunk(response)
-        except _Interrupted as error:
-            raise Refused(str(error)) from error
-
-    def _get(
-        self,
-        url: str,
-        path: Path,
-        max_bytes: int,
-        n_bytes: int | None,
-        check: Callable[[Path], None] | None,
-    ) -> None:
-        partial = path.with_name(path.name + PARTIAL_SUFFIX)
-        if check is None:
-            partial.unlink(missing_ok=True)
-        transfer = _Transfer(self, url, partial, max_bytes, n_bytes, resumable=check is not None)
-        reason = ""
-        for attempt in range(self.patience.attempts):
-            if reason:
-                time.sleep(min(self.patience.backoff_s * 2**attempt, self.patience.longest_wait_s))
-            continued = _size(partial) > 0
+    def _attempt(self, attempt: Callable[[], _T]) -> _T:
+        left_s = self.patience.longest_wait_s
+        for number in count(1):
             try:
-                transfer.run()
-                if check is not None:
-                    check(partial)
-            except _Interrupted as error:
-                reason = str(error)
-            except _Mismatch as error:
-                partial.unlink()
-                # Perhaps two halves of different files; what was left from before is not trusted.
-                if not continued:
-                    raise
-                reason = str(error)
-            else:
-                partial.replace(path)
-                return
-        raise HostRefused(f"{reason}, {self.patience.attempts} times in a row")
+                return attempt()
+            except _TransientError as error:
+                failure = error
+            except (OSError, ValueError, HTTPError) as error:
+                failure = _explain(error)
+            wait_s = failure.wait_s or self.patience.backoff_s * 2 ** (number - 1)
+            if number >= min(self.patience.attempts, failure.attempts) or wait_s > left_s:
+                times = f", {number} times in a row" if number > 1 else ""
+                raise HostRefused(f"{failure}{times}") from failure
+            left_s -= wait_s
+            time.sleep(wait_s)
+        raise AssertionError
 
-    def open(self, url: str, headers: dict[str, str]) -> requests.Response:
-        """Ask for a file; raise `Refused` unless the answer is one of success (or 416)."""
-        try:
-            response = self.session.get(
-                url,
-                headers=headers,
-                stream=True,
-                timeout=(self.patience.connect_s, self.patience.read_s),
-            )
-        except requests.exceptions.SSLError as error:
-            raise HostRefused(f"{_CERTIFICATE} ({_reason(error)})") from error
-        except requests.TooManyRedirects as error:
-            raise Refused(f"it redirects more than {_MAX_REDIRECTS} times") from error
-        except (requests.ConnectionError, requests.Timeout) as error:
-            raise HostRefused(f"can't be reached ({_cause(error)})") from error
-        except (requests.RequestException, HTTPError, ValueError) as error:
-            # The latter two: what some nonsense in a redirect gets through requests.
-            raise Refused(f"the download failed ({_reason(error)})") from error
-        except OSError as error:
-            # What requests raises when REQUESTS_CA_BUNDLE names a file that is not there.
-            raise HostRefused(f"{_CERTIFICATE} ({error})") from error
-        status = response.status_code
-        if status < 400 or status == 416:
-            return response
-        response.close()
-        reason = f"the server answered {status} {response.reason}"
-        if status not in _BUSY:
-            raise Refused(reason)
-        wait = response.headers.get("Retry-After")
-        raise HostRefused(f"{reason} and asks to come back later ({wait})" if wait else reason)
+    def _open(self, url: str) -> requests.Response:
+        """Ask for a file and follow redirects; no body is read of what is not a file."""
+        timeout = self.patience.connect_s, self.patience.read_s
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = self._session.get(url, stream=True, timeout=timeout)
+            if response.ok and not response.is_redirect:
+                return response
+            response.close()
+            if not response.ok:
+                _refuse_status(response)
+            url = urljoin(url, response.headers["Location"])
+        raise Refused(f"it redirects more than {_MAX_REDIRECTS} times")
 
 
-_CERTIFICATE = (
-    "the server's certificate was not accepted: renew the certificates of this computer (package "
-    "certifi), or name those of your network in REQUESTS_CA_BUNDLE"
-)
+def _refuse_status(response: requests.Response) -> NoReturn:
+    reason = f"the server answered {response.status_code} {response.reason}"
+    if response.status_code not in _BUSY:
+        raise Refused(reason)
+    wait = response.headers.get("Retry-After")
+    if wait is None:
+        raise _TransientError(reason)
+    wait_s = Retry().parse_retry_after(wait)
+    raise _TransientError(f"{reason} and asks to come back later ({wait})", wait_s=wait_s)
 
 
-class _BoundedRetry(Retry):
-    """Retries that don't wait for longer than a user would."""
-
-    longest_wait_s: float = 60
-
-    def new(self, **changes: Any) -> _BoundedRetry:
-        """Copy, as urllib3 does for each retry."""
-        copy = super().new(**changes)
-        copy.longest_wait_s = self.longest_wait_s
-        return copy
-
-    def increment(self, *args: Any, **named: Any) -> _BoundedRetry:
-        """Count a retry; give up at once where the server asks for too long a wait."""
-        response = named.get("response")
-        if response is not None and (self.get_retry_after(response) or 0) > self.longest_wait_s:
-            raise MaxRetryError(named["_pool"], str(args[1]))
-        return super().increment(*args, **named)
-
-
-@dataclass
-class _Transfer:
-    """A file on its way to a partial file, in one request or several."""
-
-    client: Client
-    url: str
-    partial: Path
-    max_bytes: int
-    n_bytes: int | None
-    resumable: bool
-    etag: str | None = None
-
-    def run(self) -> None:
-        """Complete the partial file; `_Interrupted` if another request may do what is left."""
-        have = _size(self.partial)
-        if have and have == self.n_bytes:
-            return
-        if have > (self.n_bytes or self.max_bytes) or not (self.resumable or self.etag):
-            have = 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        if have and self.etag:
-            headers["If-Range"] = self.etag
-        with self.client.open(self.url, headers) as response:
-            have, total = self._position(response, have)
-            etag = response.headers.get("ETag", "")
-            # A weak one (W/) does not promise the same bytes.
-            self.etag = etag if etag.startswith('"') else None
-            self._receive(response, have, total)
-
-    def _position(self, response: requests.Response, have: int) -> tuple[int, int | None]:
-        """From which byte on the answer is, and how long the file is."""
-        announced = None
-        if response.status_code == 206:
-            found = re.fullmatch(
-                r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", "")
-            )
-            if found is None or int(found[1]) != have:
-                self.partial.unlink(missing_ok=True)
-                raise _Interrupted("the server sent another part than was asked for")
-            announced = int(found[2])
-        elif response.status_code == 416:
-            self.partial.unlink(missing_ok=True)
-            raise _Interrupted("the server has less than was there already")
-        else:
-            have = 0
-            length = response.headers.get("Content-Length", "")
-            if length.isdecimal() and "Content-Encoding" not in response.headers:
-                announced = int(length)
-        if announced is not None and self.n_bytes not in (None, announced):
-            raise Refused(f"it is {announced} bytes long, expected {self.n_bytes}")
-        if announced is not None and announced > self.max_bytes:
-            raise Refused(f"it is {announced} bytes long, more than the {self.max_bytes} expected")
-        return have, announced if self.n_bytes is None else self.n_bytes
-
-    def _receive(self, response: requests.Response, have: int, total: int | None) -> None:
-        limit = self.max_bytes if total is None else total
-        patience = self.client.patience
-        allowed_s = patience.grace_s + limit / patience.slowest_bytes_per_s
-        deadline = time.monotonic() + allowed_s
-        with self.partial.open("r+b" if have else "wb") as stream:
-            stream.seek(have)
-            stream.truncate()
-            while chunk := _next_chunk(response):
-                have += len(chunk)
-                if have > limit:
-                    raise Refused(f"it goes on after the {limit} bytes expected; it was cut off")
-                stream.write(chunk)
-                if time.monotonic() > deadline:
-                    raise HostRefused(f"is too slow ({have} of {limit} bytes in {allowed_s:.0f} s)")
-        if total is not None and have < total:
-            raise _Interrupted(f"the connection broke off after {have} of {total} bytes")
-
-
-def _next_chunk(response: requests.Response) -> bytes:
+def _content(response: requests.Response, max_bytes: int, exact: bool) -> bytes:
+    length = response.headers.get("Content-Length", "")
+    if length.isdecimal() and "Content-Encoding" not in response.headers:
+        if exact and int(length) != max_bytes:
+            raise Refused(f"it is {length} bytes long, expected {max_bytes}")
+        if int(length) > max_bytes:
+            raise Refused(f"it is {length} bytes long, more than the {max_bytes} expected")
+    content = bytearray()
     try:
-        # read1: returns what has come, so that a trickle can't hide from the deadline.
-        chunk: bytes = response.raw.read1(_CHUNK_BYTES, decode_content=True)
-    except (HTTPError, OSError) as error:
-        raise _Interrupted(f"the connection broke off ({type(error).__name__})") from error
-    return chunk
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > max_bytes:
+                raise Refused(f"it goes on after the {max_bytes} bytes expected; it was cut off")
+    except (requests.RequestException, HTTPError) as error:
+        raise _TransientError(f"the connection broke off ({type(error).__name__})") from error
+    if exact and len(content) < max_bytes:
+        raise _TransientError(f"the connection broke off after {len(content)} of {max_bytes} bytes")
+    return bytes(content)
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+def _explain(error: Exception) -> _TransientError:
+    """Say why a request got no answer; raise `Refused` if another attempt is of no use."""
+    if isinstance(error, requests.exceptions.SSLError):
+        raise HostRefused(f"{_CERTIFICATE} ({error})") from error
+    if isinstance(error, requests.ConnectionError | requests.Timeout):
+        inner = error.args[0] if error.args else error
+        cause = type(getattr(inner, "reason", None) or error).__name__
+        return _TransientError(f"can't be reached ({cause})", attempts=2)
+    if isinstance(error, requests.RequestException | ValueError | HTTPError):
+        raise Refused(f"the download failed ({error})") from error
+    # A plain OSError: REQUESTS_CA_BUNDLE names a file that is not there.
+    raise HostRefused(f"{_CERTIFICATE} ({error})") from error
 
 
-def _cause(error: Exception) -> str:
-    """Name the error that urllib3 has wrapped, which says more than the wrapping."""
-    inner = error.args[0] if error.args else error
-    return type(getattr(inner, "reason", None) or error).__name__
+def without_secrets(text: str) -> str:
+    """Remove passwords and queries, which may hold tokens, from the addresses in a text.
 
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())
+    Examples
+    --------
+    >>> without_secrets("https://me:word@mirror.net/a.png?token=1 is too slow")
+    'https://mirror.net/a.png is too slow'
+    """
+    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
+    return " ".join(re.sub(r"\?\S+", "", text).split())

@@ -1,4 +1,4 @@
-"""Where an archive or a repository says that it keeps the deposit's files."""
+"""Lists of the deposit's files in the Internet Archive and on a repository's page."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from urllib.parse import urljoin, urlsplit
 from uhcs_bench.data.download.http import Refused
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from uhcs_bench.data.download.http import Client
+    from uhcs_bench.data.registry import DepositKind
 
 MAX_LISTING_BYTES = 4 << 20
 MAX_FILES = 200
@@ -22,8 +23,8 @@ MAX_FILES = 200
 _SKIPPED_TYPES = ("text/", "application/pdf", "image/jpeg", "warc/revisit")
 
 
-def captures(client: Client, url: str, workspace: Path) -> list[str]:
-    """Ask the Internet Archive's index which files it has.
+def captures(client: Client, url: str) -> list[str]:
+    """List the files that the Internet Archive has captured.
 
     Parameters
     ----------
@@ -31,23 +32,20 @@ def captures(client: Client, url: str, workspace: Path) -> list[str]:
     url : str
         A query of the CDX server with ``output=json`` and the fields timestamp, original, mimetype
         and digest.
-    workspace : Path
 
     Returns
     -------
     list of str
-        Addresses of the files as they were captured (the raw ``id_`` form), zips first, each
-        content once, the latest capture of it.
+        Addresses of the files as captured (``id_``), zips first, each content's latest capture.
 
     Raises
     ------
     Refused
         If there is no answer, or none that can be read.
     """
-    text = _listing(client, url, workspace)
     try:
-        # "Nothing found" is an empty list, or no text at all.
-        header, *rows = json.loads(text.strip() or "[]") or [[]]
+        # Where nothing was captured the answer is an empty list, or empty.
+        header, *rows = json.loads(_listing(client, url).strip() or "[]") or [[]]
         records = [dict(zip(header, row, strict=True)) for row in rows]
         found = {
             record["digest"]: (record["timestamp"], record["original"])
@@ -55,31 +53,30 @@ def captures(client: Client, url: str, workspace: Path) -> list[str]:
             if not record["mimetype"].startswith(_SKIPPED_TYPES)
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Refused(f"its answer is not what its index used to give ({error!r})") from error
+        raise Refused(f"its answer is not an index of captures ({error!r})") from error
     base = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
     return _zips_first([f"{base}/web/{time}id_/{original}" for time, original in found.values()])
 
 
-def bitstreams(client: Client, url: str, workspace: Path) -> list[str]:
-    """Read the addresses of the files on a repository's page (DSpace) about a deposit.
-
-    Raises
-    ------
-    Refused
-        If the page can't be had.
-    """
-    text = _listing(client, url, workspace)
-    handle = "/".join(urlsplit(url).path.split("/")[-2:])
-    links = re.findall(rf'href="([^"]*/bitstream/(?:handle/)?{re.escape(handle)}/[^"]+)"', text)
-    return _zips_first([urljoin(url, html.unescape(link)) for link in dict.fromkeys(links)])
+def bitstreams(client: Client, url: str) -> list[str]:
+    """List the files that a repository's page (DSpace) about a deposit links to."""
+    handle = re.escape("/".join(urlsplit(url).path.split("/")[-2:]))
+    pattern = rf'href="([^"]*/bitstream/(?:handle/)?{handle}/[^"]+)"'
+    links = dict.fromkeys(re.findall(pattern, _listing(client, url)))
+    return _zips_first([urljoin(url, html.unescape(link)) for link in links])
 
 
-def _listing(client: Client, url: str, workspace: Path) -> str:
-    path = workspace / "listing"
-    client.get(url, path, MAX_LISTING_BYTES)
-    return path.read_text(encoding="utf-8", errors="replace")
+def _listing(client: Client, url: str) -> str:
+    return client.get(url, MAX_LISTING_BYTES).decode(errors="replace")
 
 
 def _zips_first(urls: list[str]) -> list[str]:
     wanted = [url for url in urls if not re.search(r"\.(txt|rdf|html?|sqlite)(\?|$)", url)]
     return sorted(wanted, key=lambda url: ".zip" not in url.lower())[:MAX_FILES]
+
+
+OF_KIND: Mapping[DepositKind | None, Callable[[Client, str], list[str]]] = {
+    "archive": captures,
+    "page": bitstreams,
+}
+"""How to list the files of a deposit that has many."""

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import io
-import stat
 import zipfile
 import zlib
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uhcs_bench.data import pixels as canonical
+from uhcs_bench.data.download import cache
 from uhcs_bench.data.registry import Source
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import IO
 
     from numpy.typing import NDArray
@@ -46,12 +47,10 @@ class BundleError(UhcsBenchError):
 
 @dataclass(frozen=True)
 class Find:
-    """A file that has proved to hold an image or label map of the benchmark.
+    """An image or label map of the benchmark in a file, as the hash of its pixels has proved.
 
     Attributes
     ----------
-    entry : Entry
-    kind : {'image', 'labels'}
     array : ndarray of uint8
         The canonical array.
     filled_rows : tuple of int
@@ -67,13 +66,23 @@ class Find:
     address: str
 
 
-class Index:
-    """Looks pixels up among those of the registry.
+def keep_better(finds: dict[FileKind, Find], find: Find) -> None:
+    """Keep a find unless there is one already; but one with the true rows replaces a filled one."""
+    known = finds.get(find.kind)
+    if known is None or len(find.filled_rows) < len(known.filled_rows):
+        finds[find.kind] = find
 
-    Parameters
-    ----------
-    entries : iterable of Entry
-    """
+
+def store(entry: Entry, finds: Mapping[FileKind, Find], workspace: Path) -> None:
+    """Put a micrograph, of which all is found, into the cache."""
+    image, labels = finds["image"], finds["labels"]
+    addresses = image.address, labels.address
+    pixels = cache.Pixels(image.array, labels.array, image.filled_rows, addresses)
+    cache.write(entry, pixels, workspace)
+
+
+class Index:
+    """Looks pixels up among those of the registry's micrographs."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._files: dict[tuple[int, int], dict[str, list[tuple[Entry, FileKind]]]] = {}
@@ -84,19 +93,11 @@ class Index:
                 known[file.pixel_sha256].append((entry, kind))
 
     def look_up(self, pixels: NDArray[np.generic], address: str) -> Iterator[Find]:
-        """Find all micrographs that pixels belong to: one file may serve several.
+        """Find all micrographs that a file's pixels belong to: one file may serve several.
 
-        The ways from a file to a canonical array are tried in this order: the upper rows as they
-        are, which leaves out a data bar and what else lies below the micrograph; the same with row
-        0 filled, for those micrographs whose hash leaves row 0 out because a source has lost it.
-        A mask of 0 and 255 counts as one of 0 and 1. Whatever fits is proved by its hash.
-
-        Parameters
-        ----------
-        pixels : ndarray
-            As decoded from a file.
-        address : str
-            Of the file, for the record.
+        The upper rows are tried as they are, which leaves out a data bar; then with row 0 filled,
+        for those micrographs whose hash leaves row 0 out because a source has lost it. A mask of 0
+        and 255 counts as one of 0 and 1.
         """
         if pixels.size and pixels.max() == 255 and ((pixels == 0) | (pixels == 255)).all():
             pixels = pixels == 255
@@ -118,19 +119,10 @@ class Index:
 def search(path: Path, index: Index, address: str) -> Iterator[Find]:
     """Search a file: an image, or a zip of images and zips.
 
-    Nothing is unpacked to the disk.
-
-    Parameters
-    ----------
-    path : Path
-    index : Index
-    address : str
-        Of the file, for the record; a member's name is put after it.
-
     Raises
     ------
     BundleError
-        If it is a zip that is damaged, unsafe or larger than any copy of the data.
+        If it is a zip that is damaged or larger than any copy of the data.
     ImageError
         If it is no zip and can't be decoded.
     """
@@ -139,26 +131,20 @@ def search(path: Path, index: Index, address: str) -> Iterator[Find]:
     if not zipped:
         yield from index.look_up(images.read_image(path, _check_size), address)
         return
-    for name, content in members(path):
-        try:
-            pixels = decode(content)
-        except images.ImageError:
-            continue
-        yield from index.look_up(pixels, f"{address}/{name}")
+    with TemporaryDirectory() as folder:
+        member = Path(folder) / "member"
+        for name, content in members(path):
+            member.write_bytes(content)
+            with suppress(images.ImageError):
+                yield from index.look_up(
+                    images.read_image(member, _check_size), f"{address}/{name}"
+                )
 
 
 def members(archive: Path | IO[bytes]) -> Iterator[tuple[str, bytes]]:
     """Read the images of a zip, and of zips in it, one after another into memory.
 
-    Yields
-    ------
-    name : str
-    content : bytes
-
-    Raises
-    ------
-    BundleError
-        If the zip is damaged, has unsafe names or is larger than any copy of the data.
+    Nothing is unpacked under the name that a zip gives it.
     """
     budget = [MAX_TOTAL_BYTES]
     try:
@@ -176,8 +162,6 @@ def _members(
         if len(infos) > MAX_MEMBERS:
             raise BundleError(f"holds {len(infos)} files, more than any copy of the data")
         for info in infos:
-            _check_name(info)
-        for info in infos:
             if info.is_dir():
                 continue
             with opened.open(info) as stream:
@@ -188,15 +172,6 @@ def _members(
                     content = _rest(info, stream, magic, MAX_ZIP_BYTES, budget)
                     for name, inner in _members(io.BytesIO(content), budget, nested=True):
                         yield f"{info.filename}/{name}", inner
-
-
-def _check_name(info: zipfile.ZipInfo) -> None:
-    # Nothing is unpacked, so such a name could do no harm here; but who wrote it meant some.
-    name = info.orig_filename
-    if name.startswith("/") or "\\" in name or ":" in name or ".." in PurePosixPath(name).parts:
-        raise BundleError(f"holds a file with the unsafe name {name!r}; it was not read")
-    if stat.S_ISLNK(info.external_attr >> 16):
-        raise BundleError(f"holds the link {name!r} instead of a file; it was not read")
 
 
 def _rest(
@@ -211,38 +186,6 @@ def _rest(
     return content
 
 
-def decode(content: bytes) -> NDArray[np.generic]:
-    """Decode an image in memory, as `images.read_image` does one on disk.
-
-    Raises
-    ------
-    ImageError
-        If it can't be decoded or is larger than any micrograph.
-    """
-    import tifffile
-    from PIL import Image
-
-    try:
-        if content.startswith(_TIFF_MAGIC):
-            # Pillow does not read the 64-bit integers of the deposit's label maps; tifffile leaves
-            # some compressions to a package that is not installed everywhere.
-            with suppress(ValueError), tifffile.TiffFile(io.BytesIO(content)) as tiff:
-                series = tiff.series[0]
-                _check_shape(tuple(series.shape))
-                return np.asarray(series.asarray())
-        with Image.open(io.BytesIO(content)) as image:
-            _check_shape((image.height, image.width))
-            return np.array(image)
-    except UhcsBenchError:
-        raise
-    except Exception as error:
-        raise images.ImageError(f"can't be decoded ({error})") from error
-
-
 def _check_size(header: images.Header) -> None:
-    _check_shape(header.shape)
-
-
-def _check_shape(shape: tuple[int, ...]) -> None:
-    if len(shape) < 2 or shape[0] * shape[1] > MAX_PIXELS:
+    if len(header.shape) < 2 or header.shape[0] * header.shape[1] > MAX_PIXELS:
         raise images.ImageError("is larger than any micrograph")

@@ -5,43 +5,28 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from uhcs_bench import protocol
 from uhcs_bench.data import registry
 from uhcs_bench.data.download import listings, settings
-from uhcs_bench.data.download.http import Client, Patience, Refused
+from uhcs_bench.data.download.http import Client, Patience, Refused, without_secrets
 from uhcs_bench.data.download.sources import DEPOSIT_KINDS, KINDS, in_mirror, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from uhcs_bench.data.registry import Deposit, Entry, FileKind
+    from uhcs_bench.data.registry import DepositKind, Entry, FileKind
 
 _PATIENCE = Patience(connect_s=5, read_s=15, attempts=1)
 
 
 @dataclass(frozen=True)
 class Status:
-    """A source at this moment.
-
-    Attributes
-    ----------
-    name : str
-    address : str
-        What was asked for: one of its files, or its index.
-    answers : bool
-    detail : str
-        What came, or why nothing did.
-    gives : str
-        What it would give.
-    checked_by : str
-        What proves that its files are the right ones.
-    """
+    """A source at this moment: the file or index asked for, its answer, and what it would give."""
 
     name: str
     address: str
@@ -68,97 +53,79 @@ def survey(entries: Iterable[Entry] | None = None) -> list[Status]:
         entries = [entry for task in protocol.TASKS for entry in registry.entries(task)]
     entries = list(entries)
     client = Client(settings.offline(), _PATIENCE)
-    probes = [*_pinned(entries), *_deposits(entries)]
+    probes = [*_sources(entries), *_deposits(entries)]
     # One after another, hosts that don't answer would take a time-out each.
     with ThreadPoolExecutor(len(probes) or 1) as pool:
-        states = list(pool.map(lambda probe: _ask(client, probe), probes))
-    asked = [
-        Status(probe.name, probe.address, *state, probe.gives, probe.checked_by)
-        for probe, state in zip(probes, states, strict=True)
-    ]
-    return _mirror(client, entries) + asked
+        return _mirror(client, entries) + list(pool.map(lambda probe: probe.ask(client), probes))
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Probe:
     name: str
     address: str
-    gives: str
     checked_by: str
-    deposit: Deposit | None = None
+    kind: DepositKind | None = None
+    gives: Counter[str] = field(default_factory=Counter)
+
+    def ask(self, client: Client) -> Status:
+        """Ask for the file or index."""
+        listing = listings.OF_KIND.get(self.kind)
+        gives = f"whatever it has of: {_sum(self.gives)}" if listing else _sum(self.gives)
+        try:
+            if listing:
+                n_found = len(listing(client, self.address))
+                answers, detail = n_found > 0, f"answers; lists {n_found} files"
+            else:
+                client.probe(self.address)
+                answers, detail = True, "answers"
+        except Refused as error:
+            answers, detail = False, without_secrets(str(error))
+        return Status(self.name, self.address, answers, detail, gives, self.checked_by)
 
 
-def _pinned(entries: list[Entry]) -> list[_Probe]:
-    counts: dict[str, Counter[str]] = {}
-    examples: dict[str, str] = {}
+def _sources(entries: list[Entry]) -> Iterable[_Probe]:
+    probes: dict[str, _Probe] = {}
     for entry in entries:
         for kind in KINDS:
             for source in entry.files[kind].sources:
                 name = _name(source.url)
-                examples.setdefault(name, source.url)
-                counts.setdefault(name, Counter())[_what(entry, kind)] += 1
-    return [
-        _Probe(name, examples[name], _sum(count), "sha256 of the file, then of the pixels")
-        for name, count in counts.items()
-    ]
+                new = _Probe(name, source.url, "sha256 of the file, then of the pixels")
+                probes.setdefault(name, new).gives[_what(entry, kind)] += 1
+    return probes.values()
 
 
-def _deposits(entries: list[Entry]) -> list[_Probe]:
-    by_name: dict[str, list[tuple[Deposit, Entry]]] = {}
+def _deposits(entries: list[Entry]) -> Iterable[_Probe]:
+    probes: dict[str, _Probe] = {}
     for entry in entries:
         for deposit in entry.deposits:
             name = "Internet Archive" if deposit.kind == "archive" else _name(deposit.url)
             if deposit.kind == "zip":
                 name += f" {Path(deposit.url).name}"
-            by_name.setdefault(name, []).append((deposit, entry))
-    probes = []
-    ordered = sorted(by_name.items(), key=lambda item: DEPOSIT_KINDS.index(item[1][0][0].kind))
-    for name, held in ordered:
-        deposit = held[0][0]
-        kinds = KINDS[:1] if deposit.kind == "image" else KINDS
-        count = Counter(_what(entry, kind) for _, entry in held for kind in kinds)
-        gives = _sum(count)
-        if deposit.kind in ("archive", "page"):
-            gives = f"whatever it has of: {gives}"
-        proof = "git blob id, then sha256 of the pixels" if deposit.git_blob else "sha256 of pixels"
-        probes.append(_Probe(name, deposit.url, gives, proof, deposit))
-    return probes
-
-
-def _ask(client: Client, probe: _Probe) -> tuple[bool, str]:
-    listing = probe.deposit and {"archive": listings.captures, "page": listings.bitstreams}.get(
-        probe.deposit.kind
-    )
-    try:
-        if not listing:
-            client.probe(probe.address)
-            return True, "answers"
-        with TemporaryDirectory() as folder:
-            found = listing(client, probe.address, Path(folder))
-        return bool(found), f"answers; lists {len(found)} files"
-    except Refused as error:
-        return False, str(error)
+            blob = "git blob id, then sha256 of the pixels"
+            proof = blob if deposit.git_blob else "sha256 of pixels"
+            new = _Probe(name, deposit.url, proof, deposit.kind)
+            kinds = KINDS[:1] if deposit.kind == "image" else KINDS
+            probes.setdefault(name, new).gives.update(_what(entry, kind) for kind in kinds)
+    return sorted(probes.values(), key=lambda probe: DEPOSIT_KINDS.index(probe.kind or "zip"))
 
 
 def _mirror(client: Client, entries: list[Entry]) -> list[Status]:
     mirror = settings.mirror()
-    if not mirror:
-        return []
-    urls = [
-        (_what(entry, kind), source.url)
+    files = [
+        (_what(entry, kind), in_mirror(mirror, source.url))
         for entry in entries
         for kind in KINDS
         for source in entry.files[kind].sources
     ]
     proof = "as the source that it copies"
     if is_url(mirror):
-        address = in_mirror(mirror, urls[0][1])
-        answers, detail = _ask(client, _Probe("", address, "", ""))
-        return [Status("mirror", address, answers, detail, "files of all sources below", proof)]
-    there = {(what, url) for what, url in urls if Path(in_mirror(mirror, url)).is_file()}
+        state = _Probe("mirror", files[0][1], proof).ask(client)
+        address = without_secrets(state.address)
+        return [replace(state, address=address, gives="files of all sources below")]
+    there = {(what, path) for what, path in files if mirror and Path(path).is_file()}
     gives = _sum(Counter(what for what, _ in there))
-    detail = f"has {len({url for _, url in there})} of {len({url for _, url in urls})} files"
-    return [Status("mirror", mirror, bool(there), detail, gives, proof)]
+    detail = f"has {len({path for _, path in there})} of {len({path for _, path in files})} files"
+    return [Status("mirror", mirror, bool(there), detail, gives, proof)] if mirror else []
 
 
 def to_text(states: Iterable[Status]) -> str:

@@ -1,7 +1,7 @@
-"""Servers that fail, clients that are killed, disks that are full: the cache stays whole.
+"""Servers that fail, clients that are killed, disks that are full: the cache stays complete.
 
-``UHCS_BENCH_KILLS=200 pytest tests/test_faults.py`` runs the long form; ``python tests/faults.py``
-prints the table.
+``UHCS_BENCH_KILLS=200 pytest tests/data/download/test_faults.py`` runs the long form; ``python
+tests/faults.py`` prints the table.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import errno
 import os
 import sys
 import time
-from dataclasses import replace
 
 import pytest
 
 from tests import faults
-from uhcs_bench.data.download import cache, fetch, http
+from uhcs_bench.data.download import cache, fetch, http, survey
 from uhcs_bench.errors import DataUnavailableError
 
 KILLS = int(os.environ.get("UHCS_BENCH_KILLS", "15"))
@@ -59,76 +58,56 @@ def test_a_full_disk_is_named():
     assert row.is_sound, row
 
 
-def test_an_interrupted_download_resumes_where_it_stopped(server):
-    """Check the ranges that are asked for, within one run."""
-    server.fault = faults.dies
+def test_leftovers_are_not_used_and_removed(server):
+    """Check the files of a killed client: before a fetch, and beside a complete cache."""
+    workspace = cache.cache_folder() / ".partial"
+    workspace.mkdir(parents=True)
+    (workspace / "image.png").write_bytes(b"x" * 100)
     fetch.fetch(server.entries)
-    for path, content in server.files.items():
-        assert server.asked[path] == [None, f"bytes={len(content) // 3}-"]
-
-
-def test_the_next_run_resumes_what_the_last_one_left(server):
-    """Check the ranges that are asked for, over two runs."""
-    server.fault = faults.stalls
-    with pytest.raises(DataUnavailableError):
-        fetch.fetch(server.entries)
-    server.asked.clear()
-    server.fault = faults.Answer.well
-    fetch.fetch(server.entries)
-    path, content = next(iter(server.files.items()))
-    assert server.asked[path] == [f"bytes={len(content) // 3}-"]
-
-
-def test_a_left_over_is_not_trusted(server):
-    """Check that wrong bytes from an earlier run are found and fetched again."""
-    path = next(iter(server.files))
-    sha256 = server.entries[0].files["image"].sources[0].sha256
-    with cache.hold(cache.workspace_name(server.entries[0])) as folder:
-        (folder / f"{sha256}.png.part").write_bytes(b"x" * 100)
-    fetch.fetch(server.entries)
-    assert server.asked[path] == ["bytes=100-", None]
     assert fetch.verify(server.entries).n_intact == 3
-
-
-def test_one_host_continues_what_another_has_begun(server):
-    """Check that a left-over survives a host that has lost the file, and a host that is down."""
-    entry = server.entries[0]
-    path, content = next(iter(server.files.items()))
-    source = entry.files["image"].sources[0]
-    gone = replace(source, url=source.url.replace(path, "/gone.png"))
-    down = replace(source, url="http://127.0.0.1:9/image.png")
-    image = replace(entry.files["image"], sources=(gone, down, source))
-    with cache.hold(cache.workspace_name(entry)) as folder:
-        (folder / f"{source.sha256}.png.part").write_bytes(content[:100])
-    fetch.fetch([replace(entry, files={**entry.files, "image": image})])
-    assert server.asked["/gone.png"] == server.asked[path] == ["bytes=100-"]
-
-
-def test_what_is_left_beside_a_complete_cache_is_removed(server):
-    """Check the files of a client that was killed at its very end, but not those of a live one."""
-    fetch.fetch(server.entries)
-    first, second = map(cache.workspace_name, server.entries[:2])
-    folder = cache.cache_folder() / ".partial"
-    (folder / f"{first}.lock").touch()
-    (folder / first).mkdir()
-    (folder / first / "file.part").touch()
-    (folder / "deposit-0").mkdir()
-    with cache.hold(second):
+    assert not workspace.exists()
+    workspace.mkdir()
+    (workspace / "m0.npy").touch()
+    with cache.hold():
+        (workspace / "m0.npy").touch()
         assert fetch.fetch(server.entries) == 0
-        assert {path.name for path in folder.iterdir()} == {second, f"{second}.lock"}
-    assert not list(folder.iterdir())
+        assert list(workspace.iterdir())
+    workspace.mkdir()
+    assert fetch.fetch(server.entries) == 0
+    assert not workspace.exists()
 
 
-@pytest.mark.parametrize("extra", [0, 1])
-def test_a_left_over_that_is_too_long_is_fetched_again(server, extra):
-    """Check a wrong left-over of the full length, and one beyond it."""
-    path, content = next(iter(server.files.items()))
-    sha256 = server.entries[0].files["image"].sources[0].sha256
-    with cache.hold(cache.workspace_name(server.entries[0])) as folder:
-        (folder / f"{sha256}.png.part").write_bytes(b"x" * (len(content) + extra))
-    fetch.fetch(server.entries)
-    assert server.asked[path] == [None]
-    assert fetch.verify(server.entries).n_intact == 3
+def test_busy_cache_is_reported():
+    """Check the sentence of a client that waits for another one too long."""
+    with (
+        cache.hold(),
+        pytest.raises(DataUnavailableError, match=r"Another process .* End it, or name another"),
+        cache.hold(timeout_s=0),
+    ):
+        pass
+
+
+SECRETS = "p@ssword", "ssword", "t0ken"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["404", "503, always", "redirect to nonsense", "corrupted", "closes the connection, always"],
+)
+def test_secrets_of_a_mirror_are_not_shown(server, monkeypatch, name):
+    """Check that messages hold neither the password nor the query of the mirror's address."""
+    server.fault = faults.CASES[name].fault
+    base = f"127.0.0.1:{server.server_port}"
+    monkeypatch.setenv(fetch.MIRROR_VARIABLE, f"http://me:p@ssword@{base}/mirror?key=t0ken")
+    prefix = f"/mirror/{base}"
+    server.files = {f"{prefix}{path}?key=t0ken": file for path, file in server.files.items()}
+    with pytest.raises(DataUnavailableError) as caught:
+        fetch.fetch(server.entries)
+    assert base in str(caught.value)
+    assert server.asked[f"{prefix}/0/image.png?key=t0ken"]
+    assert not [secret for secret in SECRETS if secret in str(caught.value)]
+    shown = survey.to_json(survey.survey(server.entries))
+    assert not [secret for secret in SECRETS if secret in shown]
 
 
 def test_retry_after_is_honoured(server):
@@ -144,14 +123,14 @@ def test_an_overloaded_host_is_left_alone(server):
     server.fault = lambda answer, _: answer.busy(503)
     with pytest.raises(DataUnavailableError, match="3 of 3"):
         fetch.fetch(server.entries)
-    assert [len(asked) for asked in server.asked.values()] == [faults.PATIENCE.attempts]
+    assert list(server.asked.values()) == [faults.PATIENCE.attempts]
 
 
 def test_a_certificate_that_is_not_accepted_is_named(server):
     """Check the sentence where the other side's TLS is not to be trusted."""
     url = f"https://127.0.0.1:{server.server_port}/0/image.png"
     with pytest.raises(http.HostRefused, match="renew the certificates of this computer"):
-        http.Client().get(url, cache.cache_folder() / "file", 1000)
+        http.Client().get(url, 1000)
 
 
 def test_missing_certificates_are_named(server, monkeypatch):
@@ -159,7 +138,7 @@ def test_missing_certificates_are_named(server, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/absent/certificates.pem")
     url = f"https://127.0.0.1:{server.server_port}/0/image.png"
     with pytest.raises(http.HostRefused, match=r"/absent/certificates\.pem"):
-        http.Client().get(url, cache.cache_folder() / "file", 1000)
+        http.Client().get(url, 1000)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""The one template environment: what is escaped, and what is an error."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import jinja2
+import pytest
+
+from uhcs_bench.scoring.results import MeanScore
+from uhcs_bench.web import templates
+
+HOSTILE = "<b>'\"&"
+ESCAPED = "&lt;b&gt;&#39;&#34;&amp;"
+
+
+def test_html_is_escaped():
+    """Check a template that is given as text, as one of HTML is."""
+    template = templates.environment().from_string("{{ text }}")
+    assert template.render(text=HOSTILE) == ESCAPED
+
+
+@pytest.mark.parametrize(
+    ("name", "escaped"),
+    [
+        ("scoring/templates/page.html.jinja", True),
+        ("leaderboard/templates/index.html.jinja", True),
+        ("leaderboard/entry.yaml.jinja", False),
+        ("exporters/card.md.jinja", False),
+    ],
+)
+def test_escaping_follows_the_kind_of_file(name, escaped):
+    """Check that pages are escaped, YAML and Markdown are not."""
+    autoescape = templates.environment().autoescape
+    assert autoescape(name) is escaped
+
+
+def test_every_template_of_the_package_compiles():
+    """Check all templates, so that none is left out of the loader."""
+    package = resources.files("uhcs_bench")
+    names = [
+        path.relative_to(package).as_posix()
+        for path in sorted(package.rglob("*.jinja"))  # type: ignore[attr-defined]
+    ]
+    assert len(names) >= 8
+    for name in names:
+        assert templates.environment().get_template(name).name == name
+
+
+def test_undefined_variables_are_an_error():
+    """Check that a template can't show nothing for a name that is wrong."""
+    with pytest.raises(jinja2.UndefinedError, match="missing"):
+        templates.environment().from_string("{{ missing }}").render()
+
+
+def test_filters_write_numbers():
+    """Check the filters that pages use."""
+    score = MeanScore(mean=0.5, se=0.01, n=3, ci95=(0.4, 0.6))
+    text = "{{ e | mean_se }}, {{ e.ci95 | interval }}, {{ none | sortable }}, {{ 'ü\"' | quoted }}"
+    template = templates.environment().from_string(
+        "{% autoescape false %}" + text + "{% endautoescape %}"
+    )
+    assert template.render(e=score) == '50.0 ± 1.0, 40.0 to 60.0, , "ü\\""'
