@@ -83,7 +83,7 @@ def skip_aliases(app, what, name, obj, skip, options):  # noqa: ARG001
 
 
 def show_examples(app, context, lines):  # noqa: ARG001
-    """Show what stands below a command's options as code; exit codes where they are its own."""
+    """Show a command's examples as code, and exit codes that differ from its group's."""
     shown = sections(context.command.epilog)
     if context.parent is not None:
         known = sections(context.parent.command.epilog).items()
