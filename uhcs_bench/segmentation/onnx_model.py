@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import MissingPackageError, UhcsBenchError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, listed
 from uhcs_bench.segmentation.preprocessing import Preprocessing, gray
 
 if TYPE_CHECKING:
@@ -344,9 +344,11 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     MissingPackageError
         onnxruntime is not installed.
     """
+    if not isinstance(path, str | Path):
+        raise UsageError(f"A model can't be {path!r}. Give the path of an ONNX file.")
     path = Path(path)
     if not path.is_file():
-        raise SegmenterError(f"There is no model {path}.")
+        raise SegmenterError(f"There is no model {path}. Give the path of an ONNX file.")
     try:
         import onnxruntime
     except ImportError as error:
@@ -373,8 +375,7 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
         ) from error
     problems = _interface_problems(session, description)
     if problems:
-        lines = "".join(f"\n  - {problem}." for problem in problems)
-        raise SegmenterError(f"{path} can't be used:{lines}")
+        raise SegmenterError(listed(f"{path} was not loaded", [f"{text}." for text in problems]))
     return Segmenter(path, description, session, threads)
 
 
