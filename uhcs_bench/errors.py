@@ -60,7 +60,12 @@ def listed(fact: str, problems: Sequence[str]) -> str:
       - b.png is empty.
     """
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return f"{fact}: {count}." + "".join(f"\n  - {problem}" for problem in problems)
+    return f"{fact}: {count}." + "".join(f"\n  - {_closed(problem)}" for problem in problems)
+
+
+def _closed(sentence: str) -> str:
+    """Return a sentence with the full stop that a phrase after a file's name lacks."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 class SubmissionError(UhcsBenchError, ValueError):

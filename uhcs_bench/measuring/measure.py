@@ -13,6 +13,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 from uhcs_bench.measuring import batch, pixel_size, row
+from uhcs_bench.metallography import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +76,7 @@ def measure(
             labels = content
             if isinstance(content, Path):
                 labels = label_maps.read_map(content, protocol.TASKS[name].classes)
-            labels = np.asarray(labels)
+            labels = arguments.as_map(labels, "label map")
             scale = pixel_size.find(Path(file), labels.shape, pixel_size_um)
             rows.append(row.measure(labels, name, scale, file).row)
         except (UhcsBenchError, ValueError) as error:

@@ -256,6 +256,15 @@ def annotated_fractions(confusion: Confusion) -> NDArray[np.float64]:
 def predicted_fractions(confusion: Confusion) -> NDArray[np.float64]:
     """Share of the pixels that is predicted as each class, see `annotated_fractions`.
 
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; 0 for a class that is not predicted, NaN without pixels.
+
     Examples
     --------
     >>> predicted_fractions(np.array([[6, 2], [1, 1]]))

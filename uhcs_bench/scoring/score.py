@@ -12,13 +12,14 @@ pooled      nothing: one confusion matrix over all pixels of all micrographs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
+from uhcs_bench.errors import UsageError
 from uhcs_bench.metallography import components
 from uhcs_bench.metrics import confusion as metrics
 from uhcs_bench.metrics import particle_sizes
@@ -89,7 +90,7 @@ def score(
     SubmissionError
         If anything is wrong with the predictions; it lists all problems of all files.
     UsageError
-        If there is no such task, fold, version or split.
+        If there is no such task, fold, version, split or `resample`.
     DataUnavailableError
         If the annotations could not be had from any source.
 
@@ -104,6 +105,10 @@ def score(
     >>> report["particles"].psd.n_consistent
     0
     """
+    if resample not in get_args(Resampled):
+        raise UsageError(
+            f"The bootstrap can't draw {resample!r}. Choose {' or '.join(get_args(Resampled))}."
+        )
     submissions = read_submission(predictions, task, fold, version, split)
     return score_submissions(submissions, resample, extended=extended)
 

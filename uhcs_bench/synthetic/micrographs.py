@@ -260,7 +260,7 @@ def _check(shape: tuple[int, int], pixel_size_um: float, problems: Iterator[str]
             "Give the shape as (rows, columns), and the edge of a pixel in micrometres as a number."
         )
     if len(shape) != 2 or min(shape) < 1:
-        found.append(f"shape {shape} is not a number of rows and one of columns, from 1 on")
+        found.append(f"shape {shape} must be a number of rows and one of columns, from 1 on")
     if not 0 < pixel_size_um < math.inf:
         found.append(f"pixel_size_um is {pixel_size_um}, and must be above 0")
     found += problems
