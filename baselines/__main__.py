@@ -7,9 +7,10 @@ the commands that compute with it.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,9 @@ from baselines.configuration import configure
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import ReportingGroup, version_option
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
+
+if TYPE_CHECKING:
+    from baselines.runs import Plan
 
 _EXIT_CODES = """
 \b
@@ -28,7 +32,7 @@ Exit codes:
   130  interrupted; finished folds are kept
 """
 
-_OPTIONAL = ("torch", "torchvision", "matplotlib", "onnx", "onnxscript", "onnxruntime")
+_OPTIONAL = ("torch", "torchvision", "timm", "matplotlib", "onnx", "onnxscript", "onnxruntime")
 """Packages that commands import, and that not everybody has."""
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -44,7 +48,7 @@ class InterruptibleGroup(ReportingGroup):
         except ModuleNotFoundError as error:
             if error.name not in _OPTIONAL:
                 raise
-            extra = "export" if ctx.invoked_subcommand == "export" else "baselines"
+            extra = "export" if ctx.invoked_subcommand in ("export", "ship") else "baselines"
             missing = MissingPackageError("This command", extra)
             click.echo(f"{ctx.info_name}: {missing}", err=True)
             sys.exit(missing.exit_code)
@@ -85,7 +89,13 @@ def training_options(command: Any) -> Any:
                      show_default=True, help="auto: bfloat16 on a GPU that has it, else float32."),
         click.option("--crop", type=int, metavar="PIXELS",
                      help="Train on windows of this size; 224 is practical on a CPU.  "
-                     "[default: whole micrographs]"),
+                     "[default: the method's, for most whole micrographs]"),
+        click.option("--updates", type=click.IntRange(1), metavar="N",
+                     help="Length of the training, of methods that train in one stage.  "
+                     "[default: the method's]"),
+        click.option("--tta/--no-tta", default=None,
+                     help="Average over the eight rotations and reflections of a micrograph.  "
+                     "[default: the method's]"),
         click.option("--device", default="auto", show_default=True,
                      help="auto, cpu, cuda or cuda:N."),
     ):  # fmt: skip
@@ -121,21 +131,27 @@ def otsu(task: str, version: str, out: Path) -> None:
 @click.argument("method", metavar="METHOD")
 @task_option
 @click.option("--folds", default="all", show_default=True, help='"all", or numbers as in 0,2.')
+@click.option(
+    "--inner",
+    is_flag=True,
+    help="Hold out and segment the next fold as well, to choose settings on.",
+)
 @training_options
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
-def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
+def run(method: str, task: str, folds: str, inner: bool, out: Path, **options: Any) -> None:
     """Train METHOD on folds and segment their validation micrographs.
 
-    METHOD is pixelnet-focal, pixelnet-ce, unet or unet-vgg. Label maps go to
-    OUT/METHOD/<task>/<id>.png, the record to OUT/METHOD/record.json, loss
-    curves and checkpoints to OUT/folds/. Finished folds are skipped.
+    METHOD is pixelnet-focal, pixelnet-ce, unet, unet-vgg or unet-efficientnet.
+    Label maps go to OUT/METHOD/<task>/<id>.png, the record to
+    OUT/METHOD/record.json, loss curves and checkpoints to OUT/folds/. Finished
+    folds are skipped; an interrupted one goes on from its last 100 updates.
 
-    ImageNet weights of VGG-16 are torchvision's; UHCS_BENCH_VGG16 names a
-    local file instead.
+    ImageNet weights of VGG-16 are torchvision's, those of EfficientNet timm's;
+    UHCS_BENCH_VGG16 and UHCS_BENCH_EFFICIENTNET name local files instead.
     """
     name = protocol.task(task).name
     numbers = parse_folds(folds)
-    done = _run(method, name, numbers, out, **options)
+    done = _run(method, name, numbers, out, inner=inner, **options)
     skipped = len(numbers) - len(done)
     click.echo(
         f"{method}, {name}: {len(done)} folds run, {skipped} were finished before. {out / method}"
@@ -152,8 +168,20 @@ def _run(
     precision: str,
     version: str,
     jobs: int,
+    inner: bool = False,
     **settings: Any,
-) -> list[int]:
+) -> list[int | None]:
+    plan = _plan(method, task, out, device, precision, version, jobs, settings)
+    from baselines import runs
+
+    return runs.run(replace(plan, inner=inner), folds)
+
+
+def _plan(
+    method: str, task: str, out: Path, device: str, precision: str, version: str, jobs: int,
+    settings: dict[str, Any],
+) -> Plan:  # fmt: skip
+    settings = {name: value for name, value in settings.items() if value is not None}
     configure(method, **settings)  # wrong settings are told before the long import
     protocol.check_version(version)
     from baselines import hardware, runs
@@ -161,7 +189,99 @@ def _run(
     place = hardware.choose_device(device)
     chosen = hardware.choose_precision(precision, place)
     configuration = configure(method, precision=chosen, **settings)
-    return runs.run(runs.Plan(configuration, task, version, out, place, jobs), folds)
+    return runs.Plan(configuration, task, version, out, place, jobs)
+
+
+@main.command(
+    epilog="\b\nExample:\n"
+    "  python -m baselines segment unet --task particles --runs seed0/ \\\n"
+    "      --runs seed1/ --name unet-seeds --out ensembles/\n" + _EXIT_CODES
+)
+@click.argument("method", metavar="METHOD")
+@task_option
+@version_option
+@click.option(
+    "--runs",
+    "folders",
+    multiple=True,
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help='What the command "run" wrote; given several times, models are averaged.',
+)
+@click.option(
+    "--tta/--no-tta",
+    default=True,
+    show_default=True,
+    help="Average over the eight rotations and reflections of a micrograph.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option("--name", required=True, help="What the maps are filed under.")
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def segment(
+    method: str, task: str, version: str, folders: tuple[Path, ...], tta: bool, device: str,
+    precision: str, name: str, out: Path,
+) -> None:  # fmt: skip
+    """Segment validation micrographs with METHOD's finished folds.
+
+    Class probabilities are averaged over the runs, such as those of several
+    seeds, and over views of a micrograph. Label maps go to
+    OUT/NAME/<task>/<id>.png, the record to OUT/NAME/record.json.
+    """
+    from baselines import ensemble, hardware
+
+    place = hardware.choose_device(device)
+    count = ensemble.segment_folds(
+        ensemble.Plan(
+            method=method,
+            task=protocol.task(task).name,
+            version=version,
+            runs=folders,
+            name=name,
+            out=out,
+            device=place,
+            precision=hardware.choose_precision(precision, place),
+            tta=tta,
+        )
+    )
+    click.echo(f"{count} label maps in {out / name}.")
+
+
+@main.command(
+    epilog="\b\nExample:\n"
+    "  python -m baselines ship unet-efficientnet --task particles --out runs/ \\\n"
+    "      --maps runs/unet-efficientnet-plain --model particles.onnx\n" + _EXIT_CODES
+)
+@click.argument("method", metavar="METHOD")
+@task_option
+@training_options
+@click.option(
+    "--maps",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Label maps of the same recipe's six folds, whose score the model states.",
+)
+@click.option(
+    "--model", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx"
+)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+def ship(
+    method: str, task: str, maps: Path, model: Path, out: Path, version: str, device: str,
+    precision: str, jobs: int, **settings: Any,
+) -> None:  # fmt: skip
+    """Train METHOD on all micrographs and export the model.
+
+    It is written as ONNX with weights in float16. The file says itself what
+    the model was trained on, at which pixel sizes,
+    and how well the recipe does on micrographs that it has not seen: the score
+    of MAPS, which the command "segment" writes with --no-tta.
+    """
+    from baselines import shipping
+
+    plan = _plan(method, protocol.task(task).name, out, device, precision, version, jobs, settings)
+    about = shipping.ship(plan, maps, model)
+    score = about["score"]
+    click.echo(f"{model}: IU {score['IU']['mean']}, AC {score['AC']['mean']} ({score['protocol']})")
 
 
 @main.command(
@@ -204,10 +324,22 @@ def reproduce(no_run: bool, out: Path, version: str, **options: Any) -> None:
                 type=click.Path(path_type=Path))  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@click.option(
+    "--tta", is_flag=True, help="Average over the eight rotations and reflections of a micrograph."
+)
+@click.option(
+    "--with",
+    "others",
+    metavar="CHECKPOINT",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Average with this model, too.",
+)
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 def predict(
-    checkpoint: Path, images: tuple[Path, ...], device: str, precision: str, out: Path
-) -> None:
+    checkpoint: Path, images: tuple[Path, ...], device: str, precision: str, tta: bool,
+    others: tuple[Path, ...], out: Path,
+) -> None:  # fmt: skip
     """Segment micrographs of any size with the model in CHECKPOINT.
 
     IMAGE is a gray PNG, TIFF, JPEG or NPY file, 8- or 16-bit; three equal
@@ -217,7 +349,8 @@ def predict(
     """
     from baselines import prediction
 
-    failures = prediction.predict_files(checkpoint, images, out, device, precision)
+    models = [checkpoint, *others]
+    failures = prediction.predict_files(models, images, out, device, precision, tta=tta)
     click.echo(f"{len(images) - len(failures)} label maps in {out}.")
     if failures:
         raise UhcsBenchError("\n  ".join([f"{len(failures)} not segmented:", *failures]))
@@ -308,9 +441,10 @@ def figures(
     "  uhcs-bench measure micrographs/ --model particles.onnx --out table.csv\n" + _EXIT_CODES
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--half", is_flag=True, help="Store the weights as float16.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx",
               help="[default: CHECKPOINT with the suffix .onnx]")  # fmt: skip
-def export(checkpoint: Path, out: Path | None) -> None:
+def export(checkpoint: Path, half: bool, out: Path | None) -> None:
     """Write the model in CHECKPOINT as ONNX, to run without PyTorch.
 
     It takes micrographs of any size, and says itself which classes it knows
@@ -320,7 +454,7 @@ def export(checkpoint: Path, out: Path | None) -> None:
     from baselines import export as onnx_export
 
     path = out or checkpoint.with_suffix(".onnx")
-    description = onnx_export.export(checkpoint, path)
+    description = onnx_export.export(checkpoint, path, half=half)
     click.echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi
+from math import log, pi
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,11 @@ class Views:
     offset : Tensor of shape (n, 2)
         Row and column, in the transformed full-size micrograph, of the view's first pixel.
     shift : Tensor of shape (n,)
-        Added to the gray values, which span [0, 1].
+        Added to the gray values.
+    gain : Tensor of shape (n,) or None
+        What the gray values are multiplied by before.
+    noise : Tensor of shape (n, 1, h', w') or None
+        Added to the gray values, the same to all planes.
     """
 
     angle: Tensor
@@ -33,6 +41,8 @@ class Views:
     flip: Tensor
     offset: Tensor
     shift: Tensor
+    gain: Tensor | None = None
+    noise: Tensor | None = None
 
 
 def draw(n: int, shape: tuple[int, int], crop: int | None, generator: Generator) -> Views:
@@ -74,6 +84,41 @@ def draw(n: int, shape: tuple[int, int], crop: int | None, generator: Generator)
     )
 
 
+def draw_strong(n: int, shape: tuple[int, int], crop: int | None, generator: Generator) -> Views:
+    """Draw views that also differ in contrast and noise, of planes with a deviation of about 1.
+
+    Parameters and result are those of `draw`.
+
+    Notes
+    -----
+    Rotation and mirroring as in `draw`. Scale from 0.7 to 1.6 and contrast from 0.8 to 1.25, both
+    uniform in their logarithm, so that up and down are as likely; shift uniform in +-0.2; white
+    noise of a deviation uniform in [0, 0.1].
+    """
+
+    def uniform(low: float, high: float, *size: int) -> Tensor:
+        return low + (high - low) * torch.rand(*size, generator=generator)
+
+    height, width = output_shape(shape, crop)
+    room = torch.tensor([shape[0] - height + 1, shape[1] - width + 1])
+    return Views(
+        angle=uniform(0, 2 * pi, n),
+        scale=uniform(log(0.7), log(1.6), n).exp(),
+        flip=1 - 2 * (uniform(0, 1, n, 2) < 0.5).float(),
+        offset=(uniform(0, 1, n, 2) * room).floor(),
+        shift=uniform(-0.2, 0.2, n),
+        gain=uniform(log(0.8), log(1.25), n).exp(),
+        noise=uniform(0, 0.1, n, 1, 1, 1) * torch.randn(n, 1, height, width, generator=generator),
+    )
+
+
+DRAW: dict[str, Callable[[int, tuple[int, int], int | None, Generator], Views]] = {
+    "paper": draw,
+    "strong": draw_strong,
+}
+"""The ways to draw views, by the name that `Configuration.augmentation` has for them."""
+
+
 def output_shape(shape: tuple[int, int], crop: int | None) -> tuple[int, int]:
     """Height and width of the views of micrographs of a shape, at most those of the latter."""
     return shape if crop is None else (min(crop, shape[0]), min(crop, shape[1]))
@@ -89,8 +134,8 @@ def warp(
 
     Parameters
     ----------
-    images : Tensor of float32, shape (n, 1, h, w)
-        Gray values in [0, 1].
+    images : Tensor of float32, shape (n, c, h, w)
+        Planes of gray values.
     labels : Tensor of uint8, shape (n, h, w)
     views : Views
     crop : int or None
@@ -98,13 +143,17 @@ def warp(
 
     Returns
     -------
-    images : Tensor of float32, shape (n, 1, h', w')
-        Not clipped: the shift may leave [0, 1].
+    images : Tensor of float32, shape (n, c, h', w')
+        Not clipped: the shift may leave the range of the gray values.
     labels : Tensor of int64, shape (n, h', w')
     """
     grid = _grid(views, (images.shape[-2], images.shape[-1]), crop, images.device)
     seen = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    if views.gain is not None:
+        seen = seen * views.gain.to(images.device).view(-1, 1, 1, 1)
     seen = seen + views.shift.to(images.device).view(-1, 1, 1, 1)
+    if views.noise is not None:
+        seen = seen + views.noise.to(images.device)
     named = F.grid_sample(
         labels.unsqueeze(1).float(),
         grid,

@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from baselines import training
 from baselines.configuration import Configuration
+from baselines.model import Model, build
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from baselines.pixelnet import PixelNet
-    from baselines.unet import UNet
 
 SCHEMA = "uhcs-bench/checkpoint/1"
 
@@ -28,19 +25,19 @@ class Checkpoint:
 
     Attributes
     ----------
-    model : PixelNet or UNet
+    model : Model
     configuration : Configuration
     task : str
-    fold : int
-        The fold that it has not seen.
+    fold : int or None
+        The fold that it has not seen; None if it has seen all.
     classes : tuple of str
         Class names; a class's label is its position.
     """
 
-    model: PixelNet | UNet
+    model: Model
     configuration: Configuration
     task: str
-    fold: int
+    fold: int | None
     classes: tuple[str, ...]
 
 
@@ -94,9 +91,10 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         classes = tuple(content["classes"])
         # The state brings its own weights: there is no need to look for ImageNet's.
         untrained = configuration.changed(weights="none")
-        model, _ = training.build(untrained, len(classes))
+        model, _ = build(untrained, len(classes))
         model.load_state_dict(content["state"])
-        task, fold = str(content["task"]), int(content["fold"])
+        task = str(content["task"])
+        fold = None if content["fold"] is None else int(content["fold"])
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         if isinstance(error, pickle.UnpicklingError):

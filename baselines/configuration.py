@@ -28,12 +28,15 @@ class Stage:
         Of the VGG-16 layers; 0 keeps them fixed.
     decay : bool
         Let both rates fall to zero along a half cosine over the stage.
+    warmup : float
+        Share of the stage in which both rates rise linearly from zero, before they decay.
     """
 
     updates: int
     learning_rate: float
     features_rate: float = 0.0
     decay: bool = False
+    warmup: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +49,15 @@ class Configuration:
     ----------
     method : str
         Name that runs are filed under.
-    model : {"pixelnet", "unet"}
-    loss : {"ce", "focal"}
-        The paper reports both.
-    encoder : {"vgg", "plain"}
-        U-Net's contracting path; PixelNet always has VGG-16's.
+    model : str
+        Module of this package that builds the network: "pixelnet", "unet", "efficientnet_unet".
+    loss : {"ce", "focal", "ce+dice"}
+        The paper reports the first two.
+    encoder : str
+        Contracting path: "vgg" or "plain" of `UNet`, timm's name of an EfficientNet of
+        `EfficientNetUNet`; PixelNet always has VGG-16's.
     weights : {"default", "none"}
-        "default" starts VGG-16 from ImageNet (paper and code); "none" trains from scratch.
+        "default" starts the encoder from ImageNet (paper and code); "none" trains from scratch.
     fc7 : bool
         Add fc7 to PixelNet's hypercolumn. Paper and code: yes. Off here, see `PixelNet`.
     gamma : float
@@ -74,6 +79,8 @@ class Configuration:
     crop : int or None
         Height and width of the window of the augmented micrograph that an update sees. None, the
         whole micrograph, follows paper and code; 224 is for training on a CPU.
+    augmentation : {"paper", "strong"}
+        Which random views of the micrographs are trained on, see `baselines.augmentation`.
     weight_decay : float
         Of AdamW: 5e-4, the paper's text. The amsgrad variant of the code is left out: with 250
         updates it changes little.
@@ -82,12 +89,20 @@ class Configuration:
     precision : {"float32", "bfloat16"}
         Of convolutions and matrix products (neither). Weights, losses and statistics stay in
         float32.
+    clip_norm : float or None
+        Largest norm of the gradient; longer ones are shortened (neither).
+    average : float or None
+        Keep the exponential moving average of the weights with this decay for each update in place
+        of the last weights (neither).
+    tta : bool
+        Average the class probabilities over the eight rotations and reflections of a micrograph
+        (test-time augmentation; neither).
     """
 
     method: str
-    model: Literal["pixelnet", "unet"]
-    loss: Literal["ce", "focal"]
-    encoder: Literal["vgg", "plain"] = "vgg"
+    model: str
+    loss: Literal["ce", "focal", "ce+dice"]
+    encoder: str = "vgg"
     weights: str = "default"
     fc7: bool = False
     gamma: float = 2.0
@@ -96,9 +111,13 @@ class Configuration:
     batch: int = 4
     pixels: int = 2048
     crop: int | None = None
+    augmentation: Literal["paper", "strong"] = "paper"
     weight_decay: float = 5e-4
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
+    clip_norm: float | None = None
+    average: float | None = None
+    tta: bool = False
 
     def changed(self, **settings: object) -> Configuration:
         """Give a copy with some settings changed."""
@@ -135,6 +154,11 @@ _FROM_SCRATCH = (Stage(updates=500, learning_rate=1e-3, features_rate=1e-3, deca
 """Neither paper nor code has a schedule for U-Net. Without pretrained layers there is nothing to
 keep fixed and more to learn: twice the updates of PixelNet, at its first rate, falling to zero."""
 
+_ONE_CYCLE = (Stage(updates=600, learning_rate=1e-3, features_rate=3e-4, decay=True, warmup=0.1),)
+"""Neither paper nor code. The rates are usual for AdamW: the pretrained layers learn at a third of
+the others' rate, because they start near where they end. The number of updates was set by the time
+that six folds of both tasks may take on one core of a CPU, not by a score."""
+
 METHODS: dict[str, Configuration] = {
     configuration.method: configuration
     for configuration in (
@@ -144,18 +168,33 @@ METHODS: dict[str, Configuration] = {
             method="unet", model="unet", loss="ce", encoder="plain", stages=_FROM_SCRATCH
         ),
         Configuration(method="unet-vgg", model="unet", loss="ce", stages=_TWO_STAGES),
+        Configuration(
+            method="unet-efficientnet",
+            model="efficientnet_unet",
+            loss="ce+dice",
+            encoder="tf_efficientnet_lite0",
+            stages=_ONE_CYCLE,
+            crop=224,
+            augmentation="strong",
+            weight_decay=1e-2,
+            clip_norm=5.0,
+            average=0.99,
+            tta=True,
+        ),
     )
 }
 """The methods that are trained, by name."""
 
 
-def configure(method: str, **settings: object) -> Configuration:
+def configure(method: str, *, updates: int | None = None, **settings: object) -> Configuration:
     """Give a method's configuration with some of its settings changed.
 
     Parameters
     ----------
     method : str
         A key of `METHODS`.
+    updates : int, optional
+        Number of updates of a method that trains in one stage.
     **settings
         Attributes of `Configuration`.
 
@@ -171,6 +210,14 @@ def configure(method: str, **settings: object) -> Configuration:
     if method not in METHODS:
         raise UsageError(f"There is no method {method!r}. The methods are {', '.join(METHODS)}.")
     configuration = METHODS[method].changed(**settings)
+    if updates is not None:
+        if len(configuration.stages) != 1:
+            raise UsageError(
+                f"--updates {updates}: {method} trains in {len(configuration.stages)} stages; only "
+                "the length of a single stage can be chosen."
+            )
+        stage = replace(configuration.stages[0], updates=updates)
+        configuration = configuration.changed(stages=(stage,))
     if configuration.crop is not None and configuration.crop < MIN_CROP:
         raise UsageError(f"--crop {configuration.crop} is too small; take at least {MIN_CROP}.")
     return configuration

@@ -1,36 +1,32 @@
-"""Write a trained model as an ONNX file that `uhcs_bench.segmentation.onnx_model` runs without PyTorch."""
+"""Write a trained model as an ONNX file, which `uhcs_bench.segmentation` runs without PyTorch."""
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
-from baselines import checkpoint, pixelnet, unet
+from baselines import checkpoint
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.segmentation.onnx_model import Description
-from uhcs_bench.segmentation.preprocessing import Equalization, Preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import onnx
-    from torch import Tensor, nn
 
     from baselines.checkpoint import Checkpoint
-    from baselines.pixelnet import PixelNet
 
-OPSET = 18
-"""Version of the ONNX operators: what PyTorch's exporter writes natively, and all that is needed.
-onnxruntime has known it since 1.14."""
-
-_SAMPLE_BLOCKS = (3, 4)
-"""Height and width of the image that the export traces, in multiples of the model's stride."""
+MIN_HALF = 16
+"""Constants of fewer numbers keep float32 when weights are stored as float16."""
 
 
-def export(model_file: Path, out: Path) -> Description:
+def export(
+    model_file: Path, out: Path, *, half: bool = False, about: Mapping[str, str] | None = None
+) -> Description:
     """Write a checkpoint's model as an ONNX file, whole or not at all.
 
     Parameters
@@ -39,6 +35,10 @@ def export(model_file: Path, out: Path) -> Description:
         A checkpoint.
     out : Path
         The ONNX file.
+    half : bool
+        Store the weights as float16: half of the size. It is computed in float32 all the same.
+    about : mapping of str
+        More metadata for the file.
 
     Returns
     -------
@@ -64,13 +64,38 @@ def export(model_file: Path, out: Path) -> Description:
         ) from error
     trained = checkpoint.load(model_file, torch.device("cpu"))
     description = describe(trained)
-    graph = to_onnx(trained.model)
-    onnx.helper.set_model_props(graph, description.to_metadata())
+    graph = trained.model.to_onnx()
+    if half:
+        store_as_half(graph.graph)
+    onnx.helper.set_model_props(graph, {**description.to_metadata(), **(about or {})})
     onnx.checker.check_model(graph)
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as partial:
         onnx.save(graph, partial)
     return description
+
+
+def store_as_half(graph: onnx.GraphProto) -> None:
+    """Store float32 constants as float16, each with a node that gives it back as float32.
+
+    Those of less than `MIN_HALF` numbers stay: they are sizes and scales, not weights. Values
+    beyond float16's range are an error.
+    """
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < MIN_HALF:
+            continue
+        name = tensor.name
+        with np.errstate(over="raise"):
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def describe(trained: Checkpoint) -> Description:
@@ -79,170 +104,9 @@ def describe(trained: Checkpoint) -> Description:
     VGG-16's mean and deviation are not among the steps: they are in the model.
     """
     model = trained.model
-    halo = unet.HALO if isinstance(model, unet.UNet) else model.features.halo
     return Description(
         classes=trained.classes,
         task=trained.task,
-        preprocessing=Preprocessing(equalize=Equalization(), multiple=model.features.stride),
-        halo=halo,
+        preprocessing=replace(model.preprocessing, multiple=model.stride),
+        halo=model.halo,
     )
-
-
-def to_onnx(model: PixelNet | unet.UNet) -> onnx.ModelProto:
-    """Express a model as ONNX, for one image whose height and width are multiples of its stride.
-
-    Parameters
-    ----------
-    model : PixelNet or UNet
-        In evaluation mode, on the CPU.
-
-    Returns
-    -------
-    onnx.ModelProto
-        Its input is "image", equalised gray values of shape (1, 1, h, w), its output "logits", of
-        shape (1, n_classes, h, w).
-    """
-    if isinstance(model, unet.UNet):
-        return _trace(model, model.features.stride, ["logits"])
-    names = [f"map{level}" for level in range(len(model.features.widths))]
-    graph = _trace(model.features, model.features.stride, names)
-    _classify_in_bands(graph.graph, model)
-    return graph
-
-
-def _trace(model: nn.Module, stride: int, outputs: list[str]) -> onnx.ModelProto:
-    height, width = (stride * blocks for blocks in _SAMPLE_BLOCKS)
-    dimensions = {
-        axis: stride * torch.export.Dim(name, min=1, max=1 << 16)
-        for axis, name in ((2, "h"), (3, "w"))
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside PyTorch's own exporter
-        program = torch.onnx.export(
-            model,
-            (torch.zeros(1, 1, height, width),),
-            dynamo=True,
-            dynamic_shapes=(dimensions,),
-            input_names=["image"],
-            output_names=outputs,
-            opset_version=OPSET,
-            verbose=False,
-        )
-    if program is None:  # pragma: no cover - only the exporter without dynamo gives None
-        raise UhcsBenchError("PyTorch exported nothing.")
-    graph: onnx.ModelProto = program.model_proto
-    return graph
-
-
-def _classify_in_bands(graph: onnx.GraphProto, model: PixelNet) -> None:
-    """Put PixelNet's classifier on top of the maps, as `pixelnet.logit_bands` applies it.
-
-    The first hidden layer takes 4 KiB for each pixel, so that a whole micrograph's would fill
-    gigabytes: a loop classifies one band of rows after the other.
-    """
-    from onnx import TensorProto, helper
-
-    classifier = pixelnet.fold(model)
-    n_classes = len(classifier.last_bias)
-    nodes = _Nodes("bands")
-    height = nodes.add("Shape", "image", start=2, end=3)
-    width = nodes.add("Shape", "image", start=3, end=4)
-    for level in range(len(classifier.slices)):
-        rows = nodes.add("Shape", f"map{level}", start=2, end=3)
-        nodes.add("Sub", rows, nodes.integers([1]), output=f"last_row{level}")
-    padded = nodes.add("Add", height, nodes.integers([pixelnet.BAND_ROWS - 1]))
-    count = nodes.add("Squeeze", nodes.add("Div", padded, nodes.integers([pixelnet.BAND_ROWS])))
-    # Shape (bands, n_classes, rows of a band, width); the last band may reach below the image.
-    bands = nodes.add("Loop", count, "", body=_band(classifier))
-    shape = nodes.add("Concat", nodes.integers([1, n_classes, -1]), width, axis=0)
-    whole = nodes.add("Reshape", nodes.add("Transpose", bands, perm=[1, 0, 2, 3]), shape)
-    zero, rows_axis = nodes.integers([0]), nodes.integers([2])
-    nodes.add("Slice", whole, zero, height, rows_axis, output="logits")
-    graph.node.extend(nodes.nodes)
-    graph.initializer.extend(nodes.constants)
-    size = [axis.dim_param for axis in graph.input[0].type.tensor_type.shape.dim[2:]]
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, n_classes, *size])
-    del graph.output[:]
-    graph.output.append(logits)
-
-
-def _band(classifier: pixelnet.FoldedClassifier) -> onnx.GraphProto:
-    """Make the body of the loop, which classifies the band of the number that it is given."""
-    from onnx import TensorProto, helper
-
-    nodes = _Nodes("band")
-    first_row = nodes.add("Mul", "number", nodes.integers([pixelnet.BAND_ROWS]))
-    fine = nodes.rows(first_row, level=0)
-    total = nodes.convolve(fine, classifier.slices[0], classifier.first_bias)
-    for level, weight in enumerate(classifier.slices[1:], start=1):
-        stride = 2**level
-        product = nodes.convolve(nodes.rows(first_row, level), weight)
-        scales = nodes.floats(torch.tensor([1.0, 1.0, stride, stride]))
-        tall = nodes.add("Resize", product, "", scales, mode="linear")
-        ends = nodes.integers([stride]), nodes.integers([-stride])
-        total = nodes.add("Add", total, nodes.add("Slice", tall, *ends, nodes.integers([2])))
-    x = nodes.convolve(nodes.add("Relu", total), classifier.second, classifier.second_bias)
-    logits = nodes.convolve(nodes.add("Relu", x), classifier.last, classifier.last_bias)
-    nodes.add("Squeeze", logits, nodes.integers([0]), output="band_logits")
-    nodes.add("Identity", "go_on", output="still_go_on")
-    value = helper.make_tensor_value_info
-    return helper.make_graph(
-        nodes.nodes,
-        "classify_band",
-        [value("number", TensorProto.INT64, []), value("go_on", TensorProto.BOOL, [])],
-        [
-            value("still_go_on", TensorProto.BOOL, []),
-            value("band_logits", TensorProto.FLOAT, None),
-        ],
-        nodes.constants,
-    )
-
-
-class _Nodes:
-    """ONNX nodes in the order in which they compute, and the constants that they use."""
-
-    def __init__(self, prefix: str) -> None:
-        self.prefix = prefix
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """Add a node and give the name of its output."""
-        from onnx import helper
-
-        output = output or f"{self.prefix}_{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
-        return output
-
-    def rows(self, first_row: str, level: int) -> str:
-        """Pick a band's rows from a map, and from a coarse one a neighbour at either end.
-
-        Where the map ends its outermost row is repeated: there, interpolation keeps its value.
-        """
-        stride, around = 2**level, 1 if level else 0
-        offsets = range(-around, pixelnet.BAND_ROWS // stride + around)
-        start = self.add("Div", first_row, self.integers([stride]))
-        wanted = self.add("Add", start, self.integers(list(offsets)))
-        clipped = self.add("Max", wanted, self.integers([0]))
-        clipped = self.add("Min", clipped, f"last_row{level}")
-        return self.add("Gather", f"map{level}", clipped, axis=2)
-
-    def convolve(self, pixels: str, weight: Tensor, bias: Tensor | None = None) -> str:
-        """Add a 1 x 1 convolution."""
-        kernel = self.floats(weight[..., None, None])
-        return self.add("Conv", pixels, kernel, *([] if bias is None else [self.floats(bias)]))
-
-    def floats(self, values: Tensor) -> str:
-        """Add a float32 constant and give its name."""
-        return self._constant(values.detach().float())
-
-    def integers(self, values: list[int]) -> str:
-        """Add an int64 constant and give its name."""
-        return self._constant(torch.tensor(values))
-
-    def _constant(self, values: Tensor) -> str:
-        from onnx import numpy_helper
-
-        name = f"{self.prefix}_constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values.numpy(), name))
-        return name

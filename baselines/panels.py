@@ -388,7 +388,8 @@ def draw_widths(axes: Axes, zones: dict[str, DenudedZone], pixel_size_um: float 
     """Draw the widths' distributions; say what their means are."""
     scale, unit = (1.0, "px") if pixel_size_um is None else (pixel_size_um, "µm")
     samples = {name: zone.widths_px * scale for name, zone in zones.items() if len(zone)}
-    # The few samples deep inside grains, see `uhcs_bench.metallography.denuded_zone`, would take most of it.
+    # The few samples deep inside grains, see `uhcs_bench.metallography.denuded_zone`, would take
+    # most of it.
     end = max((min(3 * float(np.median(w)), float(w.max())) for w in samples.values()), default=0.0)
     end = end or scale  # only widths of 0
     edges = np.linspace(0, end, 31)

@@ -10,10 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from baselines.vgg import VGG16, pad_to_multiple, sample
+from baselines.model import SLICE_PIXELS, Model
+from baselines.vgg import VGG16, load_weights, pad_to_multiple, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import onnx
+    from torch import Generator
+
+    from baselines.configuration import Configuration
 
 MOMENTUM = 0.1
 """Weight of the newest batch in the running statistics of batch norm: PyTorch's default.
@@ -23,16 +29,16 @@ The authors' Keras default (0.01 in these terms) would leave 8 % of the initial 
 """
 
 BAND_ROWS = 32
-"""Rows of pixels that are classified at a time: a multiple of every stride."""
+"""Rows of pixels that a CPU classifies at a time: a multiple of every stride."""
+
+GPU_BAND_ROWS = 512
+"""The same on a GPU, where memory is ample and launches cost."""
 
 CPU_TILES = 8
 """Tiles of 16 x 16 pixels that a CPU classifies at a time: 4 to 8 MiB of activations."""
 
-SLICE_PIXELS = 1 << 20
-"""About how many pixels VGG-16 sees at a time; an image of up to twice this size is seen whole."""
 
-
-class PixelNet(nn.Module):
+class PixelNet(Model):
     """Classify pixels from the VGG-16 maps above them (Bansal et al. 2017, as the paper varies it).
 
     Parameters
@@ -47,6 +53,8 @@ class PixelNet(nn.Module):
         Add fc7 to the hypercolumn, as paper and code do. Off by default (neither): it is 88 % of
         the model's parameters, one of its pixels covers 32 x 32 of the micrograph's, and the
         weights are a download of half a gigabyte.
+    pixels : int
+        Pixels of each micrograph that an update learns from.
 
     Notes
     -----
@@ -59,10 +67,18 @@ class PixelNet(nn.Module):
     """
 
     def __init__(
-        self, n_classes: int, *, hidden: int = 1024, dropout: float = 0.1, fc7: bool = False
+        self,
+        n_classes: int,
+        *,
+        hidden: int = 1024,
+        dropout: float = 0.1,
+        fc7: bool = False,
+        pixels: int = 2048,
     ) -> None:
         super().__init__()
-        self.features = VGG16(fc7=fc7)
+        self.features: VGG16 = VGG16(fc7=fc7)
+        self.stride, self.halo = self.features.stride, self.features.halo
+        self.pixels = pixels
         self.norms = nn.ModuleList(
             nn.BatchNorm2d(width, momentum=MOMENTUM, affine=False) for width in self.features.widths
         )
@@ -98,6 +114,43 @@ class PixelNet(nn.Module):
         x = self.second_norm(F.relu(self.second(x)))
         logits: Tensor = self.last(self.dropout(x))
         return logits
+
+    def training_logits(
+        self, images: Tensor, labels: Tensor, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Classify pixels drawn at random; see `Model.training_logits`."""
+        points = draw_pixels(labels.shape, self.pixels, generator).to(labels.device)
+        return self(images, points), pick(labels, points)
+
+    def logit_bands(self, image: Tensor, *, slice_pixels: int = SLICE_PIXELS) -> Iterator[Tensor]:
+        """Classify every pixel of one image; see `Model.logit_bands`."""
+        rows = BAND_ROWS if image.device.type == "cpu" else GPU_BAND_ROWS
+        return logit_bands(self, image, band_rows=rows, slice_pixels=slice_pixels)
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """Express the model as ONNX; see `Model.to_onnx`."""
+        from baselines.pixelnet_onnx import to_onnx
+
+        return to_onnx(self)
+
+
+def build(configuration: Configuration, n_classes: int) -> tuple[PixelNet, str | None]:
+    """Make an untrained model; see `baselines.model.build`."""
+    model = PixelNet(n_classes, fc7=configuration.fc7, pixels=configuration.pixels)
+    return model, load_weights(model.features, configuration.weights)
+
+
+def draw_pixels(shape: torch.Size, count: int, generator: Generator) -> Tensor:
+    """Row and column of pixels drawn uniformly with replacement, shape (n, count, 2)."""
+    n, height, width = shape
+    share = torch.rand(n, count, 2, generator=generator, dtype=torch.float64)
+    return (share * torch.tensor([height, width])).long()
+
+
+def pick(labels: Tensor, points: Tensor) -> Tensor:
+    """Labels at pixels, shape (n * p,)."""
+    n = torch.arange(len(labels), device=labels.device).unsqueeze(1)
+    return labels[n, points[..., 0], points[..., 1]].flatten()
 
 
 @dataclass(frozen=True)

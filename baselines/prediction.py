@@ -2,73 +2,121 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
-from baselines import checkpoint, hardware, pixelnet, unet
+from baselines import checkpoint, hardware
 from baselines.preparation import autocast
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io.images import ImageError, read_image
-from uhcs_bench.segmentation.preprocessing import equalize, gray
+from uhcs_bench.segmentation.preprocessing import gray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from baselines.unet import UNet
-
-GPU_BAND_ROWS = 512
-"""Rows that PixelNet classifies at a time on a GPU, where memory is ample and launches cost."""
+    from baselines.model import Model
 
 
 def segment(
-    model: pixelnet.PixelNet | UNet, image: NDArray[np.generic], precision: str = "float32"
+    model: Model,
+    image: NDArray[np.generic],
+    precision: str = "float32",
+    *,
+    tta: bool = False,
+    others: Sequence[Model] = (),
 ) -> NDArray[np.uint8]:
     """Segment a micrograph of any size.
 
     Parameters
     ----------
-    model : PixelNet or UNet
+    model : Model
         In evaluation mode, on any device.
     image : ndarray of any integer or float dtype, shape (h, w)
         Raw gray values.
     precision : {"float32", "bfloat16"}
+    tta : bool
+        Average the probabilities over the eight rotations and reflections of the micrograph.
+    others : sequence of Model
+        Models whose probabilities are averaged with those of the first: an ensemble.
 
     Returns
     -------
     ndarray of uint8, shape (h, w)
         Class labels.
     """
+    if tta or others:
+        averaged = probabilities([model, *others], image, precision, tta=tta)
+        return np.asarray(averaged.argmax(axis=0), dtype=np.uint8)
     device = next(model.parameters()).device
-    values = torch.from_numpy(equalize(image)).unsqueeze(0).to(device)
+    values = torch.from_numpy(model.preprocessing.apply(image)).to(device)
     with autocast(precision, device):
-        if isinstance(model, pixelnet.PixelNet):
-            rows = pixelnet.BAND_ROWS if device.type == "cpu" else GPU_BAND_ROWS
-            bands = pixelnet.logit_bands(model, values, band_rows=rows)
-        else:
-            bands = unet.logit_bands(model, values)
+        bands = model.logit_bands(values)
         labels = torch.cat([logits.argmax(dim=0).to(torch.uint8) for logits in bands])
     return labels.cpu().numpy()
 
 
-def predict_files(
-    model_file: Path, images: Sequence[Path], out: Path, device: str, precision: str
-) -> list[str]:
-    """Segment image files with a checkpoint's model; the map of NAME.tif is ``<out>/NAME.png``.
+def probabilities(
+    models: Sequence[Model],
+    image: NDArray[np.generic],
+    precision: str = "float32",
+    *,
+    tta: bool = False,
+) -> NDArray[np.float32]:
+    """Average the class probabilities of several models, and of several views of a micrograph.
 
     Parameters
     ----------
-    model_file : Path
+    models : sequence of Model
+        In evaluation mode, on one device, all of the same classes.
+    image, precision, tta
+        As `segment` takes them.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_classes, h, w)
+    """
+    device = next(models[0].parameters()).device
+    views = [(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
+    total = torch.zeros(())
+    for model, (turns, mirrored) in product(models, views if tta else views[:1]):
+        values = torch.from_numpy(model.preprocessing.apply(image)).to(device)
+        view = torch.rot90(values.flip(-1) if mirrored else values, turns, (-2, -1))
+        with autocast(precision, device):
+            bands = [logits.float().softmax(dim=0) for logits in model.logit_bands(view)]
+        back = torch.rot90(torch.cat(bands, dim=1), -turns, (-2, -1))
+        total = total + (back.flip(-1) if mirrored else back).cpu()
+    return (total / (len(models) * (len(views) if tta else 1))).numpy()
+
+
+def predict_files(
+    model_files: Sequence[Path],
+    images: Sequence[Path],
+    out: Path,
+    device: str,
+    precision: str,
+    *,
+    tta: bool = False,
+) -> list[str]:
+    """Segment image files with checkpoints' models; the map of NAME.tif is ``<out>/NAME.png``.
+
+    Parameters
+    ----------
+    model_files : sequence of Path
+        Several are averaged; they must have the same classes.
     images : sequence of Path
     out : Path
     device, precision : str
         As `hardware.choose_device` and `hardware.choose_precision` take them.
+    tta : bool
+        As `segment` takes it.
 
     Returns
     -------
@@ -78,7 +126,8 @@ def predict_files(
     Raises
     ------
     UsageError
-        Two images would give one file, or there is no such device.
+        Two images would give one file, the models differ in their classes, or there is no such
+        device.
     UhcsBenchError
         The checkpoint can't be used, or memory runs out.
     """
@@ -88,11 +137,11 @@ def predict_files(
         )
     place = hardware.choose_device(device)
     chosen = hardware.choose_precision(precision, place)
-    model = checkpoint.load(model_file, place).model
+    model, *others = load_models(model_files, place)
     failures = []
     for path in tqdm(images, unit="micrograph", disable=None):
         try:
-            labels = segment(model, gray(read_image(path)), chosen)
+            labels = segment(model, gray(read_image(path)), chosen, tta=tta, others=others)
         except ImageError as error:
             failures.append(f"{path} {error}.")
         except (MemoryError, RuntimeError) as error:
@@ -104,3 +153,23 @@ def predict_files(
         else:
             label_maps.write_label_map(out / f"{path.stem}.png", labels)
     return failures
+
+
+def load_models(model_files: Sequence[Path], device: torch.device) -> list[Model]:
+    """Load checkpoints whose probabilities can be averaged.
+
+    Raises
+    ------
+    UsageError
+        The models differ in their classes.
+    UhcsBenchError
+        A checkpoint can't be used.
+    """
+    trained = [checkpoint.load(path, device) for path in model_files]
+    for path, other in zip(model_files, trained, strict=True):
+        if other.classes != trained[0].classes:
+            raise UsageError(
+                f"{path} knows the classes {', '.join(other.classes)}, but {model_files[0]} knows "
+                f"{', '.join(trained[0].classes)}. Only models of the same classes can be averaged."
+            )
+    return [other.model for other in trained]

@@ -5,6 +5,7 @@
     <out>/<method>/<task>/<id>.png           label maps, the layout of a submission
     <out>/<method>/record.json               all finished folds of the method
     <out>/folds/<method>/<task>/<fold>/      fold.json, loss.csv, loss.png, checkpoint.pt
+    <out>/folds/<method>/<task>/all/         the same of a model trained on all micrographs
 
 ``<out>/<method>`` is what a leaderboard takes. A fold is finished when its ``fold.json`` is there:
 it is written last, after everything that it vouches for.
@@ -36,18 +37,24 @@ class FoldRun:
     out : Path
         Folder of all runs.
     method, task : str
-    fold : int
+    fold : int or None
+        None for a model trained on all micrographs.
     """
 
     out: Path
     method: str
     task: str
-    fold: int
+    fold: int | None
 
     @property
     def folder(self) -> Path:
         """Folder of everything but the label maps."""
-        return self.out / "folds" / self.method / self.task / str(self.fold)
+        return self.out / "folds" / self.method / self.task / self.name
+
+    @property
+    def name(self) -> str:
+        """Number of the fold, or "all"."""
+        return "all" if self.fold is None else str(self.fold)
 
     @property
     def record(self) -> Path:
@@ -73,7 +80,8 @@ class FoldRun:
         return record if complete else None
 
     def __str__(self) -> str:
-        return f"{self.method}, {self.task}, fold {self.fold}"
+        held_out = "all micrographs" if self.fold is None else f"fold {self.fold}"
+        return f"{self.method}, {self.task}, {held_out}"
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

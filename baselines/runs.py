@@ -18,18 +18,23 @@ from tqdm import tqdm
 
 import uhcs_bench
 from baselines import checkpoint, hardware, prediction, records, training
-from baselines.configuration import SEMANTICS
+from baselines.configuration import SEMANTICS, Configuration
+from baselines.model import build
+from baselines.progress import Progress
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.segmentation.preprocessing import equalize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from baselines.configuration import Configuration
     from baselines.records import FoldRun
+    from uhcs_bench import Micrograph
+
+
+_BEFORE = {"inner": False}
+"""What settings were that are newer than a record."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class Plan:
     device : torch.device
     jobs : int
         Folds side by side.
+    inner : bool
+        Hold out the fold after the one that is named from its training micrographs, and validate on
+        that: for choices, which the fold itself must not see.
     """
 
     configuration: Configuration
@@ -55,9 +63,10 @@ class Plan:
     out: Path
     device: torch.device
     jobs: int = 1
+    inner: bool = False
 
-    def fold_run(self, fold: int) -> FoldRun:
-        """Place of a fold's files."""
+    def fold_run(self, fold: int | None) -> FoldRun:
+        """Place of a fold's files; None stands for all micrographs."""
         return records.FoldRun(self.out, self.configuration.method, self.task, fold)
 
     def settings(self) -> dict[str, Any]:
@@ -66,20 +75,22 @@ class Plan:
             "configuration": self.configuration.to_dict(),
             "semantics": SEMANTICS,
             "dataset_version": self.version,
+            "inner": self.inner,
         }
 
 
-def run(plan: Plan, folds: Sequence[int]) -> list[int]:
+def run(plan: Plan, folds: Sequence[int | None]) -> list[int | None]:
     """Run those folds of a plan that are not finished.
 
     Parameters
     ----------
     plan : Plan
-    folds : sequence of int
+    folds : sequence of int or None
+        None trains on all micrographs and validates on none.
 
     Returns
     -------
-    list of int
+    list of int or None
         The folds that were run; the others were finished before.
 
     Raises
@@ -105,7 +116,7 @@ def run(plan: Plan, folds: Sequence[int]) -> list[int]:
     return pending
 
 
-def is_finished(plan: Plan, fold: int) -> bool:
+def is_finished(plan: Plan, fold: int | None) -> bool:
     """Tell whether a fold is finished.
 
     Raises
@@ -128,20 +139,30 @@ def is_finished(plan: Plan, fold: int) -> bool:
 
 def _differences(record: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     """List settings that differ, as "name: recorded, now wanted"."""
-    old = {**settings, **{key: record.get(key) for key in settings}}
+    old = {key: record.get(key, _BEFORE.get(key)) for key in settings}
     pairs = [(key, old[key], settings[key]) for key in settings if key != "configuration"]
-    was, now = old["configuration"] or {}, settings["configuration"]
+    was, now = _completed(old["configuration"]), settings["configuration"]
     pairs += [(key, was.get(key), now[key]) for key in now]
     return [f"{key}: {before}, now {after}" for key, before, after in pairs if before != after]
 
 
-def run_fold(plan: Plan, fold: int, report: Callable[[float], object] = lambda _: None) -> None:
+def _completed(configuration: dict[str, Any] | None) -> dict[str, Any]:
+    """Add the defaults of settings that are newer than a record."""
+    try:
+        return Configuration.from_dict(configuration or {}).to_dict()
+    except (KeyError, TypeError):
+        return configuration or {}
+
+
+def run_fold(
+    plan: Plan, fold: int | None, report: Callable[[float], object] = lambda _: None
+) -> None:
     """Train on the training micrographs of a fold, segment its validation micrographs, record it.
 
     Parameters
     ----------
     plan : Plan
-    fold : int
+    fold : int or None
     report : callable
         Called with the loss after each update.
 
@@ -165,35 +186,42 @@ def run_fold(plan: Plan, fold: int, report: Callable[[float], object] = lambda _
         ) from error
 
 
-def _run_fold(plan: Plan, fold: int, place: FoldRun, report: Callable[[float], object]) -> None:
+def _run_fold(
+    plan: Plan, fold: int | None, place: FoldRun, report: Callable[[float], object]
+) -> None:
     configuration, device = plan.configuration, plan.device
-    seed = configuration.seed * protocol.N_FOLDS + fold
+    seed = configuration.seed * protocol.N_FOLDS + (fold or 0)
     clock = _Clock()
     place.record.unlink(missing_ok=True)
     place.folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    split = uhcs_bench.load(plan.task, fold=fold, version=plan.version)
+    seen, validation = _split(plan, fold)
     classes = protocol.task(plan.task).classes
-    images = [equalize(micrograph.image) for micrograph in split.train]
-    clock.lap("prepare")
     torch.manual_seed(seed)
-    model, weights = training.build(configuration, len(classes))
+    model, weights = build(configuration, len(classes))
     model.to(device)
     clock.lap("build")
+    images = [model.preprocessing.apply(micrograph.image) for micrograph in seen]
+    clock.lap("prepare")
+    progress = Progress(place.folder / "progress.pt", plan.settings())
+    before = progress.load()
     losses = training.train(
         configuration,
         model,
         images,
-        [micrograph.labels for micrograph in split.train],
+        [micrograph.labels for micrograph in seen],
         classes,
         device,
         seed,
         report,
+        progress,
     )
     clock.lap("train")
-    for micrograph in split.val:
-        labels = prediction.segment(model, micrograph.image, configuration.precision)
+    for micrograph in validation:
+        labels = prediction.segment(
+            model, micrograph.image, configuration.precision, tta=configuration.tta
+        )
         label_maps.write_label_map(place.label_map(micrograph.id), labels)
     clock.lap("predict")
     trained = checkpoint.Checkpoint(model, configuration, plan.task, fold, classes)
@@ -207,11 +235,12 @@ def _run_fold(plan: Plan, fold: int, place: FoldRun, report: Callable[[float], o
             "task": plan.task,
             "fold": fold,
             **plan.settings(),
-            "training": [micrograph.id for micrograph in split.train],
-            "validation": [micrograph.id for micrograph in split.val],
+            "training": [micrograph.id for micrograph in seen],
+            "validation": [micrograph.id for micrograph in validation],
             "weights": weights,
             "seed": seed,
             "updates": len(losses),
+            "resumed_after": len(before["losses"]) if before else 0,
             "last_losses_mean": sum(losses[-25:]) / len(losses[-25:]),
             "seconds": clock.seconds,
             "peak_memory_bytes": hardware.peak_memory_bytes(device),
@@ -221,7 +250,22 @@ def _run_fold(plan: Plan, fold: int, place: FoldRun, report: Callable[[float], o
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         },
     )
+    progress.clear()
     records.write_method_record(plan.out, configuration.method)
+
+
+def _split(plan: Plan, fold: int | None) -> tuple[Sequence[Micrograph], Sequence[Micrograph]]:
+    """Load the micrographs to train on, and those to validate on."""
+    if fold is None:
+        return uhcs_bench.load(plan.task, version=plan.version), ()
+    split = uhcs_bench.load(plan.task, fold=fold, version=plan.version)
+    if not plan.inner:
+        return split.train, split.val
+    held_out = (fold + 1) % protocol.N_FOLDS
+    return (
+        [micrograph for micrograph in split.train if micrograph.fold != held_out],
+        [micrograph for micrograph in split.train if micrograph.fold == held_out],
+    )
 
 
 class _Clock:
@@ -252,7 +296,9 @@ def _write_losses(place: FoldRun, losses: Sequence[float]) -> None:
     figure.savefig(place.folder / "loss.png", dpi=120)
 
 
-def _run_side_by_side(plan: Plan, folds: Sequence[int], report: Callable[[], object]) -> None:
+def _run_side_by_side(
+    plan: Plan, folds: Sequence[int | None], report: Callable[[], object]
+) -> None:
     """Run folds in processes of their own; each takes its share of the cores."""
     threads = max(1, (os.cpu_count() or 1) // plan.jobs)
     context = multiprocessing.get_context("spawn")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from baselines.vgg import VGG16, pad_to_multiple
+from baselines.model import Model
+from baselines.vgg import VGG16, load_weights, pad_to_multiple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from baselines.configuration import Configuration
 
 WIDTHS = (32, 64, 128, 256, 512)
 """Channels from the finest level to the coarsest: half of Ronneberger et al.'s (neither paper nor
@@ -22,9 +23,6 @@ HALO = 192
 Contracting path 98 pixels at most (VGG-16), expanding path 2 x (8 + 4 + 2 + 1), transposed
 convolutions 15.
 """
-
-SLICE_PIXELS = 1 << 20
-"""About how many pixels are segmented at a time; up to twice as many are seen at once."""
 
 
 class PlainEncoder(nn.Module):
@@ -58,7 +56,7 @@ class PlainEncoder(nn.Module):
         return maps
 
 
-class UNet(nn.Module):
+class UNet(Model):
     """U-Net (Ronneberger et al. 2015) with padded convolutions and batch norm before each ReLU.
 
     Parameters
@@ -69,9 +67,10 @@ class UNet(nn.Module):
         plain path have a batch norm before their ReLU already.
     """
 
-    def __init__(self, n_classes: int, *, encoder: Literal["plain", "vgg"] = "plain") -> None:
+    def __init__(self, n_classes: int, *, encoder: str = "plain") -> None:
         super().__init__()
         self.features: PlainEncoder | VGG16 = PlainEncoder() if encoder == "plain" else VGG16()
+        self.stride, self.halo = self.features.stride, HALO
         widths = self.features.widths
         self.norms = nn.ModuleList(
             nn.Identity() if encoder == "plain" else nn.BatchNorm2d(width) for width in widths
@@ -118,31 +117,9 @@ def double_convolution(before: int, width: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-@torch.inference_mode()
-def logit_bands(
-    model: UNet, image: Tensor, *, slice_pixels: int = SLICE_PIXELS
-) -> Iterator[Tensor]:
-    """Classify every pixel of one image, large ones in overlapping horizontal slices.
-
-    Parameters
-    ----------
-    model : UNet
-        In evaluation mode.
-    image : Tensor of shape (1, h, w)
-        Gray values in [0, 1] after histogram equalisation; any height and width.
-    slice_pixels : int
-        About how many pixels are seen at a time. A slice is never lower than `HALO`.
-
-    Yields
-    ------
-    Tensor of shape (n_classes, rows, w)
-        Logits of the next rows from the top, equal to those of the whole image up to rounding.
-    """
-    height, width = image.shape[-2:]
-    rows = height
-    if height * width > 2 * slice_pixels:
-        rows = -(-max(slice_pixels // width, HALO) // HALO) * HALO
-    for top in range(0, height, rows):
-        origin = max(top - HALO, 0)
-        logits = model(image[:, origin : top + rows + HALO].unsqueeze(0))[0]
-        yield logits[:, top - origin : top - origin + rows]
+def build(configuration: Configuration, n_classes: int) -> tuple[UNet, str | None]:
+    """Make an untrained model; see `baselines.model.build`."""
+    model = UNet(n_classes, encoder=configuration.encoder)
+    if isinstance(model.features, VGG16):
+        return model, load_weights(model.features, configuration.weights)
+    return model, None

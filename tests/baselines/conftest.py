@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines import configuration, vgg
+from baselines import configuration, efficientnet_unet, vgg
 
 
 @pytest.fixture(autouse=True)
 def without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget a local file of weights, so that no test depends on it."""
     monkeypatch.delenv(vgg.WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.delenv(efficientnet_unet.WEIGHTS_VARIABLE, raising=False)
 
 
 @pytest.fixture(autouse=True, scope="session")

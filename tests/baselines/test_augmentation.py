@@ -119,3 +119,35 @@ def test_a_crop_is_never_larger_than_the_micrograph():
     """Check the size of views of a small micrograph."""
     assert augmentation.output_shape((100, 300), 224) == (100, 224)
     assert augmentation.output_shape((100, 300), None) == (100, 300)
+
+
+def test_gain_and_noise_leave_labels_alone(batch, generator):
+    """Check that gray values are multiplied, shifted and disturbed in this order, on all planes."""
+    image, labels = batch
+    noise = torch.randn(1, 1, *SHAPE, generator=generator)
+    views = replace(identity(), gain=torch.tensor([1.2]), shift=torch.tensor([0.1]), noise=noise)
+    planes = image.repeat(1, 3, 1, 1)
+    seen, named = warp(planes, labels, views)
+    torch.testing.assert_close(seen, planes * 1.2 + 0.1 + noise)
+    assert torch.equal(named, labels.long())
+
+
+def test_strong_views_are_in_their_range(generator):
+    """Check every bound, that both ends are reached, and that scaling has no preference."""
+    views = augmentation.draw_strong(4000, (40, 50), 8, generator)
+    for values, low, high in (
+        (views.angle, 0, 2 * math.pi),
+        (views.scale, 0.7, 1.6),
+        (views.shift, -0.2, 0.2),
+        (views.gain, 0.8, 1.25),
+    ):
+        assert low <= values.min() < low + 0.01 * (high - low)
+        assert high - 0.01 * (high - low) < values.max() <= high
+    assert views.scale.log().mean().item() == pytest.approx(
+        (math.log(0.7) + math.log(1.6)) / 2, abs=0.02
+    )
+    assert views.noise.shape == (4000, 1, 8, 8)
+    deviations = views.noise.flatten(1).std(dim=1)
+    assert deviations.mean().item() == pytest.approx(0.05, abs=0.003)
+    assert set(views.flip.flatten().tolist()) == {-1.0, 1.0}
+    assert views.offset.amax(0).tolist() == [32, 42]

@@ -11,12 +11,23 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from baselines import checkpoint, configuration, export, pixelnet, prediction, training, unet, vgg
+from baselines import (
+    checkpoint,
+    configuration,
+    export,
+    onnx_graph,
+    pixelnet,
+    prediction,
+    unet,
+    vgg,
+)
 from baselines.__main__ import main
+from baselines.model import build
+from baselines.pixelnet import PixelNet
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
 from uhcs_bench.segmentation import onnx_model
-from uhcs_bench.segmentation.preprocessing import equalize, mirror_to_multiple
+from uhcs_bench.segmentation.preprocessing import mirror_to_multiple
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -25,7 +36,7 @@ pytest.importorskip("onnxscript")
 TOLERANCE = 1e-3
 """Of logits with a standard deviation of 1."""
 
-MODELS = ("pixelnet-ce", "pixelnet-ce with fc7", "unet", "unet-vgg")
+MODELS = ("pixelnet-ce", "pixelnet-ce with fc7", "unet", "unet-vgg", "unet-efficientnet")
 
 
 def micrograph(*shape):
@@ -39,7 +50,7 @@ def micrograph(*shape):
 
 def spread(model):
     """Scale the last layer so that all classes come up and the logits' deviation is 1."""
-    logits = torch.from_numpy(torch_logits(model.eval(), equalize(micrograph(64, 80)))).flatten(1)
+    logits = torch.from_numpy(torch_logits(model.eval(), micrograph(64, 80))).flatten(1)
     deviation, mean = logits.std(dim=1), logits.mean(dim=1)
     with torch.no_grad():
         model.last.bias.copy_((model.last.bias - mean) / deviation)
@@ -54,11 +65,11 @@ def exported(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     with pytest.MonkeyPatch.context() as patch:
         # As the real ones, but with few channels where the real ones have thousands.
-        patch.setattr(training, "PixelNet", partial(pixelnet.PixelNet, hidden=24))
+        patch.setattr(pixelnet, "PixelNet", partial(pixelnet.PixelNet, hidden=24))
         patch.setattr(vgg, "FC_WIDTH", 32)
         torch.manual_seed(3)
         settled = configuration.configure(method, **settings)
-        model, _ = training.build(settled, 4)
+        model, _ = build(settled, 4)
         for layer in model.modules():
             if isinstance(layer, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
                 layer.running_mean.normal_(std=0.2)
@@ -76,17 +87,15 @@ def exported(request, tmp_path_factory):
         yield checkpoint.load(path, torch.device("cpu")).model, path, out
 
 
-def torch_logits(model, values):
+def torch_logits(model, image):
     """Logits of every pixel in PyTorch: PixelNet's small images with whole hypercolumns."""
-    gray = torch.from_numpy(values)
-    if isinstance(model, unet.UNet):
-        return torch.cat(list(unet.logit_bands(model, gray.unsqueeze(0))), dim=1).numpy()
-    if gray.numel() > 20_000:
-        return torch.cat(list(pixelnet.logit_bands(model, gray.unsqueeze(0))), dim=1).numpy()
-    points = torch.cartesian_prod(*map(torch.arange, gray.shape)).unsqueeze(0)
+    planes = torch.from_numpy(model.preprocessing.apply(image))
+    if not isinstance(model, PixelNet) or image.size > 20_000:
+        return torch.cat(list(model.logit_bands(planes)), dim=1).numpy()
+    points = torch.cartesian_prod(*map(torch.arange, image.shape)).unsqueeze(0)
     with torch.inference_mode():
-        logits = model(gray[None, None], points)
-    return logits.T.unflatten(1, gray.shape).numpy()
+        logits = model(planes.unsqueeze(0), points)
+    return logits.T.unflatten(1, image.shape).numpy()
 
 
 def assert_equal_but_for_ties(labels, other, logits):
@@ -101,13 +110,13 @@ def assert_equal_but_for_ties(labels, other, logits):
 def test_logits_and_labels_equal_those_of_pytorch(exported, shape):
     """Check sizes that were not traced, most of them no multiple of the stride."""
     model, _, out = exported
-    values = equalize(micrograph(*shape))
+    image = micrograph(*shape)
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
-    planes = mirror_to_multiple(values[np.newaxis], model.features.stride)
+    planes = mirror_to_multiple(model.preprocessing.apply(image), model.stride)
     logits = session.run(["logits"], {"image": planes[np.newaxis]})[0][0]
     logits = logits[:, : shape[0], : shape[1]]
-    expected = torch_logits(model, values)
-    if values.size > 1:
+    expected = torch_logits(model, image)
+    if image.size > 1:
         assert expected.std() > 0.5
     np.testing.assert_allclose(logits, expected, atol=TOLERANCE)
     assert_equal_but_for_ties(logits.argmax(axis=0), expected.argmax(axis=0), expected)
@@ -119,10 +128,10 @@ def test_the_file_describes_itself(exported):
     loaded = onnx_model.load(out)
     assert loaded.task == "microconstituents"
     assert loaded.classes[2] == "spheroidite"
-    assert loaded.preprocessing.multiple == model.features.stride
+    assert loaded.preprocessing.multiple == model.stride
     assert loaded.preprocessing.equalize is not None
     opsets = {entry.domain: entry.version for entry in onnx.load(out).opset_import}
-    assert opsets[""] == export.OPSET
+    assert opsets[""] == onnx_graph.OPSET
     onnx.checker.check_model(out, full_check=True)
 
 
@@ -135,7 +144,7 @@ def test_the_stated_halo_suffices(exported, monkeypatch):
     monkeypatch.setattr(onnx_model, "TILE_SIDE", 128)
     monkeypatch.setattr(onnx_model, "WHOLE_PIXELS", 0)
     tiled = loaded.segment(image)
-    assert_equal_but_for_ties(tiled, whole, torch_logits(model, equalize(image)))
+    assert_equal_but_for_ties(tiled, whole, torch_logits(model, image))
     loaded.description = replace(loaded.description, halo=0)
     assert (loaded.segment(image) != whole).mean() > (tiled != whole).mean()
 
@@ -146,14 +155,14 @@ def test_the_command_predict_gives_the_same(exported, tmp_path):
     image = micrograph(61, 83).astype(np.uint16) * 257
     np.save(tmp_path / "deep.npy", np.stack([image] * 3, axis=-1))
     failures = prediction.predict_files(
-        path, [tmp_path / "deep.npy"], tmp_path / "maps", "cpu", "float32"
+        [path], [tmp_path / "deep.npy"], tmp_path / "maps", "cpu", "float32"
     )
     assert failures == []
     predicted = images.read_image(tmp_path / "maps" / "deep.png")
     labels = onnx_model.load(out).segment(images.read_image(tmp_path / "deep.npy"))
     assert labels.shape == image.shape
     assert len(np.unique(predicted)) > 1
-    assert_equal_but_for_ties(labels, predicted, torch_logits(model, equalize(image)))
+    assert_equal_but_for_ties(labels, predicted, torch_logits(model, image))
 
 
 @pytest.mark.parametrize("shape", [(97, 131), (1, 1), (3, 70), (16, 32)])
@@ -169,7 +178,7 @@ def test_padding_is_that_of_training(shape, multiple):
 def model_file(tiny, tmp_path):
     """Give the checkpoint of an untrained U-Net."""
     settled = tiny("unet")
-    model, _ = training.build(settled, 2)
+    model, _ = build(settled, 2)
     path = tmp_path / "model.pt"
     checkpoint.save(
         path, checkpoint.Checkpoint(model, settled, "particles", 0, ("matrix", "particle"))
@@ -181,10 +190,10 @@ def model_file(tiny, tmp_path):
 def untraced(monkeypatch):
     """Spare the tracing: an empty model takes its place."""
     graph = onnx.helper.make_graph([], "empty", [], [])
-    model = onnx.helper.make_model(
-        graph, opset_imports=[onnx.helper.make_opsetid("", export.OPSET)]
+    empty = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", onnx_graph.OPSET)]
     )
-    monkeypatch.setattr(export, "to_onnx", lambda _: model)
+    monkeypatch.setattr(unet.UNet, "to_onnx", lambda _: empty)
 
 
 @pytest.mark.usefixtures("untraced")

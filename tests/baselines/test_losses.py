@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from baselines.losses import class_weights, focal_loss
+from baselines.losses import class_weights, dice_loss, focal_loss
 from uhcs_bench.errors import UhcsBenchError
 
 
@@ -43,3 +43,24 @@ def test_a_class_without_pixels_has_no_weight():
     """Check that the absent classes are named."""
     with pytest.raises(UhcsBenchError, match="network, laths"):
         class_weights([np.zeros((2, 2), np.uint8)], ("matrix", "network", "laths"))
+
+
+def test_dice_loss_by_hand():
+    """Check three pixels of two classes; a third class without pixels does not count."""
+    p = torch.tensor([[0.7, 0.2, 0.1], [0.5, 0.5, 0.0001], [0.1, 0.8, 0.1]])
+    p = p / p.sum(dim=1, keepdim=True)
+    labels = torch.tensor([0, 0, 1])
+    first = 2 * (p[0, 0] + p[1, 0]) / (p[:, 0].sum() + 2)
+    second = 2 * p[2, 1] / (p[:, 1].sum() + 1)
+    torch.testing.assert_close(dice_loss(p.log(), labels), 1 - (first + second) / 2)
+
+
+def test_dice_loss_of_images_of_certain_pixels(generator):
+    """Check that perfect logits give 0 and wrong ones 1, and that pixels may lie in any order."""
+    labels = torch.randint(3, (2, 5, 6), generator=generator)
+    certain = 50 * F.one_hot(labels, 3).movedim(-1, 1).float()
+    assert dice_loss(certain, labels).item() == pytest.approx(0, abs=1e-6)
+    assert dice_loss(certain.roll(1, dims=1), labels).item() == pytest.approx(1, abs=1e-6)
+    logits = torch.randn(2, 3, 5, 6, generator=generator)
+    flat = logits.movedim(1, -1).reshape(-1, 3)
+    torch.testing.assert_close(dice_loss(logits, labels), dice_loss(flat, labels.flatten()))

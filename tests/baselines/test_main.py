@@ -151,7 +151,7 @@ def test_reproduce_runs_what_is_missing(invoke, tmp_path, monkeypatch, tiny):
     run = runs.run
     monkeypatch.setattr(runs, "run", lambda plan, folds: run(plan, folds[:1]))
     # Whole micrographs take a CPU seconds each; test_prediction and test_runs segment some.
-    monkeypatch.setattr(prediction, "segment", lambda _model, image, _precision: image > 100)
+    monkeypatch.setattr(prediction, "segment", lambda _model, image, *_, **_options: image > 100)
     trained = ("pixelnet-ce", "pixelnet-focal", "unet")
     for method in trained:
         monkeypatch.setitem(configuration.METHODS, method, tiny(method))

@@ -8,27 +8,32 @@ import tifffile
 import torch
 from PIL import Image
 
-from baselines import checkpoint, prediction, training
+from baselines import checkpoint, prediction
+from baselines.model import build
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io import images
+from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 RAMP = np.add.outer(np.arange(21), 3 * np.arange(33)).astype(np.uint8)
+
+
+def save(tiny, path, seed=0, classes=("matrix", "particle")):
+    """Write the checkpoint of an untrained model."""
+    torch.manual_seed(seed)
+    configuration = tiny("unet")
+    model, _ = build(configuration, len(classes))
+    checkpoint.save(path, checkpoint.Checkpoint(model, configuration, "particles", 0, classes))
+    return path
 
 
 @pytest.fixture
 def model_file(tiny, tmp_path):
     """Give the checkpoint of an untrained model."""
-    torch.manual_seed(0)
-    configuration = tiny("unet")
-    model, _ = training.build(configuration, 2)
-    path = tmp_path / "model.pt"
-    trained = checkpoint.Checkpoint(model, configuration, "particles", 0, ("matrix", "particle"))
-    checkpoint.save(path, trained)
-    return path
+    return save(tiny, tmp_path / "model.pt")
 
 
 def predict(model_file, paths, out):
-    return prediction.predict_files(model_file, paths, out, "cpu", "float32")
+    return prediction.predict_files([model_file], paths, out, "cpu", "float32")
 
 
 def test_formats_and_depths_agree(model_file, tmp_path):
@@ -82,6 +87,68 @@ def test_bad_files_are_named_and_the_rest_is_done(model_file, tmp_path):
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["good.png"]
 
 
+def probabilities(model_files, image, **options):
+    models = prediction.load_models(model_files, torch.device("cpu"))
+    return prediction.probabilities(models, image, **options)
+
+
+def test_views_are_averaged_where_they_belong(model_file):
+    """Check that turning or mirroring a micrograph does the same to its averaged probabilities."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (48, 32), np.uint8)
+    model = prediction.load_models([model_file], torch.device("cpu"))[0]
+    model.preprocessing = Preprocessing(scale="dtype")  # equalisation is not symmetric
+    expected = prediction.probabilities([model], image, tta=True)
+    np.testing.assert_allclose(expected.sum(axis=0), 1, rtol=1e-5)
+    single = prediction.probabilities([model], image)
+    assert np.abs(single - expected).max() > 1e-4
+    for turn, back in (
+        (lambda x: np.rot90(x, axes=(-2, -1)), lambda x: np.rot90(x, -1, axes=(-2, -1))),
+        (lambda x: x[..., ::-1], lambda x: x[..., ::-1]),
+    ):
+        found = prediction.probabilities([model], np.ascontiguousarray(turn(image)), tta=True)
+        np.testing.assert_allclose(back(found), expected, atol=1e-5)
+    labels = prediction.segment(model, image, tta=True)
+    np.testing.assert_array_equal(labels, expected.argmax(axis=0))
+
+
+def test_views_are_the_average_of_eight(model_file):
+    """Check the average against the views taken one by one."""
+    image = np.random.default_rng(1).integers(0, 255, (24, 40), np.uint8)
+    model = prediction.load_models([model_file], torch.device("cpu"))[0]
+    planes = model.preprocessing.apply(image)
+    total = 0
+    for turns in range(4):
+        for step in (1, -1):
+            view = np.rot90(planes[..., ::step], turns, axes=(-2, -1)).copy()
+            with torch.no_grad():
+                seen = model(torch.from_numpy(view).unsqueeze(0))[0].softmax(dim=0).numpy()
+            total = total + np.rot90(seen, -turns, axes=(-2, -1))[..., ::step]
+    found = prediction.probabilities([model], image, tta=True)
+    np.testing.assert_allclose(found, total / 8, atol=1e-5)
+
+
+def test_models_are_averaged(tiny, model_file, tmp_path):
+    """Check probabilities of two models, and that the files' command does the same."""
+    other = save(tiny, tmp_path / "other.pt", seed=1)
+    both = probabilities([model_file, other], RAMP)
+    each = [probabilities([path], RAMP) for path in (model_file, other)]
+    np.testing.assert_allclose(both, sum(each) / 2, atol=1e-6)
+    np.save(tmp_path / "a.npy", RAMP)
+    prediction.predict_files(
+        [model_file, other], [tmp_path / "a.npy"], tmp_path / "maps", "cpu", "float32"
+    )
+    labels = images.read_image(tmp_path / "maps" / "a.png")
+    np.testing.assert_array_equal(labels, both.argmax(axis=0))
+
+
+def test_models_of_other_classes_are_not_averaged(tiny, model_file, tmp_path):
+    """Check that the files are named."""
+    other = save(tiny, tmp_path / "other.pt", classes=("matrix", "network", "laths"))
+    with pytest.raises(UsageError, match=r"other\.pt knows the classes matrix, network, laths"):
+        probabilities([model_file, other], RAMP)
+
+
 def test_one_name_for_two_images(model_file, tmp_path):
     """Check that no map is overwritten silently."""
     with pytest.raises(UsageError, match="same name"):
@@ -91,7 +158,7 @@ def test_one_name_for_two_images(model_file, tmp_path):
 def test_out_of_memory_names_the_image(model_file, tmp_path, monkeypatch):
     """Check the message when an image is too large for the device."""
 
-    def fail(*_args):
+    def fail(*_args, **_options):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(prediction, "segment", fail)

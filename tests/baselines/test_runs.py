@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -61,6 +62,71 @@ def read(path):
     return uhcs_bench.io.images.read_image(path)
 
 
+def test_all_micrographs(plan, tmp_path):
+    """Check that a model that is trained on all of them leaves folds and label maps alone."""
+    chosen = plan("unet-efficientnet", updates=1)
+    assert runs.run(chosen, [None]) == [None]
+    assert runs.run(chosen, [None]) == []
+    place = chosen.fold_run(None)
+    record = place.read()
+    assert len(record["training"]) == 24
+    assert record["validation"] == []
+    assert checkpoint.load(place.checkpoint, CPU).fold is None
+    assert str(place) == "unet-efficientnet, particles, all micrographs"
+    method = json.loads((tmp_path / "unet-efficientnet" / "record.json").read_text())
+    assert method["tasks"] == {}
+
+
+def test_an_inner_split_leaves_the_fold_alone(plan):
+    """Check that two folds are held out, that the second is segmented, and that it is on record."""
+    chosen = replace(plan(updates=1), inner=True)
+    runs.run(chosen, [5])
+    record = chosen.fold_run(5).read()
+    fold_of = {m.id: m.fold for m in uhcs_bench.load("particles", version="synthetic")}
+    assert {fold_of[name] for name in record["training"]} == {1, 2, 3, 4}
+    assert {fold_of[name] for name in record["validation"]} == {0}
+    assert len(record["training"]) == 16
+    with pytest.raises(UsageError, match="inner: True, now False"):
+        runs.run(plan(updates=1), [5])
+
+
+def test_an_interrupted_fold_goes_on(plan, monkeypatch):
+    """Check that a killed run's state is used by the next, and that it is gone in the end."""
+    monkeypatch.setattr("baselines.training.SAVE_EVERY", 1)
+    chosen = plan(updates=3)
+    calls = []
+
+    def interrupt(_loss):
+        calls.append(_loss)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runs.run_fold(chosen, 1, interrupt)
+    assert not runs.is_finished(chosen, 1)
+    runs.run(chosen, [1])
+    place = chosen.fold_run(1)
+    assert place.read()["resumed_after"] == 2
+    assert not (place.folder / "progress.pt").exists()
+
+
+def test_a_record_from_before_a_setting_existed_counts(plan):
+    """Check that a setting that is missing in a record has its default."""
+    chosen = plan()
+    runs.run(chosen, [0])
+    place = chosen.fold_run(0)
+    record = place.read()
+    del (
+        record["inner"],
+        record["configuration"]["average"],
+        record["configuration"]["stages"][0]["warmup"],
+    )
+    records.write_json(place.record, record)
+    assert runs.run(chosen, [0]) == []
+    with pytest.raises(UsageError, match=r"average: None, now 0\.5"):
+        runs.run(plan(average=0.5), [0])
+
+
 def test_a_finished_fold_is_skipped_and_a_broken_one_starts_over(plan):
     """Check what a second run does, also after a label map or the record is lost."""
     chosen = plan()
@@ -116,7 +182,7 @@ def test_a_failing_fold_is_named_and_others_are_kept(plan, monkeypatch):
     """Check that a loss that isn't finite stops the run after the folds before it."""
     chosen = plan()
     runs.run(chosen, [0])
-    monkeypatch.setattr("baselines.training.focal_loss", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr("baselines.losses.focal_loss", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(UhcsBenchError, match=r"unet, particles, fold 1: .*nan at update 1"):
         runs.run(chosen, [0, 1])
     assert runs.is_finished(chosen, 0)

@@ -13,6 +13,7 @@ import torch
 
 from baselines import training
 from baselines.configuration import Stage, configure
+from baselines.model import build
 from tests.benchmarks import arithmetic
 
 MICROGRAPH = (484, 645)
@@ -25,8 +26,8 @@ CLASSES = ("matrix", "network", "spheroidite", "widmanstatten")
 @pytest.mark.parametrize("crop", [224, None], ids=["crop", "whole"])
 @pytest.mark.parametrize(
     ("method", "rate"),
-    [("pixelnet-ce", 0.0), ("pixelnet-ce", 1e-4), ("unet", 1e-3)],
-    ids=["pixelnet-classifier", "pixelnet-everything", "unet"],
+    [("pixelnet-ce", 0.0), ("pixelnet-ce", 1e-4), ("unet", 1e-3), ("unet-efficientnet", 3e-4)],
+    ids=["pixelnet-classifier", "pixelnet-everything", "unet", "unet-efficientnet"],
 )
 def test_update(method, rate, crop, precision, benchmark):
     """Time one update of four micrographs on the CPU."""
@@ -36,9 +37,10 @@ def test_update(method, rate, crop, precision, benchmark):
     settings = {"crop": crop, "precision": precision, "stages": (stage,), "weights": "none"}
     configuration = configure(method, **settings, **({"pixels": 32} if benchmark.disabled else {}))
     rng = np.random.default_rng(0)
-    images = [rng.random(shape, np.float32) for _ in range(configuration.batch)]
+    model, _ = build(configuration, len(CLASSES))
+    planes = (model.preprocessing.channels, *shape)
+    images = [rng.random(planes, np.float32) for _ in range(configuration.batch)]
     labels = [rng.integers(0, len(CLASSES), shape, np.uint8) for _ in images]
-    model, _ = training.build(configuration, len(CLASSES))
 
     def update():
         return training.train(configuration, model, images, labels, CLASSES, CPU, seed=0)

@@ -75,6 +75,24 @@ def test_channels_are_normalised_one_by_one():
         np.testing.assert_array_equal(plane[:, 11], plane[:, 10])
 
 
+def test_planes():
+    """Check that each channel shows what it is said to, a constant image included."""
+    image = uhcs_bench.load("particles", version="synthetic")[0].image[:96, :120]
+    steps = Preprocessing(
+        equalize=Equalization(),
+        channels=3,
+        planes=("standardised", "equalized", "standardised"),
+        mean=(0.0, 0.5, 1.0),
+        sd=(1.0, 0.5, 2.0),
+    )
+    planes = steps.apply(image)
+    standard = (image - image.mean()) / image.std()
+    np.testing.assert_allclose(planes[0], standard, atol=1e-5)
+    np.testing.assert_allclose(planes[1], (equalize(image) - 0.5) / 0.5, atol=1e-6)
+    np.testing.assert_allclose(planes[2], (standard - 1) / 2, atol=1e-5)
+    assert not steps.apply(np.full((4, 4), 7, np.uint16))[0].any()
+
+
 def test_an_image_smaller_than_its_padding_is_mirrored_repeatedly():
     """Check by hand."""
     padded = mirror_to_multiple(np.array([[[1, 2, 3]]], np.float32), 8)
@@ -87,6 +105,13 @@ def test_an_image_smaller_than_its_padding_is_mirrored_repeatedly():
         Preprocessing(),
         Preprocessing(scale="dtype", channels=3, mean=(0.4, 0.5, 0.6), sd=(0.1,) * 3, multiple=32),
         Preprocessing(equalize=Equalization(clip_limit=0.02, kernel_size=8), multiple=16),
+        Preprocessing(
+            equalize=Equalization(),
+            channels=3,
+            planes=("standardised", "equalized", "standardised"),
+            mean=(0.0,) * 3,
+            sd=(1.0,) * 3,
+        ),
     ],
 )
 def test_steps_survive_json(steps):
@@ -116,6 +141,12 @@ def test_what_is_left_out_has_its_default():
         ({"mean": [float("nan")]}, ["mean is [nan]"]),
         ({"mean": ["a"]}, ["mean is ['a']"]),
         ({"channels": 3, "sd": [1.0]}, ["sd has 1 values, channels is 3"]),
+        ({"planes": ["sharpened"]}, ["planes is ['sharpened'], not a list of standardised and"]),
+        ({"planes": "equalized"}, ["planes is 'equalized', not a list"]),
+        (
+            {"planes": ["equalized", "standardised"]},
+            ["planes has 2 values, channels is 1", "a plane is equalized, but equalize"],
+        ),
         ({"equalize": True}, ["equalize is True, not null or an object"]),
         ({"equalize": {}, "scale": "dtype"}, ['equalize needs the scale "range"']),
         (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Scale = Literal["range", "dtype", "none"]
+Plane = Literal["standardised", "equalized"]
 
 MAX_MULTIPLE = 4096
 """Largest multiple that an image is padded to: more than the stride of any network."""
@@ -60,6 +61,10 @@ class Preprocessing:
         For each channel, what is subtracted and what the difference is divided by.
     multiple : int
         The bottom and right border are mirrored until height and width are multiples of it.
+    planes : tuple of {"standardised", "equalized"}
+        What each channel shows, before `mean` and `sd`: gray values less their mean over the
+        image, divided by their deviation, or the equalised image. Empty: every channel shows the
+        image that `scale` and `equalize` describe.
 
     Examples
     --------
@@ -75,6 +80,7 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.0,)
     sd: tuple[float, ...] = (1.0,)
     multiple: int = 1
+    planes: tuple[Plane, ...] = ()
 
     def apply(self, image: NDArray[np.generic]) -> NDArray[np.float32]:
         """Prepare a micrograph.
@@ -89,21 +95,34 @@ class Preprocessing:
         ndarray of float32, shape (channels, h', w')
             h' and w' are the next multiples.
         """
-        if self.equalize is not None:
-            values = equalize(image, self.equalize)
-        elif self.scale == "range":
-            values = stretch(image)
-        else:
-            values = image.astype(np.float32)
-            if self.scale == "dtype" and image.dtype.kind in "iu":
-                values /= float(np.iinfo(image.dtype.name).max)
+        shown = self._shown(image)
         planes = np.stack(
             [
                 (values - np.float32(mean)) / np.float32(sd)
-                for mean, sd in zip(self.mean, self.sd, strict=True)
+                for values, mean, sd in zip(shown, self.mean, self.sd, strict=True)
             ]
         )
         return mirror_to_multiple(planes, self.multiple)
+
+    def _shown(self, image: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+        """Compute what each channel shows, before `mean` and `sd`."""
+        if not self.planes:
+            return [self._values(image)] * self.channels
+        values = {
+            "standardised": standardise(image) if "standardised" in self.planes else None,
+            "equalized": self._values(image) if "equalized" in self.planes else None,
+        }
+        return [values[plane] for plane in self.planes]  # type: ignore[misc]
+
+    def _values(self, image: NDArray[np.generic]) -> NDArray[np.float32]:
+        if self.equalize is not None:
+            return equalize(image, self.equalize)
+        if self.scale == "range":
+            return stretch(image)
+        values: NDArray[np.float32] = image.astype(np.float32)
+        if self.scale == "dtype" and image.dtype.kind in "iu":
+            values /= float(np.iinfo(image.dtype.name).max)
+        return values
 
     def to_dict(self) -> dict[str, Any]:
         """Give the steps as JSON can hold them."""
@@ -136,6 +155,8 @@ class Preprocessing:
                 problems.append(f'equalize needs the scale "range", not {steps["scale"]!r}')
         if not problems:
             channels = steps.get("channels", 1)
+            steps["planes"] = tuple(steps.get("planes", ()))
+            problems += _plane_problems(steps["planes"], channels, steps.get("equalize"))
             for name, default in (("mean", 0.0), ("sd", 1.0)):
                 steps[name] = tuple(map(float, steps.get(name, [default] * channels)))
                 if len(steps[name]) != channels:
@@ -175,6 +196,12 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_integer(value) and 1 <= value <= MAX_MULTIPLE,
         f"an integer from 1 to {MAX_MULTIPLE}",
     ),
+    "planes": (
+        lambda value: (
+            isinstance(value, list | tuple) and all(plane in get_args(Plane) for plane in value)
+        ),
+        f"a list of {' and '.join(get_args(Plane))}",
+    ),
 }
 
 _EQUALIZATION_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -191,6 +218,16 @@ _EQUALIZATION_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "an integer from 2 to 65536",
     ),
 }
+
+
+def _plane_problems(planes: tuple[Plane, ...], channels: int, equalize: object) -> list[str]:
+    """List what planes contradict."""
+    problems = []
+    if len(planes) not in (0, channels):
+        problems.append(f"planes has {len(planes)} values, channels is {channels}")
+    if "equalized" in planes and equalize is None:
+        problems.append("a plane is equalized, but equalize does not say how")
+    return problems
 
 
 def _violations(
@@ -253,6 +290,16 @@ def stretch(image: NDArray[np.generic]) -> NDArray[np.float32]:
         return np.zeros(image.shape, dtype=np.float32)
     stretched: NDArray[np.float32] = (values - low) / (high - low)
     return stretched
+
+
+def standardise(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Subtract the mean and divide by the standard deviation; a constant image becomes 0."""
+    values = image.astype(np.float64)
+    deviation = values.std()
+    if deviation == 0:
+        return np.zeros(image.shape, dtype=np.float32)
+    standardised: NDArray[np.float32] = ((values - values.mean()) / deviation).astype(np.float32)
+    return standardised
 
 
 def equalize(

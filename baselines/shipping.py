@@ -1,0 +1,146 @@
+"""Train a method on all micrographs of a task, and export the model with what a user needs to know.
+
+What the model can do is measured on its six-fold twin: the same recipe, each fold's model scored on
+the micrographs that it has not seen.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import uhcs_bench
+from baselines import export, runs
+from uhcs_bench import protocol
+from uhcs_bench.errors import UhcsBenchError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from uhcs_bench import Dataset
+    from uhcs_bench.scoring.results import Estimate
+
+ABOUT_KEY = "uhcs_bench.about"
+"""Key of the model's metadata: a JSON object, see `describe`."""
+
+MAX_BYTES = 4 << 20
+"""Largest file that is shipped."""
+
+
+def ship(plan: runs.Plan, maps: Path, out: Path) -> dict[str, Any]:
+    """Train on all micrographs, unless that is done, and write the model as ONNX in float16.
+
+    Parameters
+    ----------
+    plan : Plan
+    maps : Path
+        Label maps of the six-fold twin, ``<maps>/<task>/<id>.png``, with its ``record.json``.
+    out : Path
+        The ONNX file.
+
+    Returns
+    -------
+    dict
+        What the file says of the model, see `describe`.
+
+    Raises
+    ------
+    UhcsBenchError
+        The twin has another configuration, or the file is larger than `MAX_BYTES`.
+    """
+    _check_twin(plan, maps)
+    runs.run(plan, [None])
+    about = describe(plan, maps)
+    place = plan.fold_run(None)
+    export.export(place.checkpoint, out, half=True, about={ABOUT_KEY: json.dumps(about)})
+    size = out.stat().st_size
+    if size > MAX_BYTES:
+        raise UhcsBenchError(f"{out} has {size} bytes, more than the {MAX_BYTES} that are shipped.")
+    return about
+
+
+def describe(plan: runs.Plan, maps: Path) -> dict[str, Any]:
+    """Say what a model was trained on and how well its recipe does.
+
+    Returns
+    -------
+    dict
+        Method and training length; data set, its licence and the range of its pixel sizes in
+        micrometres; pretrained weights; and the cross-validated score of the recipe, in percent:
+        IU and AC, each with its standard error, and the number of micrographs.
+    """
+    dataset = uhcs_bench.load(plan.task, version=plan.version)
+    record = plan.fold_run(None).read() or {}
+    report = uhcs_bench.score(maps, task=plan.task, version=plan.version)
+    paper = report[plan.task].conventions["paper"]
+    return {
+        "method": plan.configuration.method,
+        "updates": record["updates"],
+        "seed": plan.configuration.seed,
+        "weights": record["weights"],
+        "data_id": dataset.data_id,
+        "licence": ", ".join(sorted({micrograph.entry.licence for micrograph in dataset})),
+        "micrographs": len(dataset),
+        "pixel_size_um": _pixel_sizes(dataset),
+        "score": {
+            "protocol": f"{protocol.N_FOLDS}-fold cross-validation of the recipe, "
+            + ("eight views averaged" if _twin_tta(maps, plan.task) else "a single view"),
+            "n": report[plan.task].n_images,
+            "IU": _percent(paper.IU),
+            "AC": _percent(paper.AC),
+        },
+    }
+
+
+def _percent(score: Estimate) -> dict[str, float | None]:
+    """Give mean and standard error in percent."""
+    return {
+        name: None if value is None else round(100 * value, 2)
+        for name, value in (("mean", score.mean), ("se", score.se))
+    }
+
+
+def _pixel_sizes(dataset: Dataset) -> list[float] | None:
+    """Smallest and largest known pixel size."""
+    known = [m.pixel_size_um for m in dataset if m.pixel_size_um is not None]
+    return [min(known), max(known)] if known else None
+
+
+def _twin_record(maps: Path, task: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Read how the twin's maps were made, and the records of its folds."""
+    path = maps / "record.json"
+    try:
+        part = json.loads(path.read_text(encoding="utf-8"))["tasks"][task]
+    except (OSError, ValueError, KeyError) as error:
+        raise UhcsBenchError(
+            f"{path} does not say how the label maps of {task} were made. Give the folder of maps "
+            "that `python -m baselines run` or `segment` wrote."
+        ) from error
+    folds = part.get("folds", part)
+    return part, [run for fold in folds.values() for run in _members(fold)]
+
+
+def _members(fold: dict[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return fold if isinstance(fold, list) else [fold]
+
+
+def _twin_tta(maps: Path, task: str) -> bool:
+    part, members = _twin_record(maps, task)
+    return bool(part.get("tta", members[0]["configuration"].get("tta", False)))
+
+
+def _check_twin(plan: runs.Plan, maps: Path) -> None:
+    """Make sure that the twin is complete and was trained as the model is."""
+    _, members = _twin_record(maps, plan.task)
+    wanted = plan.configuration.to_dict()
+    differing = {
+        f"{name}: {run['configuration'].get(name)}, here {value}"
+        for run in members
+        for name, value in wanted.items()
+        if name not in ("seed", "tta") and run["configuration"].get(name) != value
+    }
+    if differing or len(members) < protocol.N_FOLDS:
+        raise UhcsBenchError(
+            f"{maps}: its {len(members)} folds of {plan.task} are no twin of this model "
+            f"({'; '.join(sorted(differing)) or 'folds are missing'})."
+        )
