@@ -64,8 +64,8 @@ def measure(
     >>> labels = np.zeros((40, 40), np.uint8)
     >>> labels[10:14, 20:24] = labels[30:34, :4] = 1
     >>> row, = measure({"a": labels}, "particles", pixel_size_um=0.5)
-    >>> row["id"], row["n_particles"], row["n_at_border"], round(row["diameter_median_um"], 3)
-    ('a', 2, 1, 2.257)
+    >>> row["id"], row["n_particles"], round(row["diameter_median_um"], 3)
+    ('a', 2, 2.257)
     """
     name = protocol.task(task).name
     _check_size(pixel_size_um)

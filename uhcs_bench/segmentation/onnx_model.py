@@ -368,11 +368,9 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     try:
         description = Description.from_metadata(session.get_modelmeta().custom_metadata_map)
     except ValueError as error:
-        lines = "".join(f"\n  - {line}" for line in str(error).splitlines())
-        raise SegmenterError(
-            f"{path} is an ONNX model, but its metadata do not say how to use it:{lines}\n"
-            f"{_HOW_TO.format(name=path.name)}"
-        ) from error
+        fact = f"{path} is an ONNX model, but its metadata do not state how to use it"
+        text = listed(fact, str(error).splitlines())
+        raise SegmenterError(f"{text}\n{_HOW_TO.format(name=path.name)}") from error
     problems = _interface_problems(session, description)
     if problems:
         raise SegmenterError(listed(f"{path} was not loaded", [f"{text}." for text in problems]))
