@@ -40,7 +40,7 @@ class Micrograph:
     >>> from uhcs_bench import load
     >>> micrograph = load("particles", version="synthetic")[0]
     >>> micrograph
-    <Micrograph synthetic-particles-00: particles synthetic, fold 0, 475x645>
+    <Micrograph synthetic-particles-00: particles synthetic, fold 0, 192x256>
     >>> micrograph.image.dtype, micrograph.pixel_size_um
     (dtype('uint8'), 0.04)
     """

@@ -64,8 +64,11 @@ def compare(
     >>> truth = {m.id: m.labels for m in fold.val}
     >>> nothing = {m.id: 0 * m.labels for m in fold.val}
     >>> found = compare(truth, nothing, names=["truth", "nothing"], fold=2, version="synthetic")
-    >>> print(found.tasks[0].differences[0].sentence)  # 4 micrographs can't give a lower p-value
-    AC: truth and nothing are not separable at n = 4 (+11.2 points, 95 % +8.8 to +13.6, p = 0.12).
+    >>> accuracy = found.tasks[0].differences[0]
+    >>> accuracy.metric, accuracy.n, accuracy.p_value  # two of the 2^4 patterns of signs
+    ('AC', 4, 0.125)
+    >>> accuracy.separable
+    False
     """
     submissions = (a, b, *others)
     reports = [

@@ -265,11 +265,7 @@ def _check(shape: tuple[int, int], pixel_size_um: float, problems: Iterator[str]
         found.append(f"pixel_size_um is {pixel_size_um}, and must be above 0")
     found += problems
     if found:
-        raise UsageError(listed("No micrograph was made", [_sentence(text) for text in found]))
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+        raise UsageError(listed("No micrograph was made", found))
 
 
 def _field_problems(structure: ParticleField) -> Iterator[str]:
