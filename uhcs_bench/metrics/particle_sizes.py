@@ -316,7 +316,6 @@ def ks_sensitivity(
     """
     annotated = arguments.as_map(annotated, "annotated mask")
     predicted = arguments.as_map(predicted, "predicted mask")
-    arguments.check_same_shape("annotation", annotated, "prediction", predicted)
     areas_annotated, areas_predicted = _areas_by_counting(annotated), _areas_by_counting(predicted)
     tests = []
     for counting in COUNTINGS:
