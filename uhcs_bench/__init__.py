@@ -9,8 +9,12 @@ introduced them:
 >>> report["particles"].conventions["paper"].AC.mean
 1.0
 
-Leave `version` out for the real micrographs. Importing the package reads no data and loads none of
-its heavy dependencies; each part loads what it needs when it is first used.
+Leave `version` out for the real micrographs. Each command ``uhcs-bench NAME`` that computes
+something has a function of the same name: `score`, `compare`, `measure`, `combine`, `audit`,
+`export` and `calibrate`. The packages `metrics`, `metallography`, `segmentation` and `synthetic`
+hold the functions that work on single arrays.
+
+Importing the package reads no data and no heavy library; each part is imported at first use.
 """
 
 import lazy_loader

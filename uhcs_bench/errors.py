@@ -21,9 +21,51 @@ class UhcsBenchError(Exception):
 
 
 class UsageError(UhcsBenchError, ValueError):
-    """A task, fold, version or option that does not exist; the message lists those that do."""
+    """A task, fold, version, option or array that can't be used; the message says what can."""
 
     exit_code = 2
+
+
+class MissingItemError(UsageError, KeyError, IndexError):
+    """A key or position that a data set, report or audit does not have.
+
+    It is both kinds of `LookupError`, so that code that expects either of a sequence or a mapping
+    keeps working.
+    """
+
+    def __str__(self) -> str:
+        # KeyError would show the representation of the sentence.
+        return UhcsBenchError.__str__(self)
+
+
+def listed(fact: str, problems: Sequence[str]) -> str:
+    """Return a message with everything that was found, one problem a line.
+
+    Parameters
+    ----------
+    fact : str
+        What was not done, and with what.
+    problems : sequence of str
+        Sentences: what is wrong, in which file, what to do.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(listed("preds was not scored", ["a.png is empty.", "b.png is empty."]))
+    preds was not scored: 2 problems.
+      - a.png is empty.
+      - b.png is empty.
+    """
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return f"{fact}: {count}." + "".join(f"\n  - {_closed(problem)}" for problem in problems)
+
+
+def _closed(sentence: str) -> str:
+    """Return a sentence with the full stop that a phrase after a file's name lacks."""
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 class SubmissionError(UhcsBenchError, ValueError):
@@ -47,12 +89,10 @@ class SubmissionError(UhcsBenchError, ValueError):
     exit_code = 2
 
     def __init__(self, where: str, problems: Sequence[str], done: str = "scored") -> None:
-        # File names are a stranger's, and could act on a terminal.
+        # File names come from others, and control characters in them act on a terminal.
         self.where, *shown = ("".join(map(_printable, text)) for text in (where, *problems))
         self.problems = tuple(shown)
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        lines = "".join(f"\n  - {problem}" for problem in self.problems)
-        super().__init__(f"{self.where} was not {done}: {count}.{lines}")
+        super().__init__(listed(f"{self.where} was not {done}", self.problems))
 
 
 def _printable(character: str) -> str:
@@ -79,5 +119,5 @@ class MissingPackageError(UhcsBenchError, ImportError):
     def __init__(self, purpose: str, extra: str) -> None:
         super().__init__(
             f"{purpose} needs packages that are not installed. "
-            f"Install them with: pip install 'uhcs-bench[{extra}]'"
+            f"Install them with pip install 'uhcs-bench[{extra}]'."
         )

@@ -149,6 +149,7 @@ def check_fold(fold: int, n_folds: int = N_FOLDS, place: str = "") -> int:
     Parameters
     ----------
     fold : int
+        Of Python or NumPy.
     n_folds : int, optional
         Number of folds, where it is not the paper's; see `uhcs_bench.data.dataset.check_fold`.
     place : str, optional
@@ -159,9 +160,10 @@ def check_fold(fold: int, n_folds: int = N_FOLDS, place: str = "") -> int:
     UsageError
         If it is not an integer from 0 to `n_folds` - 1.
     """
-    if isinstance(fold, bool) or not isinstance(fold, int) or not 0 <= fold < n_folds:
+    # Numbers of NumPy are integers too, though no int.
+    if isinstance(fold, bool) or not hasattr(fold, "__index__") or not 0 <= fold < n_folds:
         raise UsageError(f"There is no fold {fold!r}{place}. The folds are 0 to {n_folds - 1}.")
-    return fold
+    return int(fold)
 
 
 def check_version(version: str) -> Version:

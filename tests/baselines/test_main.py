@@ -65,7 +65,7 @@ def test_without_torch_the_extra_is_named(arguments, extra, tmp_path):
     assert result.returncode == 1
     assert result.stderr == (
         "baselines: This command needs packages that are not installed. "
-        f"Install them with: pip install 'uhcs-bench[{extra}]'\n"
+        f"Install them with pip install 'uhcs-bench[{extra}]'.\n"
     )
     assert not [*tmp_path.iterdir()]
 

@@ -25,7 +25,7 @@ from uhcs_bench._version import __version__
 from uhcs_bench.auditing.circumstances import TaskAudit, audit_task
 from uhcs_bench.auditing.findings import HEADINGS, TIE, Finding, overlap_findings, task_findings
 from uhcs_bench.auditing.overlaps import Overlap, find_overlaps
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import MissingItemError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,8 +60,19 @@ class Audit:
     schema: str = SCHEMA
 
     def __getitem__(self, task: str) -> TaskAudit:
-        """Pick a task by its name or alias."""
-        return {audited.task: audited for audited in self.tasks}[protocol.task(task).name]
+        """Pick a task by its name or alias.
+
+        Raises
+        ------
+        MissingItemError
+            If it was not audited.
+        """
+        name = protocol.task(task).name
+        for audited in self.tasks:
+            if audited.task == name:
+                return audited
+        known = ", ".join(audited.task for audited in self.tasks)
+        raise MissingItemError(f"{name} was not audited. The tasks of this audit are {known}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers; None where undefined."""

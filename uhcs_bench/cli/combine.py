@@ -228,7 +228,7 @@ def _measure(
         try:
             results[name] = spheroidite.combine(particle_map, constituents, um, bins)
         except ValueError as error:
-            problems.append(f"{paths[0]} and {paths[1]}: {error}.")
+            problems.append(f"{paths[0]} and {paths[1]}: {error}")
     return results, unknown
 
 

@@ -1,1 +1,8 @@
-"""The registry and the paper's numbers, as data, and the program that writes the registry."""
+"""The data sets: registry, splits, corrections, and the micrographs with their annotations.
+
+`dataset.load` returns micrographs, `label_maps` reads and checks label maps, `pixels` hashes
+images, `torch_dataset` serves PyTorch, and `synthetic` generates the stand-in version. The JSON
+files hold what was measured on the deposited data; programs under ``tools/`` write them.
+
+Imports: `metrics`, `synthetic` and what stands below them.
+"""

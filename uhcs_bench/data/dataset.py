@@ -1,4 +1,4 @@
-"""The data sets as their users see them: micrographs, data sets and folds."""
+"""Data sets and folds: load them, and pick micrographs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import registry
 from uhcs_bench.data.download import fetch
 from uhcs_bench.data.micrograph import Micrograph
+from uhcs_bench.errors import MissingItemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,8 @@ class Dataset(Sequence[Micrograph]):
     (24, 'synthetic-particles-00')
     >>> dataset["synthetic-particles-05"].fold
     1
+    >>> "synthetic-particles-05" in dataset, len(dataset[:5])
+    (True, 5)
     """
 
     def __init__(
@@ -58,7 +61,7 @@ class Dataset(Sequence[Micrograph]):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Names of the micrographs."""
+        """Ids of the micrographs."""
         return tuple(self._by_id)
 
     @property
@@ -68,12 +71,12 @@ class Dataset(Sequence[Micrograph]):
 
     @property
     def n_folds(self) -> int:
-        """Number of folds of the split, which this may be a part of."""
+        """Number of folds of the whole split."""
         return n_folds(self.task.name, self.version, self.split)
 
     @property
     def data_id(self) -> str:
-        """Name of exactly these annotations in these folds, which every score carries.
+        """Identifier of these annotations in these folds. Every score holds it.
 
         It ends in the first digits of a hash over the micrographs' ids, folds and label maps.
 
@@ -98,12 +101,33 @@ class Dataset(Sequence[Micrograph]):
     @overload
     def __getitem__(self, key: slice) -> Dataset: ...
     def __getitem__(self, key: int | str | slice) -> Micrograph | Dataset:
-        """Pick by position, by id, or a slice."""
+        """Pick a micrograph by position or id, or a part of the data set by a slice.
+
+        Raises
+        ------
+        MissingItemError
+            If there is no such micrograph.
+        """
+        try:
+            if isinstance(key, str):
+                return self._by_id[key]
+            if isinstance(key, slice):
+                return Dataset(self.task, self.version, self._micrographs[key], self.split)
+            return self._micrographs[key]
+        except (LookupError, TypeError) as error:
+            raise MissingItemError(self._missing(key)) from error
+
+    def _missing(self, key: object) -> str:
+        fact = f"There is no micrograph {key!r} among the {len(self)} of {self.task.name}."
         if isinstance(key, str):
-            return self._by_id[key]
-        if isinstance(key, slice):
-            return Dataset(self.task, self.version, self._micrographs[key], self.split)
-        return self._micrographs[key]
+            return f"{fact} The ids are {', '.join(self.ids)}."
+        return f"{fact} Give an id, or a position from 0 to {len(self) - 1}."
+
+    def __contains__(self, key: object) -> bool:
+        """Whether a micrograph, or one of this id, is in the data set."""
+        if isinstance(key, str):
+            return key in self._by_id
+        return any(micrograph is key for micrograph in self._micrographs)
 
     def __len__(self) -> int:
         return len(self._micrographs)
@@ -112,7 +136,7 @@ class Dataset(Sequence[Micrograph]):
         return iter(self._micrographs)
 
     def to_torch(self, transform: Callable[..., Any] | None = None) -> TorchDataset:
-        """Give the micrographs in the form that PyTorch trains on.
+        """Return the micrographs as a data set of PyTorch.
 
         Parameters
         ----------
@@ -144,7 +168,7 @@ class Dataset(Sequence[Micrograph]):
         UsageError
             If there is no such fold.
         """
-        check_fold(number, self.task.name, self.version, self.split)
+        number = check_fold(number, self.task.name, self.version, self.split)
         train, val = (
             Dataset(
                 self.task,
@@ -212,7 +236,7 @@ def catalogue(
 def n_folds(
     task: str, version: str = protocol.REAL_VERSION, split: str = protocol.PAPER_SPLIT
 ) -> int:
-    """Count the folds of a split.
+    """Return the number of folds of a split.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One micrograph with its annotation and its circumstances."""
+"""A micrograph with its annotation, pixel size and heat treatment."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Micrograph:
-    """An annotated micrograph; nothing in it can be changed.
+    """An annotated micrograph. It is immutable, and its arrays are read-only.
+
+    `load` returns them in a `Dataset`.
 
     Attributes
     ----------
     entry : Entry
-        What the registry knows of it: sources, hashes, licence, citation.
+        Its record in the registry: sources, hashes, licence, citation.
     image : ndarray of uint8, shape (rows, columns)
         Gray levels, read-only.
     labels : ndarray of uint8, shape (rows, columns)
@@ -28,10 +30,19 @@ class Micrograph:
     filled_rows : tuple of int
         Rows of `image` that its source had lost and that repeat a neighbour.
     sources : tuple of str
-        Addresses that image and labels came from; empty for a generated micrograph.
+        URLs of image and labels; empty for a generated micrograph.
     filled_label_rows : tuple of int
-        Rows of `labels` that repeat a neighbour, since the annotation has none for them; in the
-        audited version alone.
+        Rows of `labels` that repeat a neighbour, because the annotation has none for them; only
+        in the audited version.
+
+    Examples
+    --------
+    >>> from uhcs_bench import load
+    >>> micrograph = load("particles", version="synthetic")[0]
+    >>> micrograph
+    <Micrograph synthetic-particles-00: particles synthetic, fold 0, 192x256>
+    >>> micrograph.image.dtype, micrograph.pixel_size_um
+    (dtype('uint8'), 0.04)
     """
 
     entry: Entry
@@ -43,7 +54,7 @@ class Micrograph:
 
     @property
     def id(self) -> str:
-        """Name of the micrograph, and of a submission's label map for it."""
+        """Name of the micrograph, and of its label map in a submission."""
         return self.entry.id
 
     @property
@@ -63,7 +74,7 @@ class Micrograph:
 
     @property
     def pixel_size_um(self) -> float | None:
-        """Edge of a pixel in micrometres, None where no trustworthy source says."""
+        """Edge of a pixel in micrometres; None where no reliable source states it."""
         return self.entry.pixel_size.um
 
     @property
@@ -73,7 +84,7 @@ class Micrograph:
 
     @property
     def heat_treatment(self) -> HeatTreatment:
-        """How the sample was annealed and cooled."""
+        """Annealing and cooling of the sample."""
         return self.entry.heat_treatment
 
     def __repr__(self) -> str:

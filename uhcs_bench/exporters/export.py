@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import uhcs_bench
 from uhcs_bench import protocol
+from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.exporters import description
@@ -25,7 +26,6 @@ from uhcs_bench.exporters.common import (
 )
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from uhcs_bench.data.dataset import Dataset
@@ -111,6 +111,8 @@ def export(
     """
     if form not in FORMATS:
         raise UsageError(f"There is no format {form!r}. The formats are {', '.join(FORMATS)}.")
+    if not isinstance(out, str | os.PathLike):
+        raise UsageError(f"The folder can't be {out!r}. Give the path of a new or empty folder.")
     writer = importlib.import_module(f"uhcs_bench.exporters.{form}")
     known: Sequence[protocol.TaskName] = getattr(writer, "TASKS", tuple(protocol.TASKS))
     names = known if task is None else (protocol.task(task).name,)
@@ -130,7 +132,7 @@ def export(
 def _manifest(form: str, sets: Sequence[Dataset]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "uhcs_bench": uhcs_bench.__version__,
+        "uhcs_bench": __version__,
         "format": form,
         "sets": [
             {
@@ -161,7 +163,7 @@ def _record(micrograph: Micrograph) -> dict[str, Any]:
 def _readme(usage: Usage, sets: Sequence[Dataset]) -> str:
     version, split = sets[0].version, sets[0].split
     what = (
-        f"Written by uhcs-bench {uhcs_bench.__version__}. Data set version `{version}`: "
+        f"Written by uhcs-bench {__version__}. Data set version `{version}`: "
         f"{protocol.VERSIONS[version]}. Split `{split}`: {protocol.SPLITS[split]}. "
         f"`{MANIFEST_NAME}` says the same for programs, and fold, pixel size and licence of each "
         "micrograph."

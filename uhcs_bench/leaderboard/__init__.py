@@ -1,4 +1,6 @@
-"""The leaderboard: read, check and create entries, rank them, write the board's pages.
+"""Ranked submissions: entries, their validation, the board and its pages.
 
-Imports scoring and what is below.
+`entry` reads and checks an entry, `declaration` its YAML, `board` ranks, `page` and `site` write.
+
+Imports: `scoring`, `measuring`, `auditing` and what stands below them.
 """

@@ -23,7 +23,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import label_maps
-from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 from uhcs_bench.io import atomic, images
 from uhcs_bench.io import tables as table_files
 from uhcs_bench.measuring import executors, pixel_size
@@ -187,16 +187,16 @@ def find_inputs(
                 and not file.is_dir()
             ]
             if not files:
-                problems.append(f"{path} holds no {', '.join(endings)} file")
+                problems.append(f"{path} holds no {', '.join(endings)} file. Give another folder.")
         elif path.exists():
             files = [path]
         else:
             files = []
-            problems.append(f"{path} does not exist")
+            problems.append(f"{path} does not exist. Give the path of a file or folder.")
         for file in files:
             found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - links stay links
     if problems:
-        raise UsageError("Nothing was measured: " + "; ".join(problems) + ".")
+        raise UsageError(listed("Nothing was measured", problems))
     return tuple(found.values())
 
 

@@ -31,12 +31,13 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import UsageError, listed
 from uhcs_bench.measuring import plots
 from uhcs_bench.metallography import denuded_zone
 from uhcs_bench.metallography import particles as measure
@@ -48,7 +49,7 @@ from uhcs_bench.synthetic.network import Hypereutectoid
 from uhcs_bench.synthetic.particle_field import Sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from matplotlib.figure import Figure
     from numpy.random import Generator
@@ -322,16 +323,29 @@ def check(resolutions_px: Sequence[float], noise: Sequence[float], replicates: i
         If a number makes no sense; all that make none are said at once.
     """
     problems = []
+    numbers = (*_sequence(resolutions_px), *_sequence(noise), replicates)
+    if not all(isinstance(number, int | float | np.number) for number in numbers):
+        raise UsageError(
+            f"Resolutions {resolutions_px!r}, noise {noise!r} and replicates {replicates!r} are "
+            "not all numbers. Give lists of numbers for resolutions and noise, and one number of "
+            "replicates."
+        )
     if not resolutions_px or not all(2 <= px <= 100 for px in resolutions_px):
-        problems.append(f"resolutions must be from 2 to 100 px, not {list(resolutions_px)}")
+        problems.append(f"Resolutions must be from 2 to 100 px, not {list(resolutions_px)}.")
     if len(set(resolutions_px)) < len(resolutions_px) or len(set(noise)) < len(noise):
-        problems.append("a resolution or a noise level is named twice")
+        problems.append("A resolution or a noise level is named twice. Name it once.")
     if not all(0 < level <= 100 for level in noise):
-        problems.append(f"noise must be above 0 and at most 100 gray levels, not {list(noise)}")
+        problems.append(f"Noise must be above 0 and at most 100 gray levels, not {list(noise)}.")
     if replicates < 2:
-        problems.append(f"a spread needs at least 2 replicates, not {replicates}")
+        problems.append(f"A spread needs at least 2 replicates, not {replicates}. Give 2 or more.")
     if problems:
-        raise UsageError("Can't calibrate: " + "; ".join(problems) + ".")
+        raise UsageError(listed("Nothing was calibrated", problems))
+
+
+def _sequence(values: object) -> Iterable[object]:
+    """Give the elements of a sequence; anything else is an element that is no number."""
+    is_sequence = isinstance(values, Iterable) and not isinstance(values, str)
+    return values if is_sequence else (str(values),)  # type: ignore[return-value]
 
 
 def _summary(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.errors import UsageError
 from uhcs_bench.io.tables import Cell, Column, Row
 from uhcs_bench.metallography import denuded_zone, estimates, particles, stereology
 from uhcs_bench.metallography.labels import check_label_map
@@ -88,10 +89,9 @@ def measure(label_map: LabelMap, task: str, scale: Scale, file: str = "") -> Mea
 
     Raises
     ------
-    ValueError
-        If the map has not two dimensions, holds no pixels or a label is outside the classes.
     UsageError
-        If there is no such task.
+        If there is no such task, the map has not two dimensions, holds no pixels, or a label is
+        outside the classes.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def measure(label_map: LabelMap, task: str, scale: Scale, file: str = "") -> Mea
     name = protocol.task(task).name
     labels = check_label_map(label_map, len(protocol.TASKS[name].classes))
     if not labels.size:
-        raise ValueError("the map holds no pixels")
+        raise UsageError("The map holds no pixels. Give a map of one pixel or more.")
     reasons: list[str] = []
     cells = _head(labels, name, scale, file)
     cells += _fraction_cells(labels, name, reasons)

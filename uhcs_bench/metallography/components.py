@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +203,8 @@ def particle_areas(
     >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
     array([3, 2])
     """
-    bands = ComponentBands(mask, connectivity)
+    arguments.check_connectivity(connectivity)
+    bands = ComponentBands(arguments.as_map(mask, "particle mask"), connectivity)
     areas: list[NDArray[Any]] = [np.zeros(0)]
     for band in bands:
         lengths = (band.stops - band.starts).astype(float)
@@ -238,6 +241,8 @@ def label_particles(
     """
     from scipy import ndimage
 
+    arguments.check_connectivity(connectivity)
+    mask = arguments.as_map(mask, "particle mask")
     structure = ndimage.generate_binary_structure(2, 2 if connectivity == 8 else 1)
     labelled: NDArray[np.int32] = ndimage.label(mask, structure)[0]
     return labelled
@@ -265,6 +270,8 @@ def equivalent_diameters(
     >>> equivalent_diameters([1, 4, 100]).round(3)
     array([ 1.128,  2.257, 11.284])
     """
-    return np.sqrt(4 / math.pi * np.asarray(areas)) * (
-        1.0 if pixel_size_um is None else pixel_size_um
-    )
+    numbers = arguments.as_array(areas, "sequence of areas")
+    if numbers.size and not numbers.min() >= 0:
+        raise UsageError(f"The smallest of the areas is {numbers.min()}. Give areas from 0 on.")
+    scale = arguments.check_pixel_size(pixel_size_um)
+    return np.sqrt(4 / math.pi * numbers) * (1.0 if scale is None else scale)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from uhcs_bench.metallography import components, estimates
+from uhcs_bench.metallography import arguments, components, estimates
 from uhcs_bench.metallography.labels import (
     MATRIX,
     MICROCONSTITUENTS,
@@ -370,6 +370,9 @@ def width_distribution(
     >>> found.mean.px.value, found.mean.um.value
     (10.0, 2.0)
     """
+    advice = "Give the result of denuded_zone_widths or unobstructed_widths"
+    arguments.check_is(zone, (DenudedZone, UnobstructedWidths), "widths", advice)
+    arguments.check_pixel_size(pixel_size_um)
     shape = zone.cleaned.shape if isinstance(zone, DenudedZone) else zone.shape
     if not len(zone):
         return estimates.distribution([], [], reason=zone.reason)

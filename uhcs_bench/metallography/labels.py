@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from uhcs_bench import protocol
+from uhcs_bench.metallography import arguments
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     LabelMap = NDArray[np.integer | np.bool_]
@@ -31,16 +31,8 @@ def check_label_map(label_map: LabelMap, n_classes: int | None = None) -> LabelM
 
     Raises
     ------
-    ValueError
+    UsageError
         If it has not two dimensions, holds no integers, or a label is outside the classes.
     """
-    labels = np.asarray(label_map)
-    if labels.ndim != 2:
-        raise ValueError(f"a label map has two dimensions, not {labels.ndim}")
-    if labels.dtype.kind not in "biu":
-        raise ValueError(f"a label map holds integers, not {labels.dtype}")
-    if n_classes and labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
-        raise ValueError(
-            f"labels must lie between 0 and {n_classes - 1}, found {labels.min()} to {labels.max()}"
-        )
-    return labels
+    arguments.as_map(label_map, "label map")
+    return arguments.as_labels(label_map, n_classes)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import arguments, denuded_zone, estimates, labels
 from uhcs_bench.metallography import components as runs
-from uhcs_bench.metallography import denuded_zone, estimates, labels
 from uhcs_bench.metallography.components import equivalent_diameters
 from uhcs_bench.metallography.estimates import UNDEFINED, Distribution, Estimate, Length
 from uhcs_bench.stats import proportions
@@ -108,7 +109,7 @@ def measure_particles(
 
     Raises
     ------
-    ValueError
+    UsageError
         If the mask has not two dimensions.
 
     References
@@ -126,9 +127,9 @@ def measure_particles(
     >>> particle["aspect_ratio"].round(9)
     np.float64(2.0)
     """
-    mask = np.asarray(mask)
-    if mask.ndim != 2:
-        raise ValueError(f"a particle mask has two dimensions, not {mask.ndim}")
+    mask = arguments.as_map(mask, "particle mask")
+    arguments.check_connectivity(connectivity)
+    pixel_size_um = arguments.check_pixel_size(pixel_size_um)
     sums, top, bottom, left, right = _sums(mask, connectivity)
     area, rows, columns, rows_squared, columns_squared, products = sums
     # Integers until here. From the box's corner, so that squares are small and don't cancel.
@@ -170,6 +171,11 @@ def measure_particles(
     return Particles(table, (n_rows, n_columns), pixel_size_um)
 
 
+def _check_particles(particles: Particles) -> None:
+    advice = "Give the result of measure_particles"
+    arguments.check_is(particles, Particles, "particles", advice)
+
+
 def number_density(particles: Particles) -> tuple[Estimate, Estimate]:
     """Estimate the number of particles per area, not biased by the image's edge.
 
@@ -206,6 +212,7 @@ def number_density(particles: Particles) -> tuple[Estimate, Estimate]:
     >>> bool(np.isclose(per_px.value, 1 / 90**2))
     True
     """
+    _check_particles(particles)
     n_rows, n_columns = particles.shape
     pixel_area = math.nan if particles.pixel_size_um is None else particles.pixel_size_um**2
     if not n_rows * n_columns:
@@ -287,6 +294,7 @@ def size_distribution(particles: Particles) -> SizeDistribution:
     >>> round(found.lognormal.sigma.value, 2), round(found.lognormal.ks_distance, 2)
     (0.57, 0.23)
     """
+    _check_particles(particles)
     whole = particles.table["edge_weight"] > 0
     diameters = particles.table["diameter_px"][whole]
     weights = particles.table["edge_weight"][whole]
@@ -351,7 +359,7 @@ def mask_outside_spheroidite(
 
     Raises
     ------
-    ValueError
+    UsageError
         If the shapes differ, or a map is no label map of its task.
 
     Examples
@@ -361,11 +369,7 @@ def mask_outside_spheroidite(
     """
     particle = labels.check_label_map(particle_map, 2)
     constituent = labels.check_label_map(microconstituent_map, len(labels.MICROCONSTITUENTS))
-    if particle.shape != constituent.shape:
-        raise ValueError(
-            f"the particle map's shape {particle.shape} is not the microconstituent map's "
-            f"{constituent.shape}"
-        )
+    arguments.check_same_shape("particle map", particle, "microconstituent map", constituent)
     inside = constituent == labels.SPHEROIDITE
     left = (particle == protocol.PARTICLE_LABEL) & inside
     return np.asarray(left.astype(np.uint8))
@@ -389,7 +393,7 @@ def distance_to_network(
 
     Raises
     ------
-    ValueError
+    UsageError
         If the shapes differ or the map is no label map.
 
     Examples
@@ -402,10 +406,12 @@ def distance_to_network(
     >>> distance_to_network(measure_particles(mask), labels)
     array([15.5])
     """
-    shape = np.shape(microconstituent_map)
-    if shape != particles.shape:
-        raise ValueError(
-            f"the particle map's shape {particles.shape} is not the microconstituent map's {shape}"
+    _check_particles(particles)
+    map_ = labels.check_label_map(microconstituent_map, len(labels.MICROCONSTITUENTS))
+    if map_.shape != particles.shape:
+        raise UsageError(
+            f"The particle map's shape {particles.shape} is not the microconstituent map's "
+            f"{map_.shape}. Give two maps of the same micrograph, at its own size."
         )
     table = particles.table
     return denuded_zone.network_distances(table["row"], table["column"], microconstituent_map)
@@ -439,8 +445,15 @@ def sizes_by_distance(
     >>> found[2].reason
     'there is no whole particle at 40 to 60 px from the network'
     """
+    _check_particles(particles)
+    distances_px = np.asarray(arguments.as_array(distances_px, "sequence of distances"), float)
+    if distances_px.shape != particles.table.shape:
+        raise UsageError(
+            f"There are {distances_px.size} distances for {len(particles)} particles. Give the "
+            "result of distance_to_network for the same particles."
+        )
     found = []
-    for near, far in pairwise(bin_edges_px):
+    for near, far in pairwise(arguments.check_ascending(bin_edges_px, "bin edges")):
         there = (distances_px >= near) & (distances_px < far)
         found.append(
             estimates.distribution(

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench.metallography import components, denuded_zone, estimates, labels, particles
+from uhcs_bench.metallography import (
+    arguments,
+    components,
+    denuded_zone,
+    estimates,
+    labels,
+    particles,
+)
 from uhcs_bench.metallography.estimates import (
     UNDEFINED,
     Distribution,
@@ -228,7 +235,7 @@ def combine(
 
     Raises
     ------
-    ValueError
+    UsageError
         If the shapes differ, a map is no label map of its task, or the edges don't ascend.
 
     Examples
@@ -246,7 +253,8 @@ def combine(
     >>> [round(bin.diameters.mean.um.value, 2) for bin in found.by_distance]
     [1.13, 2.26]
     """
-    edges = None if bin_edges_px is None else _check_edges(bin_edges_px)
+    edges = None if bin_edges_px is None else arguments.check_ascending(bin_edges_px, "bin edges")
+    arguments.check_pixel_size(pixel_size_um)
     kept_map = particles.mask_outside_spheroidite(particle_map, microconstituent_map)
     original = np.asarray(particle_map) != 0
     numbered = components.label_particles(original)
@@ -275,13 +283,6 @@ def combine(
         n_specks=int((found.table["area_px"] <= SPECK_PX).sum()),
         reason=reason,
     )
-
-
-def _check_edges(bin_edges_px: Sequence[float]) -> list[float]:
-    edges = [float(edge) for edge in bin_edges_px]
-    if len(edges) < 2 or any(not near < far for near, far in pairwise(edges)):
-        raise ValueError(f"bin edges are two or more ascending distances, not {edges}")
-    return edges
 
 
 def _bins(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import arguments
 from uhcs_bench.metallography.estimates import (
     BLOCKS,
     UNDEFINED,
@@ -95,6 +97,8 @@ def phase_fractions(
     >>> network.phase, network.fraction.value
     ('network', 0.25)
     """
+    if isinstance(phases, str) or not len(phases):
+        raise UsageError(f"The phases can't be {phases!r}. Give their names in order of label.")
     labels = check_label_map(label_map, len(phases))
     counts = np.stack([_block_sums(labels == label) for label in range(len(phases))])
     sizes = counts.sum(0)
@@ -205,7 +209,13 @@ def mean_intercept_length(
     >>> found.spacing.px.value, found.thickness.px.value
     (100.0, 10.0)
     """
-    network = check_label_map(label_map) == label
+    arguments.check_pixel_size(pixel_size_um)
+    if label not in range(len(MICROCONSTITUENTS)):
+        raise UsageError(
+            f"There is no label {label!r}. Give a label of the microconstituents, 0 to "
+            f"{len(MICROCONSTITUENTS) - 1}."
+        )
+    network = check_label_map(label_map, len(MICROCONSTITUENTS)) == label
     entries = [network[:, 1:] != network[:, :-1], network[1:] != network[:-1]]
     crossings = np.zeros((2, BLOCKS**2))
     for direction, changes in enumerate(entries):

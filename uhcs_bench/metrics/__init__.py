@@ -1,4 +1,17 @@
-"""Agreement of two label maps: pixels, boundaries, single particles, particle sizes.
+"""Agreement of an annotated and a predicted label map.
 
-`uhcs_bench.metrics.table` lists every metric. Imports metallography, stats and what is below.
+Pixels (`confusion`), boundaries (`boundaries`), single particles (`instances`) and the distribution
+of their sizes (`particle_sizes`); `table` lists every metric. A measure that is undefined is NaN.
+
+>>> import numpy as np
+>>> from uhcs_bench import metrics
+>>> counts = metrics.confusion_matrix(np.array([[0, 0, 1]]), np.array([[0, 1, 1]]), n_classes=2)
+>>> metrics.intersection_over_union(counts)
+array([0.5, 0.5])
+
+Imports: `metallography`, `segmentation`, `stats`, `formatting`, `io`, `protocol` and `errors`.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import arguments
 from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def boundary_f1(
 
     Raises
     ------
-    ValueError
+    UsageError
         If the shapes differ, a label is outside the classes or the tolerance is negative.
 
     References
@@ -109,7 +111,7 @@ def boundary_precision_recall(
 
     Raises
     ------
-    ValueError
+    UsageError
         See `boundary_f1`.
 
     Examples
@@ -122,7 +124,7 @@ def boundary_precision_recall(
     >>> float(precision[1]), float(recall[1])
     (0.5, 1.0)
     """
-    _check(annotated, predicted, n_classes, tolerance)
+    annotated, predicted = _checked(annotated, predicted, n_classes, tolerance)
     lines_annotated = _band(_class_bits(annotated), 1)
     lines_predicted = _band(_class_bits(predicted), 1)
     return (
@@ -160,7 +162,7 @@ def boundary_iou(
 
     Raises
     ------
-    ValueError
+    UsageError
         See `boundary_f1`.
 
     References
@@ -175,7 +177,7 @@ def boundary_iou(
     >>> boundary_iou(annotated, predicted, n_classes=2)
     array([0.33333333, 0.33333333])
     """
-    _check(annotated, predicted, n_classes, width)
+    annotated, predicted = _checked(annotated, predicted, n_classes, width)
     band_annotated = _band(_class_bits(annotated), width)
     band_predicted = _band(_class_bits(predicted), width)
     both = _count(band_annotated & band_predicted, n_classes)
@@ -183,21 +185,22 @@ def boundary_iou(
     return proportions.ratio(both, either)
 
 
-def _check(annotated: LabelMap, predicted: LabelMap, n_classes: int, distance: int) -> None:
-    if annotated.shape != predicted.shape:
-        raise ValueError(
-            f"the annotation's shape {annotated.shape} is not the prediction's {predicted.shape}"
+def _checked(
+    annotated: LabelMap, predicted: LabelMap, n_classes: int, distance: int
+) -> tuple[LabelMap, LabelMap]:
+    if not isinstance(n_classes, int | np.integer) or not 1 <= n_classes <= MAX_CLASSES:
+        raise UsageError(
+            f"The number of classes must be 1 to {MAX_CLASSES}, not {n_classes!r}. Give the number "
+            "of the task's classes."
         )
-    if not 1 <= n_classes <= MAX_CLASSES:
-        raise ValueError(f"the number of classes must be 1 to {MAX_CLASSES}, not {n_classes}")
-    if distance < 0:
-        raise ValueError(f"a distance must not be negative, it is {distance}")
+    if not isinstance(distance, int | np.integer) or distance < 0:
+        raise UsageError(
+            f"A distance must be a whole number and not be negative, but it is {distance!r}. Give "
+            "a number of pixels."
+        )
     for labels in (annotated, predicted):
-        if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
-            raise ValueError(
-                f"labels must be between 0 and {n_classes - 1}, "
-                f"found {labels.min()} to {labels.max()}"
-            )
+        arguments.as_map(labels, "label map")
+    return arguments.as_pair(annotated, predicted, n_classes)
 
 
 def _class_bits(labels: LabelMap) -> NDArray[np.uint8]:

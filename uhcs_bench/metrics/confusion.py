@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench.metrics import confusion as metrics
-from uhcs_bench.stats import proportions
+from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import arguments
 from uhcs_bench.stats.proportions import ratio
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from uhcs_bench.metallography.labels import LabelMap
 
     Confusion = NDArray[np.int64] | NDArray[np.float64]
+
+MAX_CLASSES = 16
+"""Pairs of as many classes fit into a byte."""
 
 _CHUNK_PIXELS = 1 << 16
 """Pixels counted at a time: few enough to stay in the processor's cache."""
@@ -42,7 +45,7 @@ def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -
 
     Raises
     ------
-    ValueError
+    UsageError
         If the shapes differ or a label is outside the classes.
 
     Examples
@@ -51,12 +54,14 @@ def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -
     array([[1, 1],
            [0, 1]])
     """
-    if annotated.shape != predicted.shape:
-        raise ValueError(
-            f"the annotation's shape {annotated.shape} is not the prediction's {predicted.shape}"
+    if not isinstance(n_classes, int | np.integer) or not 1 <= n_classes <= MAX_CLASSES:
+        raise UsageError(
+            f"{n_classes!r} classes can't be counted. Give a number from 1 to {MAX_CLASSES}."
         )
-    flat_annotated = _flat_labels(annotated, n_classes)
-    flat_predicted = _flat_labels(predicted, n_classes)
+    pair = arguments.as_pair(annotated, predicted, n_classes)
+    flat_annotated, flat_predicted = (
+        labels.astype(np.uint8, copy=False).ravel() for labels in pair
+    )
     counts = np.zeros(n_classes * n_classes, np.int64)
     for start in range(0, flat_annotated.size, _CHUNK_PIXELS):
         chunk = slice(start, start + _CHUNK_PIXELS)
@@ -66,12 +71,15 @@ def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -
     return counts.reshape(n_classes, n_classes)
 
 
-def _flat_labels(labels: LabelMap, n_classes: int) -> NDArray[np.uint8]:
-    if labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
-        raise ValueError(
-            f"labels must be between 0 and {n_classes - 1}, found {labels.min()} to {labels.max()}"
+def _checked(confusion: Confusion) -> Confusion:
+    """Give back confusion matrices as an array, if they are some."""
+    counts: Confusion = arguments.as_array(confusion, "confusion matrix")
+    if counts.ndim < 2 or counts.shape[-1] != counts.shape[-2]:
+        raise UsageError(
+            f"A confusion matrix is square, but this one has the shape {counts.shape}. Give the "
+            "result of confusion_matrix, or a stack of them."
         )
-    return labels.astype(np.uint8, copy=False).ravel()
+    return counts
 
 
 def accuracy(confusion: Confusion) -> NDArray[np.float64]:
@@ -89,6 +97,7 @@ def accuracy(confusion: Confusion) -> NDArray[np.float64]:
     ndarray of float64, shape (...)
         In [0, 1]; NaN without pixels.
     """
+    confusion = _checked(confusion)
     return ratio(np.trace(confusion, axis1=-2, axis2=-1), confusion.sum((-2, -1)))
 
 
@@ -104,6 +113,7 @@ def precision(confusion: Confusion) -> NDArray[np.float64]:
     ndarray of float64, shape (..., n_classes)
         In [0, 1]; NaN for a class that is not predicted.
     """
+    confusion = _checked(confusion)
     return ratio(_hits(confusion), confusion.sum(-2))
 
 
@@ -119,6 +129,7 @@ def recall(confusion: Confusion) -> NDArray[np.float64]:
     ndarray of float64, shape (..., n_classes)
         In [0, 1]; NaN for a class that is not annotated.
     """
+    confusion = _checked(confusion)
     return ratio(_hits(confusion), confusion.sum(-1))
 
 
@@ -142,6 +153,7 @@ def intersection_over_union(confusion: Confusion) -> NDArray[np.float64]:
     >>> intersection_over_union(np.array([[1, 1], [0, 2]]))
     array([0.5       , 0.66666667])
     """
+    confusion = _checked(confusion)
     hits = _hits(confusion)
     return ratio(hits, confusion.sum(-1) + confusion.sum(-2) - hits)
 
@@ -150,7 +162,7 @@ def _hits(confusion: Confusion) -> NDArray[np.int64]:
     return np.diagonal(confusion, axis1=-2, axis2=-1)
 
 
-def dice(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def dice(confusion: Confusion) -> NDArray[np.float64]:
     r"""Compute the Dice coefficient of each class, which is also its F1 score.
 
     .. math:: \frac{2 |A \cap P|}{|A| + |P|} = \frac{2 \cdot \text{precision} \cdot \text{recall}}
@@ -178,11 +190,11 @@ def dice(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     >>> dice(np.array([[1, 1], [0, 2]]))
     array([0.66666667, 0.8       ])
     """
-    overlap = metrics.intersection_over_union(confusion)
+    overlap = intersection_over_union(confusion)
     return 2 * overlap / (1 + overlap)
 
 
-def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def cohen_kappa(confusion: Confusion) -> NDArray[np.float64]:
     r"""Compute Cohen's kappa, the accuracy beyond that of independent maps of these class shares.
 
     .. math:: \kappa = \frac{p_o - p_e}{1 - p_e}
@@ -210,11 +222,12 @@ def cohen_kappa(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     >>> cohen_kappa(np.array([[20, 5], [10, 15]]))
     array(0.4)
     """
+    confusion = _checked(confusion)
     by_chance = (annotated_fractions(confusion) * predicted_fractions(confusion)).sum(-1)
-    return proportions.ratio(metrics.accuracy(confusion) - by_chance, 1 - by_chance)
+    return ratio(accuracy(confusion) - by_chance, 1 - by_chance)
 
 
-def annotated_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def annotated_fractions(confusion: Confusion) -> NDArray[np.float64]:
     """Compute the share of the pixels that is annotated as each class.
 
     On a random section the area fraction estimates the volume fraction without bias [1]_.
@@ -238,21 +251,32 @@ def annotated_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     >>> annotated_fractions(np.array([[6, 2], [1, 1]]))
     array([0.8, 0.2])
     """
-    return proportions.ratio(confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis])
+    confusion = _checked(confusion)
+    return ratio(confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis])
 
 
-def predicted_fractions(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def predicted_fractions(confusion: Confusion) -> NDArray[np.float64]:
     """Compute the share of the pixels that is predicted as each class, see `annotated_fractions`.
+
+    Parameters
+    ----------
+    confusion : ndarray of int64, shape (..., n_classes, n_classes)
+
+    Returns
+    -------
+    ndarray of float64, shape (..., n_classes)
+        In [0, 1]; 0 for a class that is not predicted, NaN without pixels.
 
     Examples
     --------
     >>> predicted_fractions(np.array([[6, 2], [1, 1]]))
     array([0.7, 0.3])
     """
-    return proportions.ratio(confusion.sum(-2), confusion.sum((-2, -1))[..., np.newaxis])
+    confusion = _checked(confusion)
+    return ratio(confusion.sum(-2), confusion.sum((-2, -1))[..., np.newaxis])
 
 
-def fraction_errors(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+def fraction_errors(confusion: Confusion) -> NDArray[np.float64]:
     """Compute the error of each class's area fraction, predicted minus annotated.
 
     It is signed, so that a mean over micrographs is the bias; errors in different places of one
@@ -273,7 +297,6 @@ def fraction_errors(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     >>> fraction_errors(np.array([[6, 2], [1, 1]])).round(3)
     array([-0.1,  0.1])
     """
+    confusion = _checked(confusion)
     # Counts are subtracted, not fractions, so that equal counts give exactly 0.
-    return proportions.ratio(
-        confusion.sum(-2) - confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis]
-    )
+    return ratio(confusion.sum(-2) - confusion.sum(-1), confusion.sum((-2, -1))[..., np.newaxis])

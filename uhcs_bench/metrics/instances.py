@@ -13,9 +13,12 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+
+from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +78,19 @@ class InstanceScores:
         return float(self.f1.mean())
 
 
+def _checked(
+    annotated: NDArray[np.integer], predicted: NDArray[np.integer]
+) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    numbered = arguments.as_pair(annotated, predicted)
+    for array in numbered:
+        if array.size and array.min() < 0:
+            raise UsageError(
+                f"Particles have numbers from 1 on, but {array.min()} was given. Give the result "
+                "of label_particles."
+            )
+    return cast("tuple[NDArray[np.integer], NDArray[np.integer]]", numbered)
+
+
 def intersections_over_union(
     annotated: NDArray[np.integer], predicted: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
@@ -96,7 +112,7 @@ def intersections_over_union(
 
     Raises
     ------
-    ValueError
+    UsageError
         If the shapes differ.
 
     Examples
@@ -104,10 +120,7 @@ def intersections_over_union(
     >>> intersections_over_union(np.array([[1, 1, 0, 2, 2]]), np.array([[3, 3, 0, 0, 4]]))
     (array([1, 2]), array([3, 4]), array([1. , 0.5]))
     """
-    if annotated.shape != predicted.shape:
-        raise ValueError(
-            f"the annotation's shape {annotated.shape} is not the prediction's {predicted.shape}"
-        )
+    annotated, predicted = _checked(annotated, predicted)
     areas_annotated = np.bincount(annotated.ravel(), minlength=1)
     areas_predicted = np.bincount(predicted.ravel(), minlength=1)
     shared = (annotated > 0) & (predicted > 0)
@@ -144,7 +157,7 @@ def match_instances(
 
     Raises
     ------
-    ValueError
+    UsageError
         If the shapes differ, or for a threshold below 0.5, at which the matching isn't unique.
 
     References
@@ -165,11 +178,13 @@ def match_instances(
     >>> float(scores.precision[0]), float(scores.recall[0]), scores.panoptic_quality
     (1.0, 0.5, 0.5)
     """
-    if min(thresholds) < PANOPTIC_THRESHOLD:
-        raise ValueError(
-            f"thresholds must be at least {PANOPTIC_THRESHOLD} for the matching to be unique, "
-            f"the smallest is {min(thresholds)}"
+    smallest = min(arguments.as_sample(thresholds, "sequence of thresholds"), default=0.0)
+    if smallest < PANOPTIC_THRESHOLD:
+        raise UsageError(
+            f"Thresholds must be at least {PANOPTIC_THRESHOLD} for the matching to be unique, but "
+            f"the smallest is {smallest:g}. Give thresholds from {PANOPTIC_THRESHOLD} to 1."
         )
+    annotated, predicted = _checked(annotated, predicted)
     n_true, n_pred = _n_particles(annotated), _n_particles(predicted)
     iou = intersections_over_union(annotated, predicted)[2]
     n_matched = np.array([np.count_nonzero(iou > threshold) for threshold in thresholds], np.int64)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.metallography import arguments
 from uhcs_bench.metallography.components import equivalent_diameters
 from uhcs_bench.stats import kolmogorov
 
@@ -56,7 +57,7 @@ def wasserstein_distance(sample: ArrayLike, other: ArrayLike) -> float:
     >>> wasserstein_distance([1, 2, 3], [3, 4, 5])
     2.0
     """
-    first, second = np.sort(np.asarray(sample)), np.sort(np.asarray(other))
+    first, second = (np.sort(arguments.as_sample(x, "sample")) for x in (sample, other))
     if not len(first) or not len(second):
         return float("nan")
     values = np.sort(np.concatenate([first, second]))
@@ -117,6 +118,9 @@ def size_errors(
     >>> errors.count_error, round(errors.mean_diameter_error_px, 3), round(errors.wasserstein_um, 3)
     (1, -3.385, 0.135)
     """
+    arguments.check_pixel_size(pixel_size_um)
+    annotated_areas = arguments.as_sample(annotated_areas, "sequence of annotated areas")
+    predicted_areas = arguments.as_sample(predicted_areas, "sequence of predicted areas")
     n_true, n_pred = len(annotated_areas), len(predicted_areas)
     annotated = equivalent_diameters(annotated_areas)
     predicted = equivalent_diameters(predicted_areas)
@@ -310,6 +314,8 @@ def ks_sensitivity(
     >>> {test.ks_statistic for test in table if not test.counting.border}
     {0.0}
     """
+    annotated = arguments.as_map(annotated, "annotated mask")
+    predicted = arguments.as_map(predicted, "predicted mask")
     areas_annotated, areas_predicted = _areas_by_counting(annotated), _areas_by_counting(predicted)
     tests = []
     for counting in COUNTINGS:
@@ -403,7 +409,7 @@ def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:
     >>> ks_test([1, 2, 3], [1, 2, 3])
     (0.0, 1.0)
     """
-    first, second = np.sort(np.asarray(sample)), np.sort(np.asarray(other))
+    first, second = (np.sort(arguments.as_sample(x, "sample")) for x in (sample, other))
     if not len(first) or not len(second):
         return float("nan"), float("nan")
     values = np.concatenate([first, second])

@@ -1,4 +1,7 @@
-"""Score label maps against the annotations, compare scores, and write them as text or a page.
+"""Scores of a submission, their comparison, and their output as text and web page.
 
-Imports data, web, metrics and what is below.
+`submission` reads label maps, `score` scores them, `results` holds the scores, `conventions` the
+means, `extended` further measures, `comparison` the paired tests; `text` and `report` write them.
+
+Imports: `data`, `web` and what stands below them.
 """

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from uhcs_bench import protocol
+from uhcs_bench.errors import MissingItemError
 from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES
 
 if TYPE_CHECKING:
@@ -214,7 +215,8 @@ class Report:
         for scored in self.tasks:
             if scored.task == name:
                 return scored
-        raise KeyError(f"{name} was not scored")
+        scores = ", ".join(scored.task for scored in self.tasks) or "none"
+        raise MissingItemError(f"{name} was not scored. The tasks of this report are {scores}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, in the form of the JSON output."""

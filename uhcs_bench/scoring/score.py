@@ -13,13 +13,14 @@ pooled      nothing: one confusion matrix over all pixels of all micrographs
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
+from uhcs_bench.errors import UsageError
 from uhcs_bench.metrics import particle_sizes
 from uhcs_bench.metrics.pair import MapPair
 from uhcs_bench.scoring import extended as measures
@@ -94,7 +95,7 @@ def score(
     SubmissionError
         If anything is wrong with the predictions; it lists all problems of all files.
     UsageError
-        If there is no such task, fold, version or split.
+        If there is no such task, fold, version, split or `resample`.
     DataUnavailableError
         If the annotations could not be had from any source.
 
@@ -109,6 +110,10 @@ def score(
     >>> report["particles"].psd.n_consistent
     0
     """
+    if resample not in get_args(Resampled):
+        raise UsageError(
+            f"The bootstrap can't draw {resample!r}. Choose {' or '.join(get_args(Resampled))}."
+        )
     submissions = read_submission(predictions, task, fold, version, split)
     return score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.data.label_maps import MAP_SUFFIXES, OTHER_SUFFIXES, label_map
-from uhcs_bench.errors import SubmissionError
+from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.io import images
 
 if TYPE_CHECKING:
@@ -173,6 +173,11 @@ def _candidates(
 ) -> list[_Candidate]:
     if isinstance(predictions, Mapping):
         candidates = _candidates_in_mapping(predictions, problems)
+    elif not isinstance(predictions, str | os.PathLike):
+        raise UsageError(
+            f"A submission can't be of type {type(predictions).__name__}. Give the path of a "
+            "folder of label maps, or the maps themselves by micrograph id, {id: map}."
+        )
     else:
         candidates = _candidates_in_folder(Path(predictions), problems)
     if not candidates and not problems:

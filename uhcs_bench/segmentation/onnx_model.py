@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import MissingPackageError, UhcsBenchError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, listed
 from uhcs_bench.segmentation.preprocessing import Preprocessing, gray
 
 if TYPE_CHECKING:
@@ -344,9 +344,11 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     MissingPackageError
         onnxruntime is not installed.
     """
+    if not isinstance(path, str | Path):
+        raise UsageError(f"A model can't be {path!r}. Give the path of an ONNX file.")
     path = Path(path)
     if not path.is_file():
-        raise SegmenterError(f"There is no model {path}.")
+        raise SegmenterError(f"There is no model {path}. Give the path of an ONNX file.")
     try:
         import onnxruntime
     except ImportError as error:
@@ -366,15 +368,12 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     try:
         description = Description.from_metadata(session.get_modelmeta().custom_metadata_map)
     except ValueError as error:
-        lines = "".join(f"\n  - {line}" for line in str(error).splitlines())
-        raise SegmenterError(
-            f"{path} is an ONNX model, but its metadata do not say how to use it:{lines}\n"
-            f"{_HOW_TO.format(name=path.name)}"
-        ) from error
+        fact = f"{path} is an ONNX model, but its metadata do not state how to use it"
+        text = listed(fact, str(error).splitlines())
+        raise SegmenterError(f"{text}\n{_HOW_TO.format(name=path.name)}") from error
     problems = _interface_problems(session, description)
     if problems:
-        lines = "".join(f"\n  - {problem}." for problem in problems)
-        raise SegmenterError(f"{path} can't be used:{lines}")
+        raise SegmenterError(listed(f"{path} was not loaded", [f"{text}." for text in problems]))
     return Segmenter(path, description, session, threads)
 
 

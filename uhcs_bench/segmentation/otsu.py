@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +47,7 @@ def segment(image: NDArray[np.uint8], task: str) -> NDArray[np.uint8]:
     Raises
     ------
     UsageError
-        If there is no such task.
+        If there is no such task, or the image is no gray image of uint8.
 
     References
     ----------
@@ -63,12 +64,24 @@ def segment(image: NDArray[np.uint8], task: str) -> NDArray[np.uint8]:
            [0, 1, 1]], dtype=uint8)
     """
     known = protocol.task(task)
+    image = _checked(image)
     if known.name == "particles":
         return _brighter_than_threshold(image)
     labels = np.array([known.classes.index(name) for name in DARK_TO_BRIGHT], np.uint8)
     # A level on a threshold belongs below it, as for particles.
     rank = np.searchsorted(_thresholds(image, labels.size), np.arange(256), side="left")
     return labels[rank][image]
+
+
+def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give back a gray image of bytes, if it is one."""
+    array = np.asarray(image)
+    if array.ndim != 2 or not array.size or array.dtype != np.uint8:
+        raise UsageError(
+            f"A micrograph is an array of uint8 of shape (rows, columns), but this one is of "
+            f"{array.dtype} and its shape is {array.shape}. Convert it to 8-bit gray levels."
+        )
+    return array
 
 
 def _brighter_than_threshold(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,4 +1,7 @@
-"""Bootstrap intervals, proportions, paired tests, the Kolmogorov distribution, undefined numbers.
+"""Statistics that know nothing of micrographs.
 
-Imports the protocol alone.
+Bootstrap intervals (`bootstrap`), proportions and ratios (`proportions`), the Kolmogorov
+distribution (`kolmogorov`) and paired tests (`paired`).
+
+Imports: `io`, `protocol` and `errors`.
 """

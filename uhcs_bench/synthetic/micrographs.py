@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import UsageError, listed
 from uhcs_bench.synthetic.imaging import Imaging, acquire
 from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
 from uhcs_bench.synthetic.particle_field import (
@@ -170,7 +170,7 @@ def particles(
     """
     structure = ParticleField(sizes or Sizes(), area_share, longest_aspect, irregularity)
     _check(shape, pixel_size_um, _field_problems(structure))
-    structure_rng, imaging_rng = np.random.default_rng(seed).spawn(2)
+    structure_rng, imaging_rng = _generator(seed).spawn(2)
     placed = scatter_particles(structure_rng, structure, shape, pixel_size_um)
     cementite = particle_coverage(placed, shape)
     return Synthetic(
@@ -229,7 +229,7 @@ def hypereutectoid(
     """
     structure = structure or Hypereutectoid()
     _check(shape, pixel_size_um, _hypereutectoid_problems(structure))
-    structure_rng, imaging_rng = np.random.default_rng(seed).spawn(2)
+    structure_rng, imaging_rng = _generator(seed).spawn(2)
     grown = grow_hypereutectoid(structure_rng, structure, shape, pixel_size_um)
     return Synthetic(
         image=acquire(imaging_rng, imaging or OVERVIEW, grown.cementite),
@@ -242,15 +242,30 @@ def hypereutectoid(
     )
 
 
+def _generator(seed: int | Generator) -> Generator:
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"The seed can't be {seed!r}. Give a whole number from 0 on, or a numpy Generator."
+        ) from error
+
+
 def _check(shape: tuple[int, int], pixel_size_um: float, problems: Iterator[str]) -> None:
     found = []
+    numbers = (*shape, pixel_size_um) if isinstance(shape, tuple | list) else (None,)
+    if not all(isinstance(number, int | float | np.number) for number in numbers):
+        raise UsageError(
+            f"No micrograph was made with shape {shape!r} and pixel_size_um {pixel_size_um!r}. "
+            "Give the shape as (rows, columns), and the edge of a pixel in micrometres as a number."
+        )
     if len(shape) != 2 or min(shape) < 1:
-        found.append(f"shape {shape} is not a number of rows and one of columns, from 1 on")
+        found.append(f"shape {shape} must be a number of rows and one of columns, from 1 on")
     if not 0 < pixel_size_um < math.inf:
         found.append(f"pixel_size_um is {pixel_size_um}, and must be above 0")
     found += problems
     if found:
-        raise UsageError("Can't make that micrograph: " + "; ".join(found) + ".")
+        raise UsageError(listed("No micrograph was made", found))
 
 
 def _field_problems(structure: ParticleField) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""What the web pages of report and board share: templates, pictures, size plot.
+"""Parts of web pages that report and board share.
 
-Imports metrics, metallography, formatting and what is below.
+Templates (`templates`), the plot of size distributions (`size_plot`) and pictures of label maps
+(`pictures`).
+
+Imports: `metrics`, `synthetic` and what stands below them.
 """

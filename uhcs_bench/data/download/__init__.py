@@ -1,5 +1,7 @@
-"""Fetching of the real data: sources, fail-over between them, checks, and the cache.
+"""Downloads into a cache that is verified by pixel hashes.
 
-`fetch` is the face of this room. Libraries of the network are imported where a file is fetched, so
-that loading from the cache needs none.
+`fetch` gets what the cache lacks, `sources` lists where a file can come from, and `settings` holds
+timeouts and limits.
+
+Imports: `data`, and what `data` may import.
 """

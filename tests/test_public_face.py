@@ -1,0 +1,393 @@
+"""The public functions: which there are, their documentation, and their errors for wrong input."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import numpy as np
+import pytest
+
+import uhcs_bench
+from uhcs_bench import metallography, metrics, protocol, segmentation, synthetic
+from uhcs_bench.errors import MissingItemError, SubmissionError, UhcsBenchError, UsageError, listed
+
+PACKAGES = {
+    "uhcs_bench": uhcs_bench,
+    "metrics": metrics,
+    "metallography": metallography,
+    "segmentation": segmentation,
+    "synthetic": synthetic,
+}
+NOT_COVERED = {
+    "metallography.denuded_zone_widths",  # the same function as uhcs_bench.denuded_zone_widths
+}
+
+MAP = np.zeros((8, 9), np.uint8)
+WIDE = np.zeros((8, 12), np.uint8)
+FLOATS = np.full((8, 9), 0.5)
+RAGGED = [[0, 1], [0]]
+SYNTHETIC = {"version": "synthetic"}
+
+
+def particles():
+    """Three particles, one of them at the border."""
+    mask = MAP.copy()
+    mask[0, 0] = mask[3:5, 3:5] = mask[6, 6] = 1
+    return metallography.measure_particles(mask)
+
+
+def dataset():
+    """The stand-in for the particle task."""
+    return uhcs_bench.load("particles", **SYNTHETIC)
+
+
+def report():
+    """Scores of one fold of the stand-in."""
+    fold = uhcs_bench.load("particles", fold=2, **SYNTHETIC)
+    return uhcs_bench.score({m.id: m.labels for m in fold.val}, fold=2, **SYNTHETIC)
+
+
+# Function, what is called, what the message names. Each line is a mistake of a user.
+MISTAKES = [
+    ("uhcs_bench.load", lambda: uhcs_bench.load("steel"), "'steel'"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load(3), "3"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold=6, **SYNTHETIC), "6"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold="2", **SYNTHETIC), "'2'"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold=2.0, **SYNTHETIC), "2.0"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load("particles", version="2.0"), "'2.0'"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load("particles", split="best"), "'best'"),
+    ("uhcs_bench.Dataset", lambda: dataset()["uhcs0006"], "'uhcs0006'"),
+    ("uhcs_bench.Dataset", lambda: dataset()[24], "24"),
+    ("uhcs_bench.Dataset", lambda: dataset()[-25], "-25"),
+    ("uhcs_bench.Dataset", lambda: dataset()[1.5], "1.5"),
+    ("uhcs_bench.Dataset", lambda: dataset()[None], "None"),
+    ("uhcs_bench.Dataset", lambda: dataset()["a":"b"], "'a'"),
+    ("uhcs_bench.Dataset", lambda: dataset().fold(6), "6"),
+    ("uhcs_bench.Report", lambda: report()["microconstituents"], "microconstituents"),
+    ("uhcs_bench.Report", lambda: report()["steel"], "'steel'"),
+    ("uhcs_bench.score", lambda: uhcs_bench.score(3), "int"),
+    ("uhcs_bench.score", lambda: uhcs_bench.score({}, "steel"), "'steel'"),
+    ("uhcs_bench.score", lambda: uhcs_bench.score({"a": MAP}, **SYNTHETIC), "a"),
+    ("uhcs_bench.score", lambda: uhcs_bench.score("no/such", **SYNTHETIC), "no/such"),
+    ("uhcs_bench.score", lambda: uhcs_bench.score({}, resample="pixels"), "'pixels'"),
+    ("uhcs_bench.compare", lambda: uhcs_bench.compare(report(), 3), "int"),
+    ("uhcs_bench.compare", lambda: uhcs_bench.compare(report(), "no/such"), "no/such"),
+    (
+        "uhcs_bench.compare",
+        lambda: uhcs_bench.compare(report(), report(), names=["a", "a"]),
+        "'a', 'a'",
+    ),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure(MAP, "steel"), "'steel'"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure(MAP + 2, "particles"), "2 to 2"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": FLOATS}, "particles"), "float64"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure("no/such", "particles"), "no/such"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure(3, "particles"), "int"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": RAGGED}, "particles"), "a"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": MAP[0]}, "particles"), "(9,)"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": MAP[:0]}, "particles"), "a"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure(MAP, "particles", -1), "-1"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure(MAP, "particles", "1 um"), "'1 um'"),
+    ("uhcs_bench.combine", lambda: uhcs_bench.combine(MAP, WIDE), "(8, 12)"),
+    ("uhcs_bench.combine", lambda: uhcs_bench.combine("no/such.png", MAP), "no/such.png"),
+    ("uhcs_bench.combine", lambda: uhcs_bench.combine(MAP + 7, MAP), "7 to 7"),
+    ("uhcs_bench.combine", lambda: uhcs_bench.combine(MAP, MAP, 0), "0"),
+    ("uhcs_bench.combine", lambda: uhcs_bench.combine(MAP, MAP, None, [3, 2]), "[3, 2]"),
+    ("uhcs_bench.combine", lambda: uhcs_bench.combine(None, MAP), "None"),
+    ("uhcs_bench.audit", lambda: uhcs_bench.audit("steel"), "'steel'"),
+    ("uhcs_bench.audit", lambda: uhcs_bench.audit(version="2.0"), "'2.0'"),
+    ("uhcs_bench.export", lambda: uhcs_bench.export("voc", "out"), "'voc'"),
+    ("uhcs_bench.export", lambda: uhcs_bench.export("png", 3), "3"),
+    ("uhcs_bench.export", lambda: uhcs_bench.export("coco", "out", "uhcs"), "microconstituents"),
+    ("uhcs_bench.calibrate", lambda: uhcs_bench.calibrate([1], [], 2), "[1]"),
+    ("uhcs_bench.calibrate", lambda: uhcs_bench.calibrate([8], [], 1), "1"),
+    ("uhcs_bench.calibrate", lambda: uhcs_bench.calibrate(8, [], 2), "8"),
+    ("uhcs_bench.calibrate", lambda: uhcs_bench.calibrate("8", [], 2), "'8'"),
+    ("uhcs_bench.denuded_zone_widths", lambda: uhcs_bench.denuded_zone_widths(MAP + 9), "9 to 9"),
+    ("uhcs_bench.denuded_zone_widths", lambda: uhcs_bench.denuded_zone_widths("a.png"), "'a.png'"),
+    ("metrics.confusion_matrix", lambda: metrics.confusion_matrix(MAP, WIDE, 2), "(8, 12)"),
+    ("metrics.confusion_matrix", lambda: metrics.confusion_matrix(MAP, FLOATS, 2), "float64"),
+    ("metrics.confusion_matrix", lambda: metrics.confusion_matrix(MAP, MAP + 3, 2), "3 to 3"),
+    ("metrics.confusion_matrix", lambda: metrics.confusion_matrix(MAP, MAP, 99), "99"),
+    ("metrics.confusion_matrix", lambda: metrics.confusion_matrix(RAGGED, MAP, 2), "annotated"),
+    *(
+        (f"metrics.{name}", lambda name=name, wrong=wrong: getattr(metrics, name)(wrong), shown)
+        for name in (
+            "accuracy",
+            "annotated_fractions",
+            "cohen_kappa",
+            "dice",
+            "fraction_errors",
+            "intersection_over_union",
+            "precision",
+            "predicted_fractions",
+            "recall",
+        )
+        for wrong, shown in ((MAP, "(8, 9)"), ("abc", "'abc'"), (None, "None"))
+    ),
+    *(
+        (f"metrics.{name}", lambda name=name, wrong=wrong: getattr(metrics, name)(*wrong), shown)
+        for name in ("boundary_f1", "boundary_iou", "boundary_precision_recall")
+        for wrong, shown in (
+            ((MAP, WIDE, 2), "(8, 12)"),
+            ((MAP, MAP, 9), "9"),
+            ((MAP, MAP, 2, -1), "-1"),
+            ((MAP, MAP, 2, 1.5), "1.5"),
+            ((MAP, MAP + 5, 2), "5 to 5"),
+            ((MAP, FLOATS, 2), "float64"),
+        )
+    ),
+    ("metrics.match_instances", lambda: metrics.match_instances(MAP, WIDE), "(8, 12)"),
+    ("metrics.match_instances", lambda: metrics.match_instances(MAP, MAP, [0.3]), "0.3"),
+    ("metrics.match_instances", lambda: metrics.match_instances(MAP, MAP, []), "0"),
+    ("metrics.match_instances", lambda: metrics.match_instances(MAP.astype(int) - 1, MAP), "-1"),
+    ("metrics.ks_sensitivity", lambda: metrics.ks_sensitivity(MAP[0], MAP[0]), "(9,)"),
+    ("metrics.ks_test", lambda: metrics.ks_test(MAP, [1]), "(8, 9)"),
+    ("metrics.ks_test", lambda: metrics.ks_test([1.0, float("nan")], [1]), "1 NaN"),
+    ("metrics.size_errors", lambda: metrics.size_errors(MAP, [1]), "(8, 9)"),
+    ("metrics.size_errors", lambda: metrics.size_errors([1], [-4]), "-4"),
+    ("metrics.size_errors", lambda: metrics.size_errors([1], [1], "x"), "'x'"),
+    ("metrics.wasserstein_distance", lambda: metrics.wasserstein_distance("ab", [1]), "'ab'"),
+    (
+        "metallography.equivalent_diameters",
+        lambda: metallography.equivalent_diameters([-1]),
+        "-1",
+    ),
+    (
+        "metallography.equivalent_diameters",
+        lambda: metallography.equivalent_diameters([1], float("nan")),
+        "nan",
+    ),
+    ("metallography.label_particles", lambda: metallography.label_particles(MAP[0]), "(9,)"),
+    ("metallography.label_particles", lambda: metallography.label_particles(MAP, 6), "6"),
+    ("metallography.particle_areas", lambda: metallography.particle_areas(MAP[0]), "(9,)"),
+    ("metallography.particle_areas", lambda: metallography.particle_areas(MAP, 6), "6"),
+    ("metallography.measure_particles", lambda: metallography.measure_particles(MAP[0]), "(9,)"),
+    ("metallography.measure_particles", lambda: metallography.measure_particles(MAP, 0), "0"),
+    ("metallography.measure_particles", lambda: metallography.measure_particles("a"), "'a'"),
+    ("metallography.number_density", lambda: metallography.number_density("x"), "'x'"),
+    ("metallography.size_distribution", lambda: metallography.size_distribution(MAP), "array"),
+    (
+        "metallography.sizes_by_distance",
+        lambda: metallography.sizes_by_distance(particles(), np.zeros(5), [0, 1]),
+        "5",
+    ),
+    (
+        "metallography.sizes_by_distance",
+        lambda: metallography.sizes_by_distance(particles(), np.zeros(3), [1, 0]),
+        "[1, 0]",
+    ),
+    (
+        "metallography.distance_to_network",
+        lambda: metallography.distance_to_network(particles(), WIDE),
+        "(8, 12)",
+    ),
+    (
+        "metallography.distance_to_network",
+        lambda: metallography.distance_to_network("x", MAP),
+        "'x'",
+    ),
+    (
+        "metallography.mask_outside_spheroidite",
+        lambda: metallography.mask_outside_spheroidite(MAP, WIDE),
+        "(8, 12)",
+    ),
+    (
+        "metallography.unobstructed_widths",
+        lambda: metallography.unobstructed_widths(FLOATS),
+        "float64",
+    ),
+    ("metallography.width_distribution", lambda: metallography.width_distribution(3), "3"),
+    (
+        "metallography.phase_fractions",
+        lambda: metallography.phase_fractions(MAP, "matrix"),
+        "'matrix'",
+    ),
+    (
+        "metallography.phase_fractions",
+        lambda: metallography.phase_fractions(MAP + 4, ("a", "b")),
+        "4 to 4",
+    ),
+    (
+        "metallography.mean_intercept_length",
+        lambda: metallography.mean_intercept_length(MAP, -2),
+        "-2",
+    ),
+    (
+        "metallography.mean_intercept_length",
+        lambda: metallography.mean_intercept_length(MAP, label=9),
+        "9",
+    ),
+    ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(FLOATS, "particles"), "float"),
+    ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(MAP, "steel"), "'steel'"),
+    ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(MAP[0], "uhcs"), "(9,)"),
+    ("segmentation.onnx_model.load", lambda: segmentation.onnx_model.load("no.onnx"), "no.onnx"),
+    ("segmentation.onnx_model.load", lambda: segmentation.onnx_model.load(3), "3"),
+    ("synthetic.particles", lambda: synthetic.particles("x"), "'x'"),
+    ("synthetic.particles", lambda: synthetic.particles(-1), "-1"),
+    ("synthetic.particles", lambda: synthetic.particles(1, 100), "100"),
+    ("synthetic.particles", lambda: synthetic.particles(1, (9, 0)), "(9, 0)"),
+    ("synthetic.particles", lambda: synthetic.particles(1, area_share=2), "2"),
+    ("synthetic.hypereutectoid", lambda: synthetic.hypereutectoid("x"), "'x'"),
+    ("synthetic.hypereutectoid", lambda: synthetic.hypereutectoid(1, pixel_size_um="x"), "'x'"),
+]
+
+ADVICE = re.compile(
+    r"\b(Give|Name|Choose|Convert|Leave|Save|choose|did you mean|name it after|must be)\b"
+    r"|\b(tasks|folds|versions|splits|formats|ids)\b.* are |A submission has one label map"
+)
+
+
+@pytest.mark.parametrize(
+    ("mistake", "value"),
+    [pytest.param(call, value, id=f"{name}-{value}") for name, call, value in MISTAKES],
+)
+def test_mistake_gets_a_sentence(mistake, value):
+    """Check type, value, advice and full stop of the error for a user's mistake."""
+    with pytest.raises(UhcsBenchError) as caught:
+        mistake()
+    message = str(caught.value)
+    assert isinstance(caught.value, UsageError | SubmissionError) or "no.onnx" in message
+    assert value in message
+    assert ADVICE.search(message), message
+    assert message.splitlines()[-1].endswith("."), message
+
+
+def public():
+    """Every public function and class, by its name after ``uhcs_bench``."""
+    for package, module in PACKAGES.items():
+        for name in module.__all__:
+            yield f"{package}.{name}", getattr(module, name)
+
+
+def test_every_public_function_is_called_wrongly():
+    """Check that the table above leaves out no function."""
+    functions = {name for name, thing in public() if inspect.isfunction(thing)}
+    assert functions - NOT_COVERED <= {name for name, *_ in MISTAKES}
+
+
+def test_public_functions_are_documented():
+    """Check sections of the docstrings; a headline function has an example."""
+    for name, thing in public():
+        if not inspect.isfunction(thing):
+            continue
+        text = inspect.getdoc(thing) or ""
+        for section in ("Parameters", "Returns"):
+            assert f"\n{section}\n---" in text, f"{name} has no section {section}"
+        if name.startswith("uhcs_bench."):
+            assert "\nExamples\n---" in text, f"{name} has no example"
+            assert "\nRaises\n---" in text, f"{name} has no section Raises"
+
+
+def test_headline_commands_have_functions():
+    """Check that a command that computes has a function of the same name."""
+    for name in ("score", "compare", "measure", "combine", "audit", "export", "calibrate"):
+        assert inspect.isfunction(getattr(uhcs_bench, name)), name
+
+
+def test_data_set_answers_by_id_position_and_slice():
+    """Check membership, positions of NumPy and slices."""
+    data = dataset()
+    last = data.ids[-1]
+    assert last in data
+    assert data[last] in data
+    assert "uhcs0006" not in data
+    assert data[np.int64(23)] is data[-1] is data[last]
+    assert data[1:6:2].ids == data.ids[1:6:2]
+
+
+def test_fold_may_be_a_number_of_numpy():
+    """Check that such a number loads the same fold as Python's."""
+    fold = uhcs_bench.load("particles", fold=np.int64(2), **SYNTHETIC)
+    assert type(fold.number) is int
+    assert fold.val.ids == uhcs_bench.load("particles", fold=2, **SYNTHETIC).val.ids
+
+
+@pytest.mark.parametrize("kind", [KeyError, IndexError, UsageError])
+def test_missing_item_is_a_lookup_error(kind):
+    """Check that code for mappings and sequences catches it, and that it reads as a sentence."""
+    with pytest.raises(kind) as caught:
+        dataset()["foo"]
+    assert str(caught.value).startswith("There is no micrograph 'foo' among the 24 of particles.")
+    assert "synthetic-particles-23" in str(caught.value)
+    assert isinstance(caught.value, MissingItemError)
+
+
+@pytest.mark.parametrize(
+    ("problems", "count"), [(["a."], "1 problem"), (["a.", "b."], "2 problems")]
+)
+def test_problems_are_listed(problems, count):
+    """Check the one form in which problems are listed."""
+    assert listed("It was not read", problems).splitlines() == [
+        f"It was not read: {count}.",
+        *(f"  - {problem}" for problem in problems),
+    ]
+
+
+def test_measure_takes_files_folders_and_arrays(tmp_path):
+    """Check that each way of giving a map leads to the same row."""
+    from uhcs_bench.data.label_maps import write_label_map
+
+    labels = MAP.copy()
+    labels[3:5, 3:5] = 1
+    path = tmp_path / "a.png"
+    write_label_map(path, labels)
+    rows = [
+        uhcs_bench.measure(maps, "particles", pixel_size_um=0.5)[0]
+        for maps in (path, tmp_path, [str(path)], {"a.png": labels}, labels)
+    ]
+    assert {row["n_particles"] for row in rows} == {1}
+    assert {row["diameter_median_um"] for row in rows} == {rows[0]["diameter_median_um"]}
+    assert [row["id"] for row in rows] == ["a", "a", "a", "a", ""]
+
+
+def test_measure_finds_the_pixel_size_of_a_benchmark_micrograph():
+    """Check that a map by id gets the registry's pixel size."""
+    micrograph = dataset()[0]
+    row, *others = uhcs_bench.measure({micrograph.id: micrograph.labels}, "particles")
+    assert row["pixel_size_um"] == micrograph.pixel_size_um
+    assert not others
+
+
+def test_measure_lists_every_bad_file(tmp_path):
+    """Check that all problems are reported at once, each with its file."""
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError, match="2 problems") as caught:
+        uhcs_bench.measure(tmp_path, "particles")
+    assert all(f"{tmp_path / name} is empty." in str(caught.value) for name in ("a.png", "b.png"))
+
+
+def test_combine_takes_files(tmp_path):
+    """Check files against arrays."""
+    from uhcs_bench.data.label_maps import write_label_map
+
+    mask, constituents = MAP.copy(), MAP + 2
+    mask[3:5, 3:5] = 1
+    paths = [tmp_path / "p.png", tmp_path / "m.png"]
+    for path, labels in zip(paths, (mask, constituents), strict=True):
+        write_label_map(path, labels)
+    found = uhcs_bench.combine(*paths, pixel_size_um=0.5)
+    assert found.to_dict() == uhcs_bench.combine(mask, constituents, pixel_size_um=0.5).to_dict()
+    with pytest.raises(UsageError, match="is a folder"):
+        uhcs_bench.combine(tmp_path, tmp_path)
+
+
+def test_compare_takes_reports_and_folders(tmp_path):
+    """Check that label maps on disk and scores in memory compare alike."""
+    from uhcs_bench.data.label_maps import write_label_map
+
+    fold = uhcs_bench.load("particles", fold=2, **SYNTHETIC)
+    for m in fold.val:
+        write_label_map(tmp_path / "nothing" / f"{m.id}.png", 0 * m.labels)
+    found = uhcs_bench.compare(report(), tmp_path / "nothing", fold=2, **SYNTHETIC)
+    assert found.names == ["a", "nothing"]
+    assert found.tasks[0].differences[0].mean > 0
+
+
+def test_audit_of_both_tasks_is_that_of_the_data_sets():
+    """Check the default against the audit of given data sets."""
+    from uhcs_bench.auditing import audit
+
+    sets = [uhcs_bench.load(task, **SYNTHETIC) for task in protocol.TASKS]
+    assert uhcs_bench.audit(version="synthetic").to_dict() == audit.audit(sets).to_dict()

@@ -1,0 +1,126 @@
+"""Measure label maps from files or arrays, and return their rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uhcs_bench import protocol
+from uhcs_bench.data import label_maps
+from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.measuring import batch, pixel_size, row
+from uhcs_bench.metallography import arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike
+
+    from uhcs_bench.io.tables import Row
+
+    PathLike = str | os.PathLike[str]
+
+
+def measure(
+    maps: PathLike | Sequence[PathLike] | Mapping[str, ArrayLike] | ArrayLike,
+    task: str,
+    pixel_size_um: float | None = None,
+) -> list[Row]:
+    """Measure sizes, widths and fractions on label maps.
+
+    Parameters
+    ----------
+    maps : path, sequence of paths, mapping of str to array_like, or ndarray
+        Files (PNG, TIFF or NPY) and folders of them; label maps by id; or one label map of shape
+        (rows, columns).
+    task : str
+        Name or alias of the task that the labels belong to.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres. By default that of the registry for maps that are named
+        like a benchmark's micrograph and have its shape, else that of the file's own header.
+        Without one, values in micrometres are None.
+
+    Returns
+    -------
+    list of dict
+        A row for each map, by column name, see `uhcs_bench.measuring.row.columns`. A name ends in
+        the unit: ``_px``, ``_um``, ``_per_um2``; ``_low`` and ``_high`` are the ends of a 95 %
+        interval. ``pandas.DataFrame`` takes the list as it is.
+
+    Raises
+    ------
+    UsageError
+        If there is no such task or pixel size, or a map can't be read or measured. All such maps
+        are listed; the command ``uhcs-bench measure`` measures the others.
+
+    Examples
+    --------
+    Two particles of 4 x 4 px, one of them cut by the image's edge:
+
+    >>> labels = np.zeros((40, 40), np.uint8)
+    >>> labels[10:14, 20:24] = labels[30:34, :4] = 1
+    >>> row, = measure({"a": labels}, "particles", pixel_size_um=0.5)
+    >>> row["id"], row["n_particles"], round(row["diameter_median_um"], 3)
+    ('a', 2, 2.257)
+    """
+    name = protocol.task(task).name
+    _check_size(pixel_size_um)
+    rows: list[Row] = []
+    problems: list[str] = []
+    for file, content in _named(maps, name):
+        try:
+            labels = content
+            if isinstance(content, Path):
+                labels = label_maps.read_map(content, protocol.TASKS[name].classes)
+            labels = arguments.as_map(labels, "label map")
+            scale = pixel_size.find(Path(file), labels.shape, pixel_size_um)
+            rows.append(row.measure(labels, name, scale, file).row)
+        except (UhcsBenchError, ValueError) as error:
+            problems.append(_problem(file, error))
+    if problems:
+        raise UsageError(listed("The maps were not measured", problems))
+    return rows
+
+
+def _problem(file: str, error: Exception) -> str:
+    """Return a sentence; the errors of reading are phrases that follow the file's name."""
+    text = str(error).removesuffix(".")
+    place = file or "The map"
+    return f"{place}: {text}." if text[:1].isupper() else f"{place} {text}."
+
+
+def _check_size(pixel_size_um: object) -> None:
+    if pixel_size_um is None:
+        return
+    if isinstance(pixel_size_um, bool) or not isinstance(pixel_size_um, int | float | np.number):
+        raise UsageError(
+            f"A pixel size can't be {pixel_size_um!r}. Give the edge of a pixel in micrometres as "
+            "a number, or None where it is unknown."
+        )
+    pixel_size.check(float(pixel_size_um))
+
+
+def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
+    """Go through the maps with their names; files are paths."""
+    if isinstance(maps, Mapping):
+        yield from ((str(name), labels) for name, labels in maps.items())
+    elif isinstance(maps, str | os.PathLike):
+        yield from ((str(path), path) for path in batch.find_inputs([Path(maps)], task))
+    elif _are_paths(maps):
+        yield from ((str(path), path) for path in batch.find_inputs([*map(Path, maps)], task))
+    elif isinstance(maps, np.ndarray | Sequence):
+        yield "", maps
+    else:
+        raise UsageError(
+            f"Label maps can't be of type {type(maps).__name__}. Give the path of a file or folder, "
+            "several paths, arrays by name ({name: array}), or one array."
+        )
+
+
+def _are_paths(maps: Any) -> bool:
+    is_list = isinstance(maps, Sequence) and len(maps) > 0
+    return is_list and all(isinstance(path, str | os.PathLike) for path in maps)

@@ -1,0 +1,223 @@
+"""Checks of what callers pass: arrays, pixel sizes, results of other functions.
+
+Each check gives the checked value back, or raises a `UsageError` with a whole sentence: what was
+passed, and what to pass.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from uhcs_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Labels = NDArray[np.integer | np.bool_]
+
+_REAL = (int, float, np.integer, np.floating)
+
+
+def as_array(values: object, what: str) -> NDArray[Any]:
+    """Return numbers as an array.
+
+    Parameters
+    ----------
+    values : array_like
+    what : str
+        Name of the argument in the message, such as ``"particle mask"``.
+
+    Raises
+    ------
+    UsageError
+        If it is no array of numbers.
+    """
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            f"The {what} is no array: its rows differ in length. Give rows of equal length."
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise UsageError(f"The {what} is {_shown(values)}, no array of numbers. Give an array.")
+    return array
+
+
+def as_labels(values: object, n_classes: int | None = None, what: str = "label map") -> Labels:
+    """Return class labels as an array.
+
+    Parameters
+    ----------
+    values : array_like of integers
+    n_classes : int, optional
+        Labels must lie below it.
+    what : str, optional
+        Name of the argument in the message.
+
+    Raises
+    ------
+    UsageError
+        If it holds no integers, or a label is outside the classes.
+
+    Examples
+    --------
+    >>> as_labels([[0, 2]], n_classes=2)
+    Traceback (most recent call last):
+        ...
+    uhcs_bench.errors.UsageError: The labels of a label map must lie between 0 and 1, but this one \
+holds 0 to 2. Give class labels from 0 on.
+    """
+    labels = as_array(values, what)
+    if labels.dtype.kind not in "biu":
+        raise UsageError(
+            f"A {what} holds integers, but this one holds {labels.dtype}. Give class labels as "
+            "whole numbers, such as uint8."
+        )
+    if n_classes and labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
+        raise UsageError(
+            f"The labels of a {what} must lie between 0 and {n_classes - 1}, but this one holds "
+            f"{labels.min()} to {labels.max()}. Give class labels from 0 on."
+        )
+    return labels
+
+
+def as_map(values: object, what: str) -> NDArray[Any]:
+    """Return a map or mask as an array of rows and columns.
+
+    Raises
+    ------
+    UsageError
+        If it has not two dimensions.
+    """
+    array = as_array(values, what)
+    if array.ndim != 2:
+        raise UsageError(
+            f"A {what} has two dimensions, but this one has {array.ndim}, its shape is "
+            f"{array.shape}. Give an array of rows and columns."
+        )
+    return array
+
+
+def as_pair(
+    annotated: object, predicted: object, n_classes: int | None = None
+) -> tuple[Labels, Labels]:
+    """Return an annotated and a predicted label map of one shape.
+
+    Raises
+    ------
+    UsageError
+        If one is no label map, or the shapes differ.
+    """
+    first = as_labels(annotated, n_classes, "annotated label map")
+    second = as_labels(predicted, n_classes, "predicted label map")
+    check_same_shape("annotation", first, "prediction", second)
+    return first, second
+
+
+def check_same_shape(name: str, array: NDArray[Any], other_name: str, other: NDArray[Any]) -> None:
+    """See that two maps have one shape.
+
+    Raises
+    ------
+    UsageError
+        If they have not.
+    """
+    if array.shape != other.shape:
+        raise UsageError(
+            f"The {name}'s shape {array.shape} is not the {other_name}'s {other.shape}. Give two "
+            "maps of the same micrograph, at its own size."
+        )
+
+
+def as_sample(values: ArrayLike, what: str) -> NDArray[Any]:
+    """Return the values of a sample, such as particles' areas.
+
+    Raises
+    ------
+    UsageError
+        If it is no one-dimensional array of numbers, or one of them is NaN.
+    """
+    sample = as_array(values, what)
+    if sample.ndim != 1:
+        raise UsageError(
+            f"The {what} has the shape {sample.shape}, not one dimension. Give one value for each "
+            "particle."
+        )
+    if sample.dtype.kind == "f" and np.isnan(sample).any():
+        raise UsageError(
+            f"The {what} holds {int(np.isnan(sample).sum())} NaN. Leave undefined values out."
+        )
+    return sample
+
+
+def check_pixel_size(pixel_size_um: object) -> float | None:
+    """Give back a pixel size, if it is a possible one or None.
+
+    Raises
+    ------
+    UsageError
+        If it is no finite number above 0.
+    """
+    if pixel_size_um is None:
+        return None
+    if not isinstance(pixel_size_um, _REAL) or not 0 < pixel_size_um < math.inf:
+        raise UsageError(
+            f"A pixel size of {_shown(pixel_size_um)} um is not possible. Give the edge of a pixel "
+            "in micrometres, or None where it is unknown."
+        )
+    return float(pixel_size_um)
+
+
+def check_connectivity(connectivity: int) -> int:
+    """Give back a connectivity of pixels, 4 or 8.
+
+    Raises
+    ------
+    UsageError
+        If it is another.
+    """
+    if connectivity not in (4, 8):
+        raise UsageError(
+            f"There is no connectivity {_shown(connectivity)}. Give 4 or 8, the number of "
+            "neighbours that join two pixels."
+        )
+    return connectivity
+
+
+def check_is(value: object, kinds: type | tuple[type, ...], what: str, advice: str) -> None:
+    """See that an argument is the result of another function.
+
+    Raises
+    ------
+    UsageError
+        If it is of another type.
+    """
+    if not isinstance(value, kinds):
+        raise UsageError(f"The {what} can't be {_shown(value)}. {advice}.")
+
+
+def check_ascending(edges: Sequence[float], what: str) -> list[float]:
+    """Give back two or more ascending numbers.
+
+    Raises
+    ------
+    UsageError
+        If they are fewer, or don't ascend.
+    """
+    values = as_array(edges, what)
+    if values.ndim != 1 or len(values) < 2 or not (np.diff(values) > 0).all():
+        raise UsageError(
+            f"The {what} are {_shown(edges)}. Give two or more ascending distances in pixels."
+        )
+    return [float(value) for value in values]
+
+
+def _shown(value: object) -> str:
+    """Give the representation of a value, cut to a line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."

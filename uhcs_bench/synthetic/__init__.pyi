@@ -1,0 +1,20 @@
+from . import imaging, micrographs, network, particle_field, random_fields
+from .imaging import Imaging
+from .micrographs import Synthetic, hypereutectoid, particles
+from .network import Hypereutectoid
+from .particle_field import ParticleField, Sizes
+
+__all__ = [
+    "Hypereutectoid",
+    "Imaging",
+    "ParticleField",
+    "Sizes",
+    "Synthetic",
+    "hypereutectoid",
+    "imaging",
+    "micrographs",
+    "network",
+    "particle_field",
+    "particles",
+    "random_fields",
+]
