@@ -8,18 +8,13 @@ the licences and citations of its micrographs.
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from uhcs_bench.data.dataset import Dataset, Fold
     from uhcs_bench.data.micrograph import Micrograph
@@ -46,34 +41,6 @@ class Usage:
     title: str
     text: str
     head: str = ""
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to fill that gets its name when it is complete; nothing is left of it else.
-
-    Raises
-    ------
-    UsageError
-        If there is something at the target already.
-    """
-    target = target.resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        found = "holds files already" if target.is_dir() else "is a file"
-        raise UsageError(f"{target} {found}. Nothing was written; name a new folder.")
-    if target == Path.cwd():
-        raise UsageError(f"{target} is the current folder. Nothing was written; name a new one.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield partial
-        partial.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def folds(micrographs: Dataset) -> list[Fold]:

@@ -19,10 +19,10 @@ from uhcs_bench.exporters.common import (
     identity,
     licence,
     score_options,
-    whole_folder,
     write_json,
     write_text,
 )
+from uhcs_bench.io.atomic import new_folder
 
 if TYPE_CHECKING:
     import os
@@ -119,7 +119,7 @@ def export(
             f"The format {form} can't express {names[0]}, only {', '.join(known)}: "
             f"choose another of {', '.join(FORMATS)}."
         )
-    with whole_folder(Path(out)) as folder:
+    with new_folder(Path(out)) as folder:
         sets = [dataset.load(name, version=version, split=split) for name in names]
         usage: Usage = writer.write(folder, sets)
         write_text(folder / README_NAME, _readme(usage, sets))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench.errors import MissingPackageError, UsageError
-from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,21 +24,21 @@ Notes = dict[str, Any]
 
 
 def check(path: Path) -> None:
-    """See that a table can be written, before anything is measured for it.
+    """Check that a table can be written, before anything is measured for it.
 
     Raises
     ------
     UsageError
-        If the file's ending is of no known format, or its folder can't be written.
+        If the file's ending is of no known format.
+    UnwritableError
+        If it can't be written.
     MissingPackageError
         If the format needs a library that is not there.
     """
     if path.suffix.lower() not in _WRITERS:
         known = ", ".join(_WRITERS)
         raise UsageError(f"{path} is of no known format. Name a table with one of {known}.")
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        is_what = "is a folder" if path.is_dir() else "its folder is missing or can't be written"
-        raise UsageError(f"Can't write {path}: {is_what}.")
+    atomic.check(path)
     if path.suffix.lower() == ".parquet":
         _pyarrow()
 
@@ -73,7 +72,7 @@ def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Not
     ...     path.read_text()
     'width_um\n0.5\n'
     """
-    with replacing(path) as partial:
+    with atomic.replacing(path) as partial:
         _WRITERS[path.suffix.lower()](partial, columns, rows, notes)
 
 

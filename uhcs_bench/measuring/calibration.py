@@ -74,6 +74,7 @@ NOISE = (4.0, 10.0, 20.0)
 """Standard deviations of the shot noise in ferrite, in gray levels. The real micrographs of the
 particle task have 2 to 15, where particles stand out by 100 to 140 gray levels."""
 REPLICATES = 8
+SCHEMA = "uhcs-bench/calibration/1"
 
 _FIELD_WIDTHS = 32
 """Side of a field in mean diameters, or zone widths: some 200 particles, or seven grains."""
@@ -182,8 +183,13 @@ class Calibration:
         rows = [
             {k: None if v != v else v for k, v in asdict(error).items()} for error in self.errors
         ]
-        content = {"replicates": self.replicates, "seed": self.seed, "errors": rows}
-        return json.dumps(content, indent=2, allow_nan=False)
+        content = {
+            "schema": SCHEMA,
+            "replicates": self.replicates,
+            "seed": self.seed,
+            "errors": rows,
+        }
+        return json.dumps(content, indent=1, allow_nan=False)
 
     def to_csv(self) -> str:
         """Write a row for each measure, noise level and resolution."""
