@@ -7,7 +7,6 @@ import stat
 import zipfile
 import zlib
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -219,24 +218,7 @@ def decode(content: bytes) -> NDArray[np.generic]:
     ImageError
         If it can't be decoded or is larger than any micrograph.
     """
-    import tifffile
-    from PIL import Image
-
-    try:
-        if content.startswith(_TIFF_MAGIC):
-            # Pillow does not read the 64-bit integers of the deposit's label maps; tifffile leaves
-            # some compressions to a package that is not installed everywhere.
-            with suppress(ValueError), tifffile.TiffFile(io.BytesIO(content)) as tiff:
-                series = tiff.series[0]
-                _check_shape(tuple(series.shape))
-                return np.asarray(series.asarray())
-        with Image.open(io.BytesIO(content)) as image:
-            _check_shape((image.height, image.width))
-            return np.array(image)
-    except UhcsBenchError:
-        raise
-    except Exception as error:
-        raise images.ImageError(f"can't be decoded ({error})") from error
+    return images.decode_image(content, _check_size)
 
 
 def _check_size(header: images.Header) -> None:
