@@ -1,8 +1,7 @@
 """Write the data sets in the forms that other tools read.
 
-Each format has a module ``export_<format>`` with a function ``write``. What they share is here: an
-export is written whole or not at all, says which data set version and split it holds, and carries
-the licences and citations of its micrographs.
+What the formats share. An export states its data set version and split, and holds the licences and
+citations of its micrographs; `uhcs_bench.exporters.formats` lists the formats.
 """
 
 from __future__ import annotations

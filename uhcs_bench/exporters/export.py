@@ -6,10 +6,10 @@ import importlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-import uhcs_bench
 from uhcs_bench import protocol
+from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.exporters import description
@@ -22,6 +22,7 @@ from uhcs_bench.exporters.common import (
     write_json,
     write_text,
 )
+from uhcs_bench.exporters.formats import FORMATS
 from uhcs_bench.io.atomic import new_folder
 
 if TYPE_CHECKING:
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 
     from uhcs_bench.data.dataset import Dataset
     from uhcs_bench.data.micrograph import Micrograph
-
-
-Format = Literal["nnunet", "mmsegmentation", "coco", "huggingface", "png"]
-
-
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 SCHEMA = "uhcs-bench/export/1"
@@ -74,11 +69,10 @@ def export(
 
     Parameters
     ----------
-    form : {'nnunet', 'mmsegmentation', 'coco', 'huggingface', 'png'}
-        nnU-Net v2; MMSegmentation 1.x; COCO instances, of particles alone; a folder that
-        ``datasets.load_dataset`` reads; or plain pairs of PNG files.
+    form : str
+        One of `uhcs_bench.exporters.formats.FORMATS`, such as ``"png"``: pairs of PNG files.
     out : path
-        Folder to write. It appears whole or not at all, and may not hold anything yet.
+        Folder to write, in one step; it must not exist, or be empty.
     task : str, optional
         Name or alias of a task. By default all that the format can express.
     version : str, optional
@@ -130,7 +124,7 @@ def export(
 def _manifest(form: str, sets: Sequence[Dataset]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
-        "uhcs_bench": uhcs_bench.__version__,
+        "uhcs_bench": __version__,
         "format": form,
         "sets": [
             {
@@ -161,7 +155,7 @@ def _record(micrograph: Micrograph) -> dict[str, Any]:
 def _readme(usage: Usage, sets: Sequence[Dataset]) -> str:
     version, split = sets[0].version, sets[0].split
     what = (
-        f"Written by uhcs-bench {uhcs_bench.__version__}. Data set version `{version}`: "
+        f"Written by uhcs-bench {__version__}. Data set version `{version}`: "
         f"{protocol.VERSIONS[version]}. Split `{split}`: {protocol.SPLITS[split]}. "
         f"`{MANIFEST_NAME}` says the same for programs, and fold, pixel size and licence of each "
         "micrograph."
