@@ -27,16 +27,15 @@ What ``uhcs-bench calibrate`` found, 8 fields of 200 particles or 7 grains per p
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io.tables import csv_text
 from uhcs_bench.measuring import plots
 from uhcs_bench.metallography import denuded_zone
 from uhcs_bench.metallography import particles as measure
@@ -193,15 +192,8 @@ class Calibration:
 
     def to_csv(self) -> str:
         """Write a row for each measure, noise level and resolution."""
-        stream = io.StringIO()
         names = [field.name for field in fields(Errors)]
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        for error in self.errors:
-            row = asdict(error)
-            row["noise"] = "" if error.noise is None else error.noise
-            writer.writerow(row)
-        return stream.getvalue()
+        return csv_text(names, map(astuple, self.errors))
 
     def to_text(self, tolerance: float = 0.05) -> str:
         """Lay biases out as tables of at most 80 columns, in percent with their standard errors."""
