@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uhcs_bench import Dataset
-    from uhcs_bench.scoring.results import Estimate
+    from uhcs_bench.scoring.results import MeanScore
 
 ABOUT_KEY = "uhcs_bench.about"
 """Key of the model's metadata: a JSON object, see `describe`."""
@@ -92,7 +92,7 @@ def describe(plan: runs.Plan, maps: Path) -> dict[str, Any]:
     }
 
 
-def _percent(score: Estimate) -> dict[str, float | None]:
+def _percent(score: MeanScore) -> dict[str, float | None]:
     """Give mean and standard error in percent."""
     return {
         name: None if value is None else round(100 * value, 2)

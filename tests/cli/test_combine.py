@@ -133,6 +133,16 @@ def test_nothing_to_measure_writes_nothing(folders, tmp_path):
     assert not (tmp_path / "r.json").exists()
 
 
+def test_missing_folder_exits_with_1(folders, tmp_path):
+    """Check a table whose folder is not there: nothing is measured for it."""
+    particle_maps, constituents, _ = folders
+    options = ("--out", tmp_path / "r.json", "--particles", tmp_path / "absent" / "p.csv")
+    result = run(particle_maps, constituents, *options)
+    assert result.exit_code == 1
+    assert "there is no folder" in result.stderr
+    assert not (tmp_path / "r.json").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -142,7 +152,6 @@ def test_nothing_to_measure_writes_nothing(folders, tmp_path):
         (("--pixel-size", "0"), "not possible"),
         (("--pixel-size", "-1"), "not possible"),
         (("--out", "r.parquet"), ".json or .csv"),
-        (("--particles", "absent/p.csv"), "there is no folder"),
         (("--particles", "p.parquet"), "end its name in .csv"),
         (("--out", "p.csv", "--particles", "p.csv"), "two names"),
     ],

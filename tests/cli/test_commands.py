@@ -55,7 +55,7 @@ def test_json_is_the_reports(predictions):
 def test_output_file_holds_what_would_be_printed(predictions, tmp_path, form):
     """Check each format, in a file and on standard output."""
     printed = score(predictions, "--format", form)
-    result = score(predictions, "--format", form, "--output", tmp_path / "out")
+    result = score(predictions, "--format", form, "--out", tmp_path / "out")
     assert (result.exit_code, result.stdout) == (0, "")
     assert (tmp_path / "out").read_text("utf-8") == printed.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "preds"]
@@ -149,11 +149,24 @@ def test_sources_say_what_they_are_worth():
     assert json.loads(run("sources", "--format", "json").stdout)
 
 
-def test_output_that_cannot_be_written_exits_with_2(predictions, tmp_path):
-    """Check the message for an impossible file."""
-    result = score(predictions, "--output", tmp_path / "absent" / "out.json")
-    assert result.exit_code == 2
-    assert "can't write" in result.stderr
+def test_unwritable_file_exits_with_1(predictions, tmp_path):
+    """Check the message for a missing folder."""
+    result = score(predictions, "--out", tmp_path / "absent" / "out.json")
+    assert result.exit_code == 1
+    assert "there is no folder" in result.stderr
+
+
+@pytest.mark.parametrize("typed", [*cli.main.commands])
+def test_interruption_exits_with_130(typed, monkeypatch):
+    """Check Ctrl-C in every command."""
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.main.commands[typed], "make_context", interrupt)
+    result = run(typed)
+    assert result.exit_code == 130
+    assert result.stderr == "uhcs-bench: Interrupted.\n"
 
 
 @pytest.mark.slow
@@ -197,7 +210,7 @@ def test_audit_in_both_forms(tmp_path):
     assert result.exit_code == 0
     assert result.stdout.startswith("Audit of data set version synthetic\n")
     assert max(map(len, result.stdout.splitlines())) <= 80
-    run("audit", "--dataset-version", "synthetic", "--format", "json", "--output", tmp_path / "a")
+    run("audit", "--dataset-version", "synthetic", "--format", "json", "--out", tmp_path / "a")
     assert json.loads((tmp_path / "a").read_text("utf-8"))["dataset_version"] == "synthetic"
 
 

@@ -20,7 +20,7 @@ def test_croissant_is_the_functions(tmp_path):
     printed = run("describe", "croissant", "--task", "uhcs")
     assert printed.exit_code == 0
     assert json.loads(printed.stdout) == croissant.metadata("microconstituents")
-    written = run("describe", "croissant", "--task", "uhcs", "--output", tmp_path / "c.json")
+    written = run("describe", "croissant", "--task", "uhcs", "--out", tmp_path / "c.json")
     assert (written.exit_code, written.stdout) == (0, "")
     assert (tmp_path / "c.json").read_text("utf-8") == printed.stdout
 

@@ -105,4 +105,4 @@ def test_help_fits_the_terminal(command):
 def test_help_lists_every_format():
     """Check that the formats of the help are those that there are."""
     listed = run("export", "--help").stdout.partition("Formats:\n")[2].partition("\n\n")[0]
-    assert tuple(line.split()[0] for line in listed.splitlines()) == export.FORMATS
+    assert tuple(line.split()[0] for line in listed.splitlines()) == tuple(export.FORMATS)

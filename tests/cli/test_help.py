@@ -53,6 +53,7 @@ def test_help_fits_a_terminal(typed, monkeypatch):
     text = help_of(typed, monkeypatch)
     assert max(map(len, text.splitlines())) <= 80
     assert "Exit codes:" in text
+    assert "  130  interrupted" in text
     assert examples(text) or isinstance(COMMANDS[typed], click.Group)
 
 

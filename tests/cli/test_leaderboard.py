@@ -38,7 +38,7 @@ def test_validate(entries):
     assert (result.exit_code, result.stderr) == (0, "")
     assert "near: valid.\n  sha256 " in result.stdout
     assert "particles: active, 24 of 24 label maps" in result.stdout
-    (found,) = json.loads(run("validate", entries / "near", "--format", "json").stdout)
+    (found,) = json.loads(run("validate", entries / "near", "--format", "json").stdout)["entries"]
     assert found["valid"]
     assert found["sha256"] in result.stdout
 

@@ -107,10 +107,10 @@ def test_wrong_usage_exits_with_2(maps, tmp_path, options, message):
     assert [p.name for p in tmp_path.iterdir()] == ["maps"]
 
 
-@pytest.mark.parametrize("name", ["out.xlsx", "absent/out.csv", "maps"])
-def test_impossible_output_exits_with_2(maps, tmp_path, name):
-    """Check an unknown format, a missing folder and a folder in the way."""
-    assert run(maps, "--task", "particles", "--out", tmp_path / name).exit_code == 2
+@pytest.mark.parametrize(("name", "code"), [("out.xlsx", 2), ("maps", 2), ("absent/out.csv", 1)])
+def test_impossible_output_is_refused(maps, tmp_path, name, code):
+    """Check an unknown format, a folder in the way and a missing folder."""
+    assert run(maps, "--task", "particles", "--out", tmp_path / name).exit_code == code
     assert [p.name for p in tmp_path.iterdir()] == ["maps"]
 
 

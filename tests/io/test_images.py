@@ -175,3 +175,121 @@ def test_missing_files_and_folders(tmp_path):
         read_image(tmp_path / "map.png")
     with pytest.raises(ImageError, match="not a regular file"):
         read_image(tmp_path)
+
+
+COMPRESSIONS = {
+    "none": 1,
+    "lzw": 5,
+    "deflate": 8,
+    "adobe_deflate": 32946,
+    "packbits": 32773,
+}
+DEPTHS = (1, 4, 8, 16)
+
+
+def tiff(values, bits, compression, photometric, orientation=1, order="<"):
+    """Write a TIFF of one strip; libtiff's writer is not used for the tags that are tested."""
+    rows, columns = values.shape
+    if bits == 16:
+        packed = values.astype(f"{order}u2").tobytes()
+    else:
+        planes = (values[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+        packed = np.packbits(planes.reshape(rows, -1).astype(np.uint8), axis=1).tobytes()
+    width = len(packed) // rows
+    lines = [packed[row * width : (row + 1) * width] for row in range(rows)]
+    strip = {
+        "none": lambda: packed,
+        "lzw": lambda: lzw(packed),
+        "deflate": lambda: zlib.compress(packed),
+        "adobe_deflate": lambda: zlib.compress(packed),
+        "packbits": lambda: b"".join(bytes([len(line) - 1]) + line for line in lines),
+    }[compression]()
+    colours = 3 * 2**bits if photometric == 3 else 0
+    tags = [
+        (256, 4, 1, columns),
+        (257, 4, 1, rows),
+        (258, 3, 1, bits),
+        (259, 3, 1, COMPRESSIONS[compression]),
+        (262, 3, 1, photometric),
+        (273, 4, 1, 8),
+        (274, 3, 1, orientation),
+        (277, 3, 1, 1),
+        (278, 4, 1, rows),
+        (279, 4, 1, len(strip)),
+    ]
+    strip += b"\0" * (len(strip) % 2)
+    if colours:
+        tags.append((320, 3, colours, 8 + len(strip)))
+        strip += np.arange(colours, dtype=f"{order}u2").tobytes()
+    body = struct.pack(f"{order}H", len(tags))
+    for code, kind, count, value in tags:
+        # A short value stands at the beginning of its four bytes.
+        form = "HHIHxx" if kind == 3 and count == 1 else "HHII"
+        body += struct.pack(f"{order}{form}", code, kind, count, value)
+    magic = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    return magic + struct.pack(f"{order}I", 8 + len(strip)) + strip + body + b"\0" * 4
+
+
+def lzw(content):
+    """Encode as LZW without its table: a clear code before every 200 bytes, codes of nine bits."""
+    codes = []
+    for start in range(0, len(content), 200):
+        codes += [256, *content[start : start + 200]]
+    bits = "".join(f"{code:09b}" for code in [*codes, 257])
+    return int(bits.ljust(-8 * (-len(bits) // 8), "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("photometric", ["white is zero", "black is zero", "palette"])
+@pytest.mark.parametrize("bits", DEPTHS)
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_one_rule_for_every_tiff(tmp_path, compression, bits, photometric, order):
+    """Check that values depend on the photometric interpretation, and on nothing else."""
+    code = ["white is zero", "black is zero", "palette"].index(photometric)
+    stored = np.random.default_rng(0).integers(2**bits, size=(5, 7))
+    content = tiff(stored, bits, compression, (0, 1, 3)[code], order=order)
+    seen = []
+    read = read_image(write(tmp_path, "map.tif", content), seen.append)
+    expected = 2**bits - 1 - stored if code == 0 else stored
+    np.testing.assert_array_equal(read, expected)
+    assert seen == [Header(read.shape, read.dtype, "palette" if code == 2 else "gray")]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("compression", ["none", "lzw"])
+def test_orientation_is_applied(tmp_path, compression, bits, orientation):
+    """Check all orientations against Pillow's own turning of a PNG."""
+    turned = {
+        1: MAP,
+        2: np.fliplr(MAP),
+        3: np.rot90(MAP, 2),
+        4: np.flipud(MAP),
+        5: MAP.T,
+        6: np.rot90(MAP, -1),
+        7: np.rot90(MAP.T, 2),
+        8: np.rot90(MAP),
+    }[orientation]
+    content = tiff(MAP, bits, compression, 1, orientation)
+    seen = []
+    read = read_image(write(tmp_path, "map.tif", content), seen.append)
+    np.testing.assert_array_equal(read, turned)
+    assert seen[0].shape == read.shape
+
+
+def test_orientation_of_other_files_is_applied(tmp_path):
+    """Check a PNG's Exif data."""
+    exif = Image.Exif()
+    exif[274] = 6
+    seen = []
+    read = read_image(write(tmp_path, "map.png", png(MAP, exif=exif)), seen.append)
+    np.testing.assert_array_equal(read, np.rot90(MAP, -1))
+    assert seen[0].shape == read.shape
+
+
+def test_white_as_zero_of_other_numbers_is_refused(tmp_path):
+    """Check that floating-point values have no white."""
+    path = tmp_path / "map.tif"
+    tifffile.imwrite(path, MAP.astype(np.float32), photometric="miniswhite")
+    with pytest.raises(ImageError, match="lowest value is white"):
+        read_image(path)

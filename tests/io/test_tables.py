@@ -10,6 +10,7 @@ import pytest
 
 from uhcs_bench.errors import MissingPackageError, UsageError
 from uhcs_bench.io import tables
+from uhcs_bench.io.atomic import UnwritableError
 from uhcs_bench.io.tables import Column
 
 COLUMNS = (
@@ -104,7 +105,7 @@ def test_outputs_are_checked_first(tmp_path, monkeypatch):
     """Check an unknown format, a folder in the way, a missing one and a missing library."""
     (tmp_path / "folder.csv").mkdir()
     for name in ("t.xlsx", "t", "folder.csv", "absent/t.csv"):
-        with pytest.raises(UsageError):
+        with pytest.raises((UsageError, UnwritableError)):
             tables.check(tmp_path / name)
     tables.check(tmp_path / "T.CSV")
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, version_option
+from uhcs_bench.cli.common import EXIT_CODES, emit, format_option, out_option, version_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog="\b\nExamples:\n  uhcs-bench audit\n"
-    "  uhcs-bench audit --format json --output audit.json\n" + EXIT_CODES
+    "  uhcs-bench audit --format json --out audit.json\n" + EXIT_CODES
 )
 @version_option
-@click.option(
-    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
-)
-@output_option
-def audit(version: str, form: str, output: Path | None) -> None:
+@format_option("table", "json")
+@out_option
+def audit(version: str, form: str, out: Path | None) -> None:
     """Say what is wrong inside the data, recomputed from them.
 
     Leaks between folds and tasks, label maps off their micrographs, samples in
@@ -33,4 +31,4 @@ def audit(version: str, form: str, output: Path | None) -> None:
     from uhcs_bench.data import dataset
 
     found = auditing.audit(dataset.load(task, version=version) for task in protocol.TASKS)
-    emit(found.to_json() if form == "json" else found.to_text(), output)
+    emit(found.to_json() if form == "json" else found.to_text(), out)

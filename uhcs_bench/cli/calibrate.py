@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES
+from uhcs_bench.cli.common import EXIT_CODES, format_option
 
 if TYPE_CHECKING:
     from uhcs_bench.measuring.calibration import Calibration
@@ -50,10 +50,7 @@ if TYPE_CHECKING:
     help="Fields per resolution; half the error takes four times as many.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another one, other fields.")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table",
-    show_default=True, help="What to print.",
-)  # fmt: skip
+@format_option("table", "json", "csv")
 def calibrate(
     out: Path,
     resolutions: tuple[float, ...],

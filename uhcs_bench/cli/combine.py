@@ -13,6 +13,7 @@ import click
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import EXIT_CODES, emit
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.io import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,8 +115,7 @@ def _check_outputs(out: Path, particle_table: Path | None) -> None:
         if particle_table.absolute() == out.absolute():
             raise UsageError(f"{out} can't hold both tables; give them two names.")
     for path in filter(None, (out, particle_table)):
-        if not path.absolute().parent.is_dir():
-            raise UsageError(f"can't write {path}: there is no folder {path.parent}.")
+        atomic.check(path)
 
 
 def parse_bins(text: str) -> tuple[list[float], str]:

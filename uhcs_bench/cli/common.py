@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io import atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 EXIT_CODES = """
 \b
 Exit codes:
-  0  done
-  1  a file could not be read or written
-  2  invalid submission, or wrong usage
-  3  data unavailable
+  0    done
+  1    a file could not be read or written
+  2    invalid submission, or wrong usage
+  3    data unavailable
+  130  interrupted (Ctrl-C)
 """
+INTERRUPTED = 130
+"""Exit code of an interrupted command: 128 and the number of SIGINT, as shells give it."""
 
 
 class ReportingGroup(click.Group):
@@ -33,13 +40,23 @@ class ReportingGroup(click.Group):
         except UhcsBenchError as error:
             click.echo(f"{ctx.info_name}: {error}", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo(f"{ctx.info_name}: Interrupted.", err=True)
+            sys.exit(INTERRUPTED)
         except BrokenPipeError:
             # The reader of a pipe has seen enough; Python would complain again at its exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except OSError as error:
-            click.echo(f"{ctx.info_name}: {error}", err=True)
+            click.echo(f"{ctx.info_name}: {_described(error)}", err=True)
             sys.exit(1)
+
+
+def _described(error: OSError) -> str:
+    """Name the file and the reason, without the number of the error."""
+    if error.filename is None:
+        return f"{error.strerror or error}."
+    return f"{error.filename}: {error.strerror}."
 
 
 def version_option(command: Any) -> Any:
@@ -65,22 +82,43 @@ def split_option(command: Any) -> Any:
     )(command)
 
 
-def output_option(command: Any) -> Any:
+def out_option(command: Any) -> Any:
     """Add the option that names a file for the result; see `emit`."""
     return click.option(
-        "--output",
+        "--out",
         type=click.Path(dir_okay=False, path_type=Path),
         help="File to write instead of standard output.",
     )(command)
 
 
-def emit(text: str, output: Path | None) -> None:
-    """Write a result to standard output, or to a file, whole or not at all."""
-    if output is None:
+def format_option(*forms: str) -> Callable[[Any], Any]:
+    """Add the option that names the form of the result; the first one is the default."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(forms),
+        default=forms[0],
+        show_default=True,
+        help="Form of the result.",
+    )
+
+
+def emit(text: str, out: Path | None) -> None:
+    """Write a result to standard output, or to a file in one step.
+
+    Raises
+    ------
+    UnwritableError
+        If the file can't be written; its exit code is 1.
+    """
+    if out is None:
         click.echo(text)
         return
-    try:
-        with replacing(output) as partial:
-            partial.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"can't write {output}: {error.strerror or error}") from error
+    atomic.check(out)
+    with atomic.replacing(out) as partial:
+        partial.write_text(text.removesuffix("\n") + "\n", encoding="utf-8")
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """Lay out a result for programs: one space of indentation, ``schema`` first."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)

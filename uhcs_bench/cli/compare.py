@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, split_option, version_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    emit,
+    format_option,
+    out_option,
+    split_option,
+    version_option,
+)
 from uhcs_bench.cli.score import FORMATS
 from uhcs_bench.errors import UsageError
 
@@ -20,8 +27,8 @@ from uhcs_bench.errors import UsageError
 @click.option("--fold", type=int, help="Compare on this fold alone.  [default: all of the split]")
 @version_option
 @split_option
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@output_option
+@format_option(*FORMATS)
+@out_option
 def compare(
     predictions: tuple[Path, ...],
     task: str | None,
@@ -29,7 +36,7 @@ def compare(
     version: str,
     split: str,
     form: str,
-    output: Path | None,
+    out: Path | None,
 ) -> None:
     """Compare submissions micrograph by micrograph.
 
@@ -58,4 +65,4 @@ def compare(
         text = tables.comparison_to_csv(compared).removesuffix("\n")
     else:
         text = tables.comparison_to_text(compared, form)  # type: ignore[arg-type]  # as above
-    emit(text, output)
+    emit(text, out)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, emit, output_option
+from uhcs_bench.cli.common import EXIT_CODES, emit, out_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,8 +15,8 @@ task_option = click.option("--task", help="Task to describe.  [default: both]")
 
 
 @click.group(
-    epilog="\b\nExamples:\n  uhcs-bench describe croissant --output croissant.json\n"
-    "  uhcs-bench describe card --task particles --output README.md\n" + EXIT_CODES
+    epilog="\b\nExamples:\n  uhcs-bench describe croissant --out croissant.json\n"
+    "  uhcs-bench describe card --task particles --out README.md\n" + EXIT_CODES
 )
 def describe() -> None:
     """Write standard descriptions of the data sets.
@@ -30,20 +30,18 @@ def describe() -> None:
     epilog="\b\nExample:\n  uhcs-bench describe croissant --task particles\n" + EXIT_CODES
 )
 @task_option
-@output_option
-def croissant(task: str | None, output: Path | None) -> None:
+@out_option
+def croissant(task: str | None, out: Path | None) -> None:
     """Write Croissant 1.0 metadata, as mlcroissant loads them."""
     from uhcs_bench.exporters import croissant as croissants
 
-    emit(croissants.to_json(croissants.metadata(task)), output)
+    emit(croissants.to_json(croissants.metadata(task)), out)
 
 
-@describe.command(
-    epilog="\b\nExample:\n  uhcs-bench describe card --output README.md\n" + EXIT_CODES
-)
+@describe.command(epilog="\b\nExample:\n  uhcs-bench describe card --out README.md\n" + EXIT_CODES)
 @task_option
-@output_option
-def card(task: str | None, output: Path | None) -> None:
+@out_option
+def card(task: str | None, out: Path | None) -> None:
     """Write a dataset card in Hugging Face's form.
 
     Its known problems are what an audit finds, which needs the data; what the
@@ -51,4 +49,4 @@ def card(task: str | None, output: Path | None) -> None:
     """
     from uhcs_bench.exporters import card as cards
 
-    emit(cards.card(task), output)
+    emit(cards.card(task), out)

@@ -7,21 +7,16 @@ from pathlib import Path
 import click
 
 from uhcs_bench.cli.common import EXIT_CODES, split_option, version_option
+from uhcs_bench.exporters.formats import FORMATS
 
-_FORMATS = """\
-\b
-Formats:
-  nnunet          nnU-Net v2, with the folds where it looks for them
-  mmsegmentation  MMSegmentation 1.x, with a configuration for each fold
-  coco            COCO instances: single particles
-  huggingface     a folder for datasets.load_dataset
-  png             pairs of PNG files, and a table of the folds
-
-"""
+_WIDTH = max(map(len, FORMATS)) + 2
+_LISTED = "\b\nFormats:\n" + "".join(
+    f"  {name:{_WIDTH}}{summary}\n" for name, summary in FORMATS.items()
+)
 
 
 @click.command(
-    epilog=_FORMATS + "\b\nExamples:\n  uhcs-bench export nnunet data/nnunet\n"
+    epilog=_LISTED + "\n\b\nExamples:\n  uhcs-bench export nnunet data/nnunet\n"
     "  uhcs-bench export coco data/coco --dataset-version audited\n"
     "  uhcs-bench export png data/uhcs --task microconstituents --split clean\n" + EXIT_CODES
 )
@@ -33,7 +28,7 @@ Formats:
 def export(form: str, out: Path, task: str | None, version: str, split: str) -> None:
     """Write the data in the form that another tool reads.
 
-    OUT must not exist, or be empty; it is written whole or not at all. Its
+    OUT must not exist, or be empty; it is written in one step. Its
     README.md says what comes next, and under which licences the files are;
     uhcs-bench.json says the data set version and split for programs.
     """

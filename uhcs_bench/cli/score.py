@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, emit, output_option, split_option, version_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    emit,
+    format_option,
+    out_option,
+    split_option,
+    version_option,
+)
 
 if TYPE_CHECKING:
     from uhcs_bench.scoring.results import Report, Resampled
@@ -19,7 +26,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
     epilog="\b\nExamples:\n  uhcs-bench score preds/\n"
     "  uhcs-bench score preds/ --task particles --fold 2\n"
     "  uhcs-bench score preds/ --split grouped\n"
-    "  uhcs-bench score preds/ --format json --output scores.json\n"
+    "  uhcs-bench score preds/ --format json --out scores.json\n"
     "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES
 )
 @click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
@@ -46,8 +53,8 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder to write a web page to, with tables, maps, errors and sizes.",
 )
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
-@output_option
+@format_option(*FORMATS)
+@out_option
 def score(
     predictions: Path,
     task: str | None,
@@ -58,7 +65,7 @@ def score(
     extended: bool,
     report_folder: Path | None,
     form: str,
-    output: Path | None,
+    out: Path | None,
 ) -> None:
     """Score predicted label maps against the annotations.
 
@@ -73,7 +80,7 @@ def score(
 
     submissions = submission.read_submission(predictions, task, fold, version, split)
     report = scoring.score_submissions(submissions, resample, extended=extended)
-    emit(formatted(report, form), output)
+    emit(formatted(report, form), out)
     if report_folder is not None:
         from uhcs_bench.scoring import report as html_report
 

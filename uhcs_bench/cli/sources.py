@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES
+from uhcs_bench.cli.common import EXIT_CODES, format_option
 
 
 @click.command(epilog="\b\nExample:\n  uhcs-bench sources --format json\n" + EXIT_CODES)
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@format_option("table", "json")
 def sources(form: str) -> None:
     """Ask every source of the data whether it answers now.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, emit, output_option
+from uhcs_bench.cli.common import EXIT_CODES, emit, format_option, json_text, out_option
+
+SCHEMA = "uhcs-bench/validation/1"
 
 
 @click.command(
@@ -18,11 +19,9 @@ from uhcs_bench.cli.common import EXIT_CODES, emit, output_option
 @click.argument(
     "entries", metavar="ENTRY...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
-@output_option
-def validate(entries: tuple[Path, ...], form: str, output: Path | None) -> None:
+@format_option("table", "json")
+@out_option
+def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
     """Check entries of the leaderboard, offline.
 
     ENTRY is a folder of entry.yaml and label maps, <task>/<id>.png. All
@@ -51,9 +50,9 @@ def validate(entries: tuple[Path, ...], form: str, output: Path | None) -> None:
             }
         )
     if form == "json":
-        emit(json.dumps(results, indent=1), output)
+        emit(json_text({"schema": SCHEMA, "entries": results}), out)
     else:
-        emit("\n".join(map(_validation_text, results)), output)
+        emit("\n".join(map(_validation_text, results)), out)
     if not all(result["valid"] for result in results):
         raise click.exceptions.Exit(declaration.EntryError.exit_code)
 

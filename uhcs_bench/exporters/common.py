@@ -1,25 +1,19 @@
 """Write the data sets in the forms that other tools read.
 
-Each format has a module ``export_<format>`` with a function ``write``. What they share is here: an
-export is written whole or not at all, says which data set version and split it holds, and carries
-the licences and citations of its micrographs.
+What the formats share. An export states its data set version and split, and holds the licences and
+citations of its micrographs; `uhcs_bench.exporters.formats` lists the formats.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from uhcs_bench.data.dataset import Dataset, Fold
     from uhcs_bench.data.micrograph import Micrograph
@@ -46,34 +40,6 @@ class Usage:
     title: str
     text: str
     head: str = ""
-
-
-@contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
-    """Give a folder to fill that gets its name when it is complete; nothing is left of it else.
-
-    Raises
-    ------
-    UsageError
-        If there is something at the target already.
-    """
-    target = target.resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        found = "holds files already" if target.is_dir() else "is a file"
-        raise UsageError(f"{target} {found}. Nothing was written; name a new folder.")
-    if target == Path.cwd():
-        raise UsageError(f"{target} is the current folder. Nothing was written; name a new one.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield partial
-        partial.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def folds(micrographs: Dataset) -> list[Fold]:

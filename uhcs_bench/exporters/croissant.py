@@ -176,7 +176,7 @@ def metadata(task: str | None = None) -> dict[str, Any]:
 
 def to_json(described: dict[str, Any]) -> str:
     """Text of a description, without a newline at its end."""
-    return json.dumps(described, indent=2)
+    return json.dumps(described, indent=1)
 
 
 def file_id(entry: Entry, kind: FileKind) -> str:

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
@@ -20,22 +20,17 @@ from uhcs_bench.exporters.common import (
     identity,
     licence,
     score_options,
-    whole_folder,
     write_json,
     write_text,
 )
+from uhcs_bench.exporters.formats import FORMATS
+from uhcs_bench.io.atomic import new_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from uhcs_bench.data.dataset import Dataset
     from uhcs_bench.data.micrograph import Micrograph
-
-
-Format = Literal["nnunet", "mmsegmentation", "coco", "huggingface", "png"]
-
-
-FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 SCHEMA = "uhcs-bench/export/1"
@@ -74,11 +69,10 @@ def export(
 
     Parameters
     ----------
-    form : {'nnunet', 'mmsegmentation', 'coco', 'huggingface', 'png'}
-        nnU-Net v2; MMSegmentation 1.x; COCO instances, of particles alone; a folder that
-        ``datasets.load_dataset`` reads; or plain pairs of PNG files.
+    form : str
+        One of `uhcs_bench.exporters.formats.FORMATS`, such as ``"png"``: pairs of PNG files.
     out : path
-        Folder to write. It appears whole or not at all, and may not hold anything yet.
+        Folder to write, in one step; it must not exist, or be empty.
     task : str, optional
         Name or alias of a task. By default all that the format can express.
     version : str, optional
@@ -121,7 +115,7 @@ def export(
             f"The format {form} can't express {names[0]}, only {', '.join(known)}: "
             f"choose another of {', '.join(FORMATS)}."
         )
-    with whole_folder(Path(out)) as folder:
+    with new_folder(Path(out)) as folder:
         sets = [dataset.load(name, version=version, split=split) for name in names]
         usage: Usage = writer.write(folder, sets)
         write_text(folder / README_NAME, _readme(usage, sets))

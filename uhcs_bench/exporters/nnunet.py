@@ -28,11 +28,11 @@ from uhcs_bench.exporters.common import (
     identity,
     licence,
     score_options,
-    whole_folder,
     write_json,
     write_png,
 )
 from uhcs_bench.io import images
+from uhcs_bench.io.atomic import new_folder
 
 if TYPE_CHECKING:
     import os
@@ -231,7 +231,7 @@ def collect(
     maps = _read_folds(root, dataset.catalogue(task, version, split), problems)
     if problems:
         raise SubmissionError(str(results), problems, "collected")
-    with whole_folder(Path(out)) as folder:
+    with new_folder(Path(out)) as folder:
         for id_, labels in maps.items():
             label_maps.write_label_map(folder / f"{id_}.png", labels)
     return Collection(Path(out), task, len(maps), score_options(version, split))

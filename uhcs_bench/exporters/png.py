@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from uhcs_bench.exporters.common import Usage, write_json, write_png, write_text
+from uhcs_bench.io.tables import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +44,6 @@ def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
 
 
 def _folds_csv(micrographs: Dataset) -> str:
-    stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(["id", "fold", "pixel_size_um", "dataset_version", "split"])
-    for m in micrographs:
-        table.writerow([m.id, m.fold, m.pixel_size_um, m.version, micrographs.split])
-    return stream.getvalue()
+    names = ("id", "fold", "pixel_size_um", "dataset_version", "split")
+    rows = ((m.id, m.fold, m.pixel_size_um, m.version, micrographs.split) for m in micrographs)
+    return csv_text(names, rows)

@@ -1,28 +1,74 @@
-"""Files that appear whole or not at all."""
+"""Write files and folders in one step: a reader sees the old state or the new one, no mixture.
+
+A file is synchronised to disk (``fsync``) before it is renamed, so that after a power failure its
+name leads to the old content or to the new one, and not to a file of zeros. Files inside of a new
+folder are not: the command that wrote the folder can write it again.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uhcs_bench.errors import UhcsBenchError, UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a file to write that takes another's place when it is whole.
+class UnwritableError(UhcsBenchError):
+    """A file that can't be written; the message names it with the reason and the remedy."""
 
-    Its name can't be foreseen, so that nobody can put a link there beforehand.
+
+def check(path: Path) -> None:
+    """Check that a file can be written, before anything is computed for it.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    UnwritableError
+        If the path is a folder, or its own folder is missing or read-only.
+
+    Examples
+    --------
+    >>> check(Path("absent") / "table.csv")
+    Traceback (most recent call last):
+    ...
+    uhcs_bench.io.atomic.UnwritableError: Can't write absent/table.csv: there is no folder absent. \
+Make the folder, or name another file.
+    """
+    parent = path.absolute().parent
+    if path.is_dir():
+        reason = "it is a folder. Name a file"
+    elif not parent.is_dir():
+        reason = f"there is no folder {path.parent}. Make the folder, or name another file"
+    elif not os.access(path if path.exists() else parent, os.W_OK):
+        reason = "permission denied. Name a file that you may write"
+    else:
+        return
+    raise UnwritableError(f"Can't write {path}: {reason}.")
+
+
+@contextmanager
+def replacing(path: Path, workspace: Path | None = None) -> Iterator[Path]:
+    """Give a file to write that replaces another one when the block ends without an error.
+
+    The temporary name is random, so that no link can be prepared under it.
 
     Parameters
     ----------
     path : Path
         In a folder that exists. A link is replaced and not followed. A device or pipe, such as
         ``/dev/stdout``, is given itself.
+    workspace : Path, optional
+        Folder of the temporary file, on the same file system. By default that of `path`.
 
     Yields
     ------
@@ -46,12 +92,70 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         yield path
         return
-    handle, name = tempfile.mkstemp(suffix=path.suffix, prefix=".partial.", dir=path.parent)
+    folder = path.parent if workspace is None else workspace
+    try:
+        handle, name = tempfile.mkstemp(suffix=path.suffix, prefix=".partial.", dir=folder)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     os.close(handle)
     partial = Path(name)
     try:
         yield partial
+        _synchronise(partial)
         partial.chmod(0o644)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _synchronise(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Give a folder to fill that gets its name when the block ends without an error.
+
+    Parameters
+    ----------
+    target : Path
+        Must not exist, or be an empty folder. Folders above it are made.
+
+    Yields
+    ------
+    Path
+        Beside the target. After an error it is removed.
+
+    Raises
+    ------
+    UsageError
+        If there is something at the target already.
+    OSError
+        If it can't be written.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with new_folder(Path(folder) / "maps") as partial:
+    ...         _ = (partial / "a.txt").write_text("a")
+    ...     (Path(folder) / "maps" / "a.txt").read_text()
+    'a'
+    """
+    target = target.resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        found = "holds files already" if target.is_dir() else "is a file"
+        raise UsageError(f"{target} {found}. Nothing was written; name a new folder.")
+    if target == Path.cwd():
+        raise UsageError(f"{target} is the current folder. Nothing was written; name a new one.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield partial
+        partial.chmod(0o755)
+        if target.exists():
+            target.rmdir()
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise

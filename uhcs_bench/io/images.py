@@ -1,7 +1,8 @@
-"""Decode image files, looking at what a file claims to be before its pixels are read."""
+"""Decode image files, after a check of the size and type that their headers claim."""
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from uhcs_bench.errors import UhcsBenchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import BytesIO
     from pathlib import Path
     from typing import Any
 
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY_MAGIC = b"\x93NUMPY"
 
+_PHOTOMETRIC = 262
+_ORIENTATION = 274
+_TRANSPOSED = (5, 6, 7, 8)
+"""Orientations in which rows are stored as columns."""
+
 
 class ImageError(UhcsBenchError):
     """A file that can't be decoded; the message is a phrase that follows the file's name."""
@@ -30,7 +37,7 @@ class ImageError(UhcsBenchError):
 
 @dataclass(frozen=True)
 class Header:
-    """What an image file says of itself before it is decoded.
+    """Size and type that an image file claims before it is decoded.
 
     Attributes
     ----------
@@ -60,8 +67,20 @@ def read_image(path: Path, check: Callable[[Header], None] = lambda _: None) -> 
     Returns
     -------
     ndarray
-        Values as the file stores them: palette indices of a palette image, three planes last for a
-        colour image.
+        Gray values or class labels, palette indices of a palette image, or the planes of a colour
+        image.
+
+    Notes
+    -----
+    One rule holds for micrographs and label maps, for every compression and depth, with
+    ``imagecodecs`` and without:
+
+    - Values are those that the file stores, with their depth. Where a TIFF's photometric
+      interpretation is MINISWHITE (the lowest value is white), they are inverted: a pixel of b
+      bits is 2^b - 1 minus the stored value, as every viewer shows it. A map of labels 0 and 1
+      that a program saves as a bilevel image, white on black, is read alike in both forms.
+    - A palette is not applied; the header says that there is one.
+    - The orientation tag is applied.
 
     Raises
     ------
@@ -85,15 +104,56 @@ def read_image(path: Path, check: Callable[[Header], None] = lambda _: None) -> 
             magic = stream.read(8)
         if not magic:
             raise ImageError("is empty")
-        if magic.startswith(_NPY_MAGIC):
-            return _read_npy(path, check)
-        if path.suffix.lower() == ".npy":
+        if path.suffix.lower() == ".npy" and not magic.startswith(_NPY_MAGIC):
             raise ImageError(
                 "is not a NumPy array file, whatever its name says; pickles are never loaded"
             )
+        return _read(path, magic, check)
+    except OSError as error:
+        raise ImageError(f"can't be decoded ({_reason(error)})") from error
+
+
+def decode_image(
+    content: bytes, check: Callable[[Header], None] = lambda _: None
+) -> NDArray[np.generic]:
+    """Decode an image in memory, by the rule of `read_image`.
+
+    Parameters
+    ----------
+    content : bytes
+        A PNG, TIFF or other file that Pillow knows.
+    check : callable, optional
+        As for `read_image`.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    ImageError
+        If it is truncated, of an unknown format or too large to be an image.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> stream = io.BytesIO()
+    >>> Image.fromarray(np.zeros((2, 3), np.uint8)).save(stream, "PNG")
+    >>> decode_image(stream.getvalue()).shape
+    (2, 3)
+    """
+    return _read(io.BytesIO(content), content[:8], check)
+
+
+def _read(
+    source: Path | BytesIO, magic: bytes, check: Callable[[Header], None]
+) -> NDArray[np.generic]:
+    try:
+        if magic.startswith(_NPY_MAGIC) and not isinstance(source, io.BytesIO):
+            return _read_npy(source, check)
         if magic.startswith(_TIFF_MAGIC):
-            return _read_tiff(path, check)
-        return _read_with_pillow(path, check)
+            return _read_tiff(source, check)
+        return _read_with_pillow(source, check)
     except UhcsBenchError:
         raise
     except MemoryError as error:
@@ -117,26 +177,88 @@ def _read_npy(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic
     return np.array(mapped)
 
 
-def _read_tiff(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic]:
+def _read_tiff(source: Path | BytesIO, check: Callable[[Header], None]) -> NDArray[np.generic]:
     import tifffile
 
-    with silenced("tifffile"), tifffile.TiffFile(path) as tiff:
-        series = tiff.series[0]
-        photometric = tiff.pages.first.photometric
-        color: Literal["gray", "palette", "color"] = "color"
-        if photometric == tifffile.PHOTOMETRIC.PALETTE:
-            color = "palette"
-        elif photometric in (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE):
-            color = "gray"
-        check(Header(tuple(series.shape), np.dtype(series.dtype), color))
+    with silenced("tifffile"), tifffile.TiffFile(source) as tiff:
+        series, page = tiff.series[0], tiff.pages.first
+        color = _tiff_color(page)
+        orientation = int(page.tags.valueof(_ORIENTATION, default=1)) if series.ndim == 2 else 1
+        shape = tuple(series.shape)[:: -1 if orientation in _TRANSPOSED else 1]
+        check(Header(shape, np.dtype(series.dtype), color))
         try:
-            return np.asarray(series.asarray())
-        except ValueError as error:
-            # tifffile leaves LZW and others to a package that is not installed everywhere; Pillow's
-            # libtiff has them.
+            stored = np.asarray(series.asarray())
+        except (NotImplementedError, ValueError) as error:
+            # tifffile leaves LZW and others to imagecodecs, which is not installed everywhere.
+            # Pillow's libtiff has them.
             if "imagecodecs" not in str(error):
                 raise
-    return _read_with_pillow(path, check)
+            stored = _decode_with_libtiff(page, color)
+        if color != "color" and stored.shape != tuple(series.shape):
+            raise ImageError("holds several images; save the one that is meant alone")
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            stored = _inverted(stored, page.bitspersample)
+    return _upright(stored, orientation)
+
+
+def _tiff_color(page: Any) -> Literal["gray", "palette", "color"]:
+    import tifffile
+
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        return "palette"
+    gray = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
+    return "gray" if page.photometric in gray else "color"
+
+
+def _decode_with_libtiff(page: Any, color: str) -> NDArray[np.generic]:
+    """Decode the first page with Pillow, and give the values as they are stored.
+
+    Pillow applies photometric interpretation and orientation for some depths and compressions
+    only. It is given the file with both tags set to 1, so that neither is applied.
+    """
+    from PIL import Image
+
+    file = page.parent.filehandle
+    file.seek(0)
+    content = bytearray(file.read())
+    for code in (_ORIENTATION, *(() if color == "color" else (_PHOTOMETRIC,))):
+        tag = page.tags.get(code)
+        if tag is not None:
+            content[tag.valueoffset : tag.valueoffset + 2] = np.array(
+                1, f"{page.parent.byteorder}u2"
+            ).tobytes()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(io.BytesIO(content)) as image:
+            decoded = np.array(image)
+    if color == "color":
+        return decoded
+    if page.bitspersample in (2, 4):
+        decoded = decoded // (255 // (2**page.bitspersample - 1))  # Pillow spreads them to 0..255
+    return decoded.astype(page.dtype)
+
+
+def _inverted(stored: NDArray[Any], bits: int) -> NDArray[np.generic]:
+    """Give gray values that grow with brightness, of values that fall with it."""
+    if stored.dtype.kind == "b":
+        return ~stored
+    if stored.dtype.kind != "u":
+        raise ImageError(
+            f"says that its lowest value is white, which has no meaning for {stored.dtype.name} "
+            "values; save it with the lowest value as black"
+        )
+    return np.asarray((2**bits - 1) - stored, dtype=stored.dtype)
+
+
+def _upright(stored: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
+    """Turn and mirror an image as its orientation tag (TIFF 6.0, page 36) asks."""
+    if orientation in _TRANSPOSED:
+        stored = stored.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        stored = stored[::-1]
+    if orientation in (2, 3, 6, 7):
+        stored = stored[:, ::-1]
+    return np.ascontiguousarray(stored)
 
 
 @contextmanager
@@ -150,22 +272,29 @@ def silenced(logger_name: str) -> Iterator[None]:
         logger.disabled = disabled
 
 
-def _read_with_pillow(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic]:
+def _read_with_pillow(
+    source: Path | BytesIO, check: Callable[[Header], None]
+) -> NDArray[np.generic]:
     from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():
         # `check` decides on sizes; Pillow's own warning would only add noise.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            with Image.open(path) as image:
+            with Image.open(source) as image:
                 check(_pillow_header(image))
-                return np.array(image)
+                return _upright(np.array(image), _orientation(image))
         except UnidentifiedImageError as error:
             raise ImageError("is not an image of a known format") from error
         except Image.DecompressionBombError as error:
             raise ImageError(
                 "claims to be of a size that no micrograph has; it was not decoded"
             ) from error
+
+
+def _orientation(image: Image.Image) -> int:
+    # Without this condition Pillow decodes a whole PNG in search of the tag.
+    return int(image.getexif().get(_ORIENTATION, 1)) if "exif" in image.info else 1
 
 
 def _pillow_header(image: Image.Image) -> Header:
@@ -178,5 +307,8 @@ def _pillow_header(image: Image.Image) -> Header:
         image.mode, np.uint16 if image.mode.startswith("I;16") else np.uint8
     )
     bands = len(image.getbands())
-    shape = (image.height, image.width) + ((bands,) if bands > 1 else ())
+    rows, columns = image.height, image.width
+    if _orientation(image) in _TRANSPOSED:
+        rows, columns = columns, rows
+    shape = (rows, columns) + ((bands,) if bands > 1 else ())
     return Header(shape, np.dtype(dtype), color)

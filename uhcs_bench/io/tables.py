@@ -1,16 +1,17 @@
-"""Write tables of results to CSV, JSON or Parquet, row by row, the file whole or not at all."""
+"""Write tables of results as CSV, JSON or Parquet, row by row and in one step."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
+import math
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from uhcs_bench.errors import MissingPackageError, UsageError
-from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,21 +26,21 @@ Notes = dict[str, Any]
 
 
 def check(path: Path) -> None:
-    """See that a table can be written, before anything is measured for it.
+    """Check that a table can be written, before anything is measured for it.
 
     Raises
     ------
     UsageError
-        If the file's ending is of no known format, or its folder can't be written.
+        If the file's ending is of no known format.
+    UnwritableError
+        If it can't be written.
     MissingPackageError
         If the format needs a library that is not there.
     """
     if path.suffix.lower() not in _WRITERS:
         known = ", ".join(_WRITERS)
         raise UsageError(f"{path} is of no known format. Name a table with one of {known}.")
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        is_what = "is a folder" if path.is_dir() else "its folder is missing or can't be written"
-        raise UsageError(f"Can't write {path}: {is_what}.")
+    atomic.check(path)
     if path.suffix.lower() == ".parquet":
         _pyarrow()
 
@@ -73,16 +74,49 @@ def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Not
     ...     path.read_text()
     'width_um\n0.5\n'
     """
-    with replacing(path) as partial:
+    with atomic.replacing(path) as partial:
         _WRITERS[path.suffix.lower()](partial, columns, rows, notes)
 
 
 def _write_csv(path: Path, columns: Sequence[Column], rows: Iterable[Row], _: Notes) -> None:
     names = [column.name for column in columns]
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        _write_lines(stream, names, ([row[name] for name in names] for row in rows))
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
+    r"""Lay a table out as CSV.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the columns.
+    rows : iterable of sequences
+        Cells in the order of the names. None and NaN are written as empty cells.
+
+    Returns
+    -------
+    str
+        With a line feed at the end of every line.
+
+    Examples
+    --------
+    >>> csv_text(["id", "width_um"], [("a", 0.5), ("b", None)])
+    'id,width_um\na,0.5\nb,\n'
+    """
+    stream = io.StringIO()
+    _write_lines(stream, names, rows)
+    return stream.getvalue()
+
+
+def _write_lines(stream: TextIO, names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_defined(cell) for cell in row] for row in rows)
+
+
+def _defined(cell: Cell) -> Cell:
+    return None if isinstance(cell, float) and math.isnan(cell) else cell
 
 
 def _write_json(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Notes) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
-import tempfile
 import unicodedata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io.atomic import new_folder
 from uhcs_bench.leaderboard import strict_yaml
 from uhcs_bench.leaderboard.declaration import (
     FILE_NAME,
@@ -23,6 +23,9 @@ from uhcs_bench.leaderboard.declaration import (
 )
 from uhcs_bench.scoring import submission
 from uhcs_bench.web import templates
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def create(
@@ -88,14 +91,10 @@ def create(
     )
     text += "\n"
     to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{slug}-", dir=out) as workspace:
-        unfinished = Path(workspace) / slug
-        unfinished.mkdir()
+    with new_folder(folder) as unfinished:
         (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
         for found in submissions:
             for map_name, labels in found.maps.items():
                 path = unfinished / found.task.name / f"{map_name}.png"
                 label_maps.write_label_map(path, labels)
-        unfinished.replace(folder)
     return folder, to_fill

@@ -27,17 +27,16 @@ What ``uhcs-bench calibrate`` found, 8 fields of 200 particles or 7 grains per p
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from uhcs_bench.errors import UsageError, listed
+from uhcs_bench.io.tables import csv_text
 from uhcs_bench.measuring import plots
 from uhcs_bench.metallography import denuded_zone
 from uhcs_bench.metallography import particles as measure
@@ -75,6 +74,7 @@ NOISE = (4.0, 10.0, 20.0)
 """Standard deviations of the shot noise in ferrite, in gray levels. The real micrographs of the
 particle task have 2 to 15, where particles stand out by 100 to 140 gray levels."""
 REPLICATES = 8
+SCHEMA = "uhcs-bench/calibration/1"
 
 _FIELD_WIDTHS = 32
 """Side of a field in mean diameters, or zone widths: some 200 particles, or seven grains."""
@@ -183,20 +183,18 @@ class Calibration:
         rows = [
             {k: None if v != v else v for k, v in asdict(error).items()} for error in self.errors
         ]
-        content = {"replicates": self.replicates, "seed": self.seed, "errors": rows}
-        return json.dumps(content, indent=2, allow_nan=False)
+        content = {
+            "schema": SCHEMA,
+            "replicates": self.replicates,
+            "seed": self.seed,
+            "errors": rows,
+        }
+        return json.dumps(content, indent=1, allow_nan=False)
 
     def to_csv(self) -> str:
         """Write a row for each measure, noise level and resolution."""
-        stream = io.StringIO()
         names = [field.name for field in fields(Errors)]
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        for error in self.errors:
-            row = asdict(error)
-            row["noise"] = "" if error.noise is None else error.noise
-            writer.writerow(row)
-        return stream.getvalue()
+        return csv_text(names, map(astuple, self.errors))
 
     def to_text(self, tolerance: float = 0.05) -> str:
         """Lay biases out as tables of at most 80 columns, in percent with their standard errors."""

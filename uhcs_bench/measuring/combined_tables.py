@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench._version import __version__
+from uhcs_bench.io.tables import csv_text
 from uhcs_bench.metallography import particles
 from uhcs_bench.metallography.estimates import Distribution, Estimate, cells
 from uhcs_bench.metallography.spheroidite import SPECK_PX, WARNING, CombinedAnalysis
@@ -71,13 +70,8 @@ def to_csv(results: Mapping[str, CombinedAnalysis]) -> str:
         Rows with ``near_px`` and ``far_px`` are of the particles at that distance from the network.
         Empty where undefined; the note says why. The row ``resolution`` holds the paper's warning.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
-    for name, result in results.items():
-        for row in _csv_rows(result):
-            writer.writerow((name, *(_blank(cell) for cell in row)))
-    return stream.getvalue()
+    rows = ((name, *row) for name, result in results.items() for row in _csv_rows(result))
+    return csv_text(_CSV_COLUMNS, rows)
 
 
 def _csv_rows(result: CombinedAnalysis) -> Iterator[tuple[Any, ...]]:
@@ -135,19 +129,15 @@ def particles_to_csv(results: Mapping[str, CombinedAnalysis]) -> str:
     Returns
     -------
     str
-        Columns ``micrograph``, `uhcs_bench.metallography.particles.COLUMNS`, ``distance_px`` and ``distance_um``;
-        empty where undefined.
+        Columns ``micrograph``, `uhcs_bench.metallography.particles.COLUMNS`, ``distance_px`` and
+        ``distance_um``; empty where undefined.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("micrograph", *particles.COLUMNS, "distance_px", "distance_um"))
+    names = ("micrograph", *particles.COLUMNS, "distance_px", "distance_um")
+    return csv_text(names, _particle_rows(results))
+
+
+def _particle_rows(results: Mapping[str, CombinedAnalysis]) -> Iterator[tuple[Any, ...]]:
     for name, result in results.items():
         table = result.particles.table
         for particle, distance in zip(table, result.distances_px.tolist(), strict=True):
-            cells = (*particle.item(), distance, result.in_um(distance))
-            writer.writerow((name, *(_blank(cell) for cell in cells)))
-    return stream.getvalue()
-
-
-def _blank(cell: Any) -> Any:
-    return None if isinstance(cell, float) and math.isnan(cell) else cell
+            yield (name, *particle.item(), distance, result.in_um(distance))

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
@@ -36,7 +35,6 @@ LARGEST_PRINT_UM = 10.0
 SQUARE_WITHIN = 0.01
 """Relative difference of a pixel's edges up to which it is square."""
 
-_VERSIONS = (protocol.REAL_VERSION, protocol.SYNTHETIC_VERSION)
 _INCH_UM = 25_400.0
 _UNITS_UM = {
     "pm": 1e-6,
@@ -159,7 +157,7 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
     if given_um is not None:
         return Scale(check(given_um), "given by the user")
     objections = []
-    entry = _entries().get(path.stem)
+    entry = _entry(path.stem)
     if entry is not None and entry.shape == tuple(shape):
         if entry.pixel_size.um is not None:
             return Scale(entry.pixel_size.um, f"registry, {entry.task} {entry.version}, by name")
@@ -175,13 +173,18 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
     return Scale(None, f"none: {reasons}", warning)
 
 
+def _entry(id_: str) -> Entry | None:
+    """Find one of the benchmark's micrographs, real or generated; no two have the same name."""
+    # The catalogue of generated micrographs imports the generator.
+    is_synthetic = id_.startswith(f"{protocol.SYNTHETIC_VERSION}-")
+    version = protocol.SYNTHETIC_VERSION if is_synthetic else protocol.REAL_VERSION
+    return _entries(version).get(id_)
+
+
 @cache
-def _entries() -> dict[str, Entry]:
-    """All of the benchmark's micrographs, real and generated; no two have the same name."""
+def _entries(version: protocol.Version) -> dict[str, Entry]:
     return {
-        entry.id: entry
-        for version, task in product(_VERSIONS, protocol.TASKS)
-        for entry in dataset.catalogue(task, version)
+        entry.id: entry for task in protocol.TASKS for entry in dataset.catalogue(task, version)
     }
 
 

@@ -1,7 +1,7 @@
 """From one label map to one row of a table: every measure with its unit and its interval.
 
-The measures themselves are in `uhcs_bench.metallography.particles`, `uhcs_bench.metallography.denuded_zone` and
-`uhcs_bench.metallography.stereology`. Here they get names, units and an order. The unit ends a column's name
+The measures themselves are in `uhcs_bench.metallography`. Here they get names, units and an order.
+The unit ends a column's name
 (``_px``, ``_um``, ``_per_um2``); a column without one is a number, a share or a word. Where a value
 has a 95 % interval, the columns ``..._low`` and ``..._high`` follow it.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.tables import Cell, Column, Row
-from uhcs_bench.metallography import denuded_zone, estimates, particles, stereology
+from uhcs_bench.metallography import estimates, particles, stereology
 from uhcs_bench.metallography.labels import check_label_map
 
 if TYPE_CHECKING:
@@ -255,6 +255,8 @@ def _measure_particles(
 def _measure_network(
     labels: LabelMap, found: Measurement, cells: _Cells, reasons: list[str]
 ) -> Measurement:
+    from uhcs_bench.metallography import denuded_zone  # maps of particles need not import it
+
     um = found.scale.um
     zone = denuded_zone.unobstructed_widths(labels)
     authors_zone = denuded_zone.denuded_zone_widths(labels)

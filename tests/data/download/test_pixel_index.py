@@ -446,7 +446,7 @@ def test_sources_say_whether_they_answer(server, tmp_path, monkeypatch):
     assert not page.answers
     assert "can't be reached" in page.detail
     assert "deposit.zip" in survey.to_text(states)
-    assert json.loads(survey.to_json(states))[0]["name"] == "mirror"
+    assert json.loads(survey.to_json(states))["sources"][0]["name"] == "mirror"
     assert server.asked["/deposit.zip"] == 1
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from uhcs_bench.data import pixels as canonical
 from uhcs_bench.data.download.settings import CACHE_VARIABLE
 from uhcs_bench.errors import DataUnavailableError
+from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,13 +150,8 @@ def write(entry: Entry, pixels: Pixels, workspace: Path) -> None:
 
 
 def _replace(path: Path, content: bytes, workspace: Path) -> None:
-    finished = workspace / path.name
-    with finished.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        # Else a power cut may leave a file of the right length full of zeros.
-        os.fsync(stream.fileno())
-    finished.replace(path)
+    with replacing(path, workspace) as partial:
+        partial.write_bytes(content)
 
 
 @contextmanager

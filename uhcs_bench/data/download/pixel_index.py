@@ -6,7 +6,6 @@ import io
 import zipfile
 import zlib
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory

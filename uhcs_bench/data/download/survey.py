@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from uhcs_bench.data.registry import DepositKind, Entry, FileKind
 
+SCHEMA = "uhcs-bench/sources/1"
 _PATIENCE = Patience(connect_s=5, read_s=15, attempts=1)
 
 
@@ -139,7 +140,7 @@ def to_text(states: Iterable[Status]) -> str:
 
 def to_json(states: Iterable[Status]) -> str:
     """Survey in machine-readable form."""
-    return json.dumps([vars(state) for state in states], indent=2)
+    return json.dumps({"schema": SCHEMA, "sources": [vars(state) for state in states]}, indent=1)
 
 
 def _name(url: str) -> str:
