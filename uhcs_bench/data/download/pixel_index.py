@@ -6,9 +6,8 @@ import io
 import zipfile
 import zlib
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ from uhcs_bench.io import images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
     from typing import IO
 
     from numpy.typing import NDArray
@@ -130,14 +130,10 @@ def search(path: Path, index: Index, address: str) -> Iterator[Find]:
     if not zipped:
         yield from index.look_up(images.read_image(path, _check_size), address)
         return
-    with TemporaryDirectory() as folder:
-        member = Path(folder) / "member"
-        for name, content in members(path):
-            member.write_bytes(content)
-            with suppress(images.ImageError):
-                yield from index.look_up(
-                    images.read_image(member, _check_size), f"{address}/{name}"
-                )
+    for name, content in members(path):
+        with suppress(images.ImageError):
+            pixels = images.decode_image(content, _check_size)
+            yield from index.look_up(pixels, f"{address}/{name}")
 
 
 def members(archive: Path | IO[bytes]) -> Iterator[tuple[str, bytes]]:
