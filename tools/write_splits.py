@@ -1,8 +1,8 @@
 """Write ``splits.json`` from the micrographs themselves.
 
 Run as ``python -m tools.write_splits > splits.json`` and move the file into place.
-What shows the same steel is measured by `uhcs_bench.auditing.audit`; the rules are those of
-`uhcs_bench.data.splits`.
+What shows the same steel is measured by `uhcs_bench.auditing.audit` and `uhcs_bench.auditing.magnifications`; the
+rules are those of `uhcs_bench.data.splits`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from uhcs_bench import protocol
+from uhcs_bench.auditing import magnifications
 from uhcs_bench.auditing.overlaps import find_overlaps
 from uhcs_bench.data import dataset, registry, splits
 
@@ -30,7 +31,11 @@ def generate() -> dict[str, Any]:
     folds: dict[str, dict[str, list[list[str]]]] = {}
     for task in protocol.TASKS:
         entries = registry.entries(task)
-        overlaps = find_overlaps(dataset.micrographs(entries))
+        micrographs = dataset.micrographs(entries)
+        overlaps = [
+            *find_overlaps(micrographs),
+            *magnifications.search(micrographs).overlaps,
+        ]
         folds[task] = {name: rule(entries, overlaps) for name, rule in rules.items()}
     return {"schema": SCHEMA, "splits": folds}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -363,6 +364,24 @@ def test_samples_in_several_folds():
     assert "sample in several folds" not in kinds(audited(micrograph("m", picture(0), sample="S")))
 
 
+def test_micrographs_without_a_sample_may_be_of_any_with_their_treatment():
+    """Check that they join those on record, and are named by treatment."""
+    hot = registry.HeatTreatment
+    treatments = [hot("S", 800, 3, "Q"), hot(None, 800, 3, "Q"), hot("T", 970, 0.5, "Q")]
+    plain = [micrograph(str(k), picture(k), k) for k in range(3)]
+    found = audited(
+        *(
+            replace(m, entry=replace(m.entry, heat_treatment=treatment))
+            for m, treatment in zip(plain, treatments, strict=True)
+        )
+    )
+    (span,) = found["particles"].samples
+    assert (span.sample, span.folds, span.ids) == ("800 °C for 3 h", (0, 1), ("0", "1"))
+    (finding,) = [f for f in found.findings if f.kind == "sample in several folds"]
+    assert "2 of 3 particle micrographs" in finding.sentence
+    assert "the sample of 1 isn't on record" in finding.sentence
+
+
 def test_pixel_sizes():
     """Check conflicts beyond a micron bar's reading error, and unknown sizes."""
     claims = {"agrees": (0.04, 0.0405), "differs": (0.04, 0.1), "alone": (0.04,)}
@@ -405,7 +424,7 @@ def test_the_synthetic_version_has_no_leaks_and_no_misplaced_maps(synthetic):
 def test_json_is_complete_and_repeatable(synthetic):
     """Check schema, standard JSON, and that a second audit gives the same text."""
     content = json.loads(synthetic.to_json())
-    assert content["schema"] == audit.SCHEMA == "uhcs-bench/audit/1"
+    assert content["schema"] == audit.SCHEMA == "uhcs-bench/audit/2"
     assert content["dataset_version"] == "synthetic"
     assert content["uhcs_bench"] == uhcs_bench.__version__
     assert [task["n"] for task in content["tasks"]] == [24, 24]
@@ -473,7 +492,7 @@ def test_real_duplicates_and_shared_micrograph(real):
 
 def test_real_neighbouring_fields(real):
     """Check two pairs of micrographs whose edges show the same spot, in different folds."""
-    small = [overlap for overlap in real.overlaps if not overlap.is_same_spot]
+    small = [overlap for overlap in real.overlaps if overlap.share < overlaps.SAME_SPOT]
     assert [{overlap.a, overlap.b} for overlap in small] == [
         {"uhcs0579", "uhcs1176"},
         {"800C-24H-Q-2", "800C-24H-Q-3"},
@@ -531,7 +550,37 @@ def test_real_samples_span_folds(real):
     spans = {span.sample: span.folds for span in real["uhcs"].samples}
     assert spans["AC1 970C 3H Q"] == (0, 1, 2)
     assert len(spans) == 5
-    assert {s.sample for s in real["particles"].samples} == {"AC1 800C 24H WQ", "AC1 800C 3H WQ"}
+    particles = {span.sample: span.folds for span in real["particles"].samples}
+    assert particles == {
+        "800 °C for 24 h": (0, 1, 2, 3, 5),
+        "800 °C for 85 h": (1, 3, 4, 5),
+        "970 °C for 5 min": (0, 1, 4, 5),
+        "800 °C for 8 h": (1, 3, 5),
+        "AC1 800C 3H WQ": (2, 3, 4),
+    }
+    concerned = [id_ for span in real["particles"].samples for id_ in span.ids]
+    assert sorted(concerned) == sorted(r.id for r in registry.entries("particles"))
+    assert "24 of 24 particle micrographs are from samples" in real.to_text()
+
+
+def test_real_fields_at_two_magnifications(real):
+    """Check that each pair is a finding, and the sentence that sums them up."""
+    across = [overlap for overlap in real.overlaps if overlap.is_across_magnifications]
+    assert len(across) == 4
+    assert real.n_pairs_of_magnifications == 337
+    found = [f for f in real.findings if f.kind == "two magnifications"]
+    assert {f.ids for f in found} == {(o.a, o.b) for o in across} | {()}
+    (summary,) = [f.sentence for f in found if not f.ids]
+    assert summary.startswith("4 of 337 pairs across magnifications show the same field")
+    assert real.best_unrelated.fine in summary
+
+
+def test_real_misplaced_maps_are_counted_once(real):
+    """Check that maps which are shifted and stretched count once, and are those corrected."""
+    corrected = [e.id for e in registry.entries("particles", "audited") if e.correction]
+    assert sorted(real["particles"].misplaced) == sorted(corrected)
+    sentence = "14 of 24 particle label maps are off: 9 shifted, 7 stretched, 2 of them both."
+    assert sentence in real.to_text()
 
 
 def test_real_pixel_sizes_and_filled_rows(real):

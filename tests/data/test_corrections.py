@@ -231,4 +231,9 @@ def test_an_audit_says_which_rows_were_filled(audited):
     assert set(found["particles"].filled_label_rows) == set(CORRECTED)
     kinds = {finding.kind for finding in found.findings}
     assert not {"shifted labels", "drifting labels"} & kinds
-    assert "label maps were moved into place" in found.to_text().replace("\n  ", " ")
+    text = found.to_text().replace("\n  ", " ")
+    assert "label maps were moved into place" in text
+    left = {r.id: abs(r.rows[0]) for r in found["particles"].registrations if r.id in CORRECTED}
+    assert max(left.values()) < 0.5
+    most = max(left, key=left.get)
+    assert f"up to {left[most]:.2f} row is left ({most})" in text

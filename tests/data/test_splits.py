@@ -14,6 +14,8 @@ from scipy.sparse import csgraph
 
 from tools import write_splits
 from uhcs_bench import protocol
+from uhcs_bench.auditing import magnifications
+from uhcs_bench.auditing.overlaps import find_overlaps
 from uhcs_bench.data import dataset, registry, splits
 
 NOT_RECORDED = registry.HeatTreatment(None, None, None, None)
@@ -156,7 +158,13 @@ def test_a_sample_that_is_not_on_record_joins_those_that_it_may_be_of():
 
 def test_clean_is_the_papers_less_what_is_known_to_leak():
     """Check which micrographs are dropped, and that the others keep fold and order."""
-    dropped = {"particles": {"800C-24H-Q-1", "800C-24H-Q-2"}, "microconstituents": {"uhcs0579"}}
+    dropped = {
+        "particles": {
+            *("800C-24H-Q-1", "800C-24H-Q-2"),  # the same pixels, a strip
+            *("800C-3H-Q-1", "800C-85H-Q-1", "800C-85H-Q-6"),  # at another magnification
+        },
+        "microconstituents": {"uhcs0579", "uhcs0599"},
+    }
     for task in protocol.TASKS:
         paper = registry.entries(task)
         expected = [entry for entry in paper if entry.id not in dropped[task]]
@@ -190,6 +198,16 @@ def test_the_papers_folds_do_share_samples():
         val = [e for e in entries if e.fold == 0]
         train = [e for e in entries if e.fold != 0]
         assert any(must_share_a_fold(a, b) for a in val for b in train)
+
+
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("split", ["clean", "grouped"])
+@pytest.mark.parametrize("task", protocol.TASKS)
+def test_no_field_is_in_two_folds(task, split):
+    """Check by audit of the split's micrographs, at one magnification and across."""
+    micrographs = dataset.micrographs(registry.entries(task, split=split))
+    found = [*find_overlaps(micrographs), *magnifications.search(micrographs).overlaps]
+    assert [overlap for overlap in found if overlap.is_leak] == []
 
 
 @pytest.mark.usefixtures("real_data")

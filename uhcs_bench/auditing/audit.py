@@ -6,7 +6,10 @@ that are audited, so that the same audit serves a corrected version of the data.
 Overlaps
     Two micrographs that show the same spot are found wherever they overlap, by cross-correlation of
     their gray levels with the local mean taken off. Crops, copies with lost rows, and neighbouring
-    fields of view are all the same case. Spots seen at different magnifications aren't found.
+    fields of view are all the same case.
+Fields at two magnifications
+    Micrographs of one task with different pixel sizes are compared too, the finer one reduced; see
+    `uhcs_bench.auditing.magnifications`.
 Misplaced label maps
     Where a label map lies right, its borders run along the edges of its micrograph: border pixels
     correlate best with the magnitude of the gray levels' gradient. How the correlation changes when
@@ -23,16 +26,24 @@ from typing import TYPE_CHECKING, Any
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.auditing.circumstances import TaskAudit, audit_task
-from uhcs_bench.auditing.findings import HEADINGS, TIE, Finding, overlap_findings, task_findings
-from uhcs_bench.auditing.overlaps import Overlap, find_overlaps
+from uhcs_bench.auditing.findings import (
+    HEADINGS,
+    TIE,
+    Finding,
+    _search_findings,
+    overlap_findings,
+    task_findings,
+)
+from uhcs_bench.auditing.overlaps import Overlap, find_overlaps, largest_first
 from uhcs_bench.errors import MissingItemError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from uhcs_bench.auditing.magnifications import Fit
     from uhcs_bench.data.dataset import Dataset
 
-SCHEMA = "uhcs-bench/audit/1"
+SCHEMA = "uhcs-bench/audit/2"
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,12 @@ class Audit:
     dataset_version : str
     tasks : tuple of TaskAudit
     overlaps : tuple of Overlap
-        Within and across tasks, largest first.
+        Within and across tasks, and within tasks across magnifications; largest first.
+    n_pairs_of_magnifications : int
+        Pairs of micrographs that were compared across magnifications.
+    best_unrelated : Fit or None
+        Of the pairs across magnifications that do not show the same field, the one that comes
+        nearest to the correlation needed.
     findings : tuple of Finding
         The same in words, worst first.
     uhcs_bench : str
@@ -55,6 +71,8 @@ class Audit:
     dataset_version: str
     tasks: tuple[TaskAudit, ...]
     overlaps: tuple[Overlap, ...]
+    n_pairs_of_magnifications: int
+    best_unrelated: Fit | None
     findings: tuple[Finding, ...]
     uhcs_bench: str = __version__
     schema: str = SCHEMA
@@ -131,16 +149,27 @@ def audit(datasets: Iterable[Dataset]) -> Audit:
     >>> found["particles"].n_distinct, found.overlaps
     (24, ())
     """
+    from uhcs_bench.auditing import magnifications
+
     audited = tuple(datasets)
     _check(audited)
-    overlaps = find_overlaps([micrograph for dataset in audited for micrograph in dataset])
+    micrographs = [micrograph for dataset in audited for micrograph in dataset]
+    searched = magnifications.search(micrographs)
+    overlaps = largest_first([*find_overlaps(micrographs), *searched.overlaps])
     tasks = tuple(audit_task(dataset, overlaps) for dataset in audited)
-    findings = [*overlap_findings(overlaps, tasks)]
+    findings = [*overlap_findings(overlaps, tasks), *_search_findings(searched)]
     for task in tasks:
         findings += task_findings(task)
     order = list(HEADINGS)
     findings.sort(key=lambda finding: order.index(finding.kind))
-    return Audit(audited[0].version, tasks, overlaps, tuple(findings))
+    return Audit(
+        audited[0].version,
+        tasks,
+        overlaps,
+        searched.n_pairs,
+        searched.best_unrelated,
+        tuple(findings),
+    )
 
 
 def _check(datasets: Sequence[Dataset]) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.auditing.findings import name_of_sample
 from uhcs_bench.auditing.registration import BUSY_PX, Registration, register
+from uhcs_bench.data import splits
 from uhcs_bench.metallography import components
 
 if TYPE_CHECKING:
@@ -30,7 +32,16 @@ PIXEL_SIZE_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class SampleSpan:
-    """A heat-treated sample whose micrographs are in several folds."""
+    """Micrographs that may be of one heat-treated sample, in several folds.
+
+    Attributes
+    ----------
+    sample : str
+        Name of the sample; that of the heat treatment where some of the micrographs have no sample
+        on record, which may be of any sample with that treatment.
+    folds : tuple of int
+    ids : tuple of str
+    """
 
     sample: str
     folds: tuple[int, ...]
@@ -125,6 +136,11 @@ class TaskAudit:
     filled_label_rows: dict[str, tuple[int, ...]]
     particles: tuple[ParticleCounts, ...]
 
+    @property
+    def misplaced(self) -> tuple[str, ...]:
+        """Micrographs whose label map is shifted or drifting."""
+        return tuple(f.id for f in self.registrations if f.is_shifted or f.is_drifting)
+
 
 def audit_task(dataset: Dataset, overlaps: Sequence[Overlap]) -> TaskAudit:
     """Measure everything that the audit reports of one task."""
@@ -183,16 +199,17 @@ def _n_distinct(ids: Sequence[str], overlaps: Sequence[Overlap]) -> int:
 
 
 def _sample_spans(dataset: Dataset) -> tuple[SampleSpan, ...]:
-    by_sample: dict[str, list[Micrograph]] = {}
-    for micrograph in dataset:
-        if micrograph.heat_treatment.sample is not None:
-            by_sample.setdefault(micrograph.heat_treatment.sample, []).append(micrograph)
+    folds = {m.id: m.fold for m in dataset}
     spans = [
-        SampleSpan(name, tuple(sorted({m.fold for m in found})), tuple(m.id for m in found))
-        for name, found in by_sample.items()
+        SampleSpan(
+            name_of_sample([m.heat_treatment for m in dataset if m.id in group]),
+            tuple(sorted({folds[id_] for id_ in group})),
+            tuple(id_ for id_ in dataset.ids if id_ in group),
+        )
+        for group in splits.groups([m.entry for m in dataset], ())
+        if len({folds[id_] for id_ in group}) > 1
     ]
-    spans.sort(key=lambda span: (-len(span.folds), span.sample))
-    return tuple(span for span in spans if len(span.folds) > 1)
+    return tuple(sorted(spans, key=lambda span: (-len(span.folds), span.sample)))
 
 
 def repeated_rows(labels: NDArray[np.uint8]) -> tuple[int, ...]:

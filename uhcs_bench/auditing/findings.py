@@ -12,8 +12,10 @@ from uhcs_bench.auditing.circumstances import SMALL_PARTICLE_PX, ParticleCounts,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from uhcs_bench.auditing.magnifications import Search
     from uhcs_bench.auditing.overlaps import Overlap
     from uhcs_bench.auditing.registration import Registration
+    from uhcs_bench.data.registry import HeatTreatment
 
 
 TIE = "\N{NO-BREAK SPACE}"
@@ -22,6 +24,7 @@ TIE = "\N{NO-BREAK SPACE}"
 Kind = Literal[
     "duplicate",
     "overlap",
+    "two magnifications",
     "shared micrograph",
     "shifted labels",
     "drifting labels",
@@ -39,10 +42,11 @@ Kind = Literal[
 HEADINGS: dict[Kind, str] = {
     "duplicate": "Duplicates",
     "overlap": "Overlapping fields of view",
+    "two magnifications": "Fields seen at two magnifications",
     "shared micrograph": "Micrographs in both tasks",
     "shifted labels": "Shifted label maps",
     "drifting labels": "Stretched label maps",
-    "sample in several folds": "Samples in several folds",
+    "sample in several folds": "Samples and heat treatments in several folds",
     "pixel size conflict": "Conflicting pixel sizes",
     "pixel size unknown": "Unknown pixel sizes",
     "border particles": "Particles that touch the border",
@@ -71,6 +75,11 @@ class Finding:
     ids: tuple[str, ...]
     sentence: str
 
+    @property
+    def heading(self) -> str:
+        """Heading of all findings of this kind."""
+        return HEADINGS[self.kind]
+
 
 def overlap_findings(overlaps: Sequence[Overlap], tasks: Sequence[TaskAudit]) -> Iterator[Finding]:
     """Describe overlapping micrographs."""
@@ -98,8 +107,11 @@ def overlap_findings(overlaps: Sequence[Overlap], tasks: Sequence[TaskAudit]) ->
         if overlap.is_same_spot:
             total, distinct = n[overlap.tasks[0]]
             consequence += f"; the effective n of {overlap.tasks[0]} is {distinct}, not {total}"
+        kind: Kind = "duplicate" if overlap.is_same_spot else "overlap"
+        if overlap.is_across_magnifications:
+            kind = "two magnifications"
         yield Finding(
-            "duplicate" if overlap.is_same_spot else "overlap",
+            kind,
             ids,
             f"{overlap.a} (fold {overlap.folds[0]}) and {overlap.b} (fold {overlap.folds[1]}) "
             f"{place}, and {labels}: {consequence}.",
@@ -108,8 +120,18 @@ def overlap_findings(overlaps: Sequence[Overlap], tasks: Sequence[TaskAudit]) ->
 
 def _place(overlap: Overlap) -> str:
     rows, columns = overlap.shape
+    if overlap.is_across_magnifications:
+        expected = ""
+        if overlap.expected_scale is not None:
+            expected = f", {overlap.expected_scale:.3f} by the pixel sizes"
+        (top, bottom), (left, right) = overlap.rows, overlap.columns
+        return (
+            f"show the same field at two magnifications: {100 * overlap.share:.0f} % of the second "
+            f"lies in rows {top} to {bottom - 1} and columns {left} to {right - 1} of the first "
+            f"(scale {overlap.scale:.3f}{expected}; correlation {overlap.correlation:.2f})"
+        )
     if overlap.equal_pixels == 1 and overlap.share == 1:
-        if overlap.offset == (0, 0):
+        if not any(overlap.offset):
             return f"hold the same pixels in {rows} rows and {columns} columns"
         return (
             f"hold the same pixels in {rows} rows and {columns} columns, the second at row "
@@ -130,6 +152,16 @@ def task_findings(task: TaskAudit) -> Iterator[Finding]:
 
 
 def _registration_findings(task: TaskAudit) -> Iterator[Finding]:
+    if task.misplaced:
+        shifted = [found for found in task.registrations if found.is_shifted]
+        drifting_too = [found for found in task.registrations if found.is_drifting]
+        both = [found for found in shifted if found.is_drifting]
+        yield Finding(
+            "shifted labels",
+            task.misplaced,
+            f"{len(task.misplaced)} of {task.n} {_adjective(task)} label maps are off: "
+            f"{len(shifted)} shifted, {len(drifting_too)} stretched, {len(both)} of them both.",
+        )
     shifts: dict[tuple[int, int], list[Registration]] = {}
     for found in task.registrations:
         if found.is_shifted:
@@ -199,13 +231,16 @@ def _circumstance_findings(task: TaskAudit) -> Iterator[Finding]:
         )
         unknown = ""
         if task.n_without_sample:
-            unknown = f"; the sample of {task.n_without_sample} isn't on record"
+            unknown = (
+                f"; the sample of {task.n_without_sample} isn't on record, and may be any one with "
+                "their heat treatment"
+            )
         yield Finding(
             "sample in several folds",
             ids,
-            f"{len(ids)} of {task.n} {_micrographs(task)} are from samples that several folds "
-            f"share: {spans}{unknown}. The folds measure how a method does on samples that it "
-            "knows, not on new ones.",
+            f"{len(ids)} of {task.n} {_micrographs(task)} are from samples or heat treatments that "
+            f"several folds share: {spans}{unknown}. The folds measure how a method does on "
+            "samples that it knows, not on new ones.",
         )
     if task.pixel_sizes:
         largest = max(conflict.ratio for conflict in task.pixel_sizes)
@@ -248,7 +283,7 @@ def _circumstance_findings(task: TaskAudit) -> Iterator[Finding]:
             tuple(task.filled_label_rows),
             f"{len(counts)} {_adjective(task)} label maps were moved into place, so that "
             f"{sum(counts)} of their rows repeat a neighbour, up to {max(counts)} in one: "
-            f"{_listing(task.filled_label_rows)}.",
+            f"{_listing(task.filled_label_rows)}.{what_is_left(task)}",
         )
 
 
@@ -303,3 +338,55 @@ def _particle_findings(counts: Sequence[ParticleCounts]) -> Iterator[Finding]:
             f"{most.n_four_neighbours} instead of {most.n}): use the protocol's "
             f"{protocol.CONNECTIVITY}.",
         )
+
+
+def name_of_sample(treatments: Sequence[HeatTreatment]) -> str:
+    """Name a sample, or the heat treatment where no sample is on record."""
+    names = {treatment.sample for treatment in treatments}
+    first = treatments[0]
+    if len(names) == 1 and first.sample is not None:
+        return first.sample
+    minutes = round(60 * (first.time_h or 0))
+    time = f"{minutes} min" if minutes % 60 else f"{minutes // 60} h"
+    return f"{first.temperature_c:g} °C for {time}"
+
+
+def _search_findings(searched: Search) -> Iterator[Finding]:
+    """Say how clear the finds are, and what they say about the pixel sizes."""
+    if not searched.overlaps:
+        return
+    other = ""
+    if searched.best_unrelated is not None:
+        fit = searched.best_unrelated
+        other = (
+            f" The best other pair, {fit.fine} in {fit.coarse}, reaches {fit.correlation:.2f}; "
+            f"{fit.needed:.2f} is needed."
+        )
+    ratios = [o.scale / o.expected_scale for o in searched.overlaps if o.expected_scale is not None]
+    bars = ""
+    if ratios:
+        largest = max(abs(ratio - 1) for ratio in ratios)
+        bars = (
+            " The scales found differ from the ratios of pixel_size_um by at most "
+            f"{100 * largest:.1f} %."
+        )
+    n_found = len(searched.overlaps)
+    yield Finding(
+        "two magnifications",
+        (),
+        f"{n_found} of {searched.n_pairs} pairs across magnifications show the same field, with "
+        f"correlations from {min(o.correlation for o in searched.overlaps):.2f} on.{other}{bars}",
+    )
+
+
+def what_is_left(task: TaskAudit) -> str:
+    """Largest shift that moving maps by whole rows left."""
+    left = [
+        (abs(found.rows[0]), found)
+        for found in task.registrations
+        if found.id in task.filled_label_rows and found.rows is not None
+    ]
+    if not left:
+        return ""
+    most, found = max(left, key=lambda item: item[0])
+    return f" In the middle of the map up to {most:.2f} row is left ({found.id})."

@@ -8,26 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench.auditing.correlation import STANDARD_ERRORS, local_mean, pearson, windows
+from uhcs_bench.auditing.correlation import (
+    local_mean,
+    needed_correlation,
+    pearson,
+    windows,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from uhcs_bench import protocol
     from uhcs_bench.data.micrograph import Micrograph
-
-
-OVERLAP_CORRELATION = 0.5
-"""Correlation of two micrographs' gray levels above which they show the same spot."""
-
-
-PATCH_PX = 7
-"""Edge of the square of pixels that counts as one independent gray level: particles make
-neighbours alike. Small overlaps have few of them, and need a correlation that is `STANDARD_ERRORS`
-away from chance all the same: 35 over the root of their pixels. Unrelated micrographs of version
-1.0 reach 27, the least true overlap 131."""
 
 
 SMALLEST_OVERLAP = 0.04
@@ -60,30 +54,41 @@ class Overlap:
         Ids.
     tasks : tuple of str
     folds : tuple of int
-    offset : tuple of int
-        Row and column of `a` where the first row and column of `b` lies; may be negative.
+    offset : tuple of float
+        Row and column of `a` where the first row and column of `b` lies; may be negative. Whole
+        numbers at the same magnification.
     shape : tuple of int
-        Rows and columns of the overlap.
+        Rows and columns of the overlap, in pixels of `a`.
     share : float
-        Of the smaller micrograph's pixels.
+        Of the field of the micrograph that shows the smaller one.
     correlation : float
-        Of the gray levels in the overlap.
-    equal_pixels : float
-        Share of the overlap's pixels with equal gray level, filled rows left out.
+        Of the gray levels in the overlap, those of a finer `b` resampled to the pixels of `a`.
+    equal_pixels : float or None
+        Share of the overlap's pixels with equal gray level, filled rows left out; None across
+        magnifications.
     equal_labels : float or None
-        Share of the overlap's pixels with equal label; None across tasks.
+        Share of the overlap's pixels with equal label, the map of a finer `b` resampled; None
+        across tasks.
+    scale : float
+        Pixel size of `b` in pixels of `a`, as the gray levels have it: below 1 across
+        magnifications, where `b` is the finer micrograph.
+    expected_scale : float or None
+        The same from the recorded pixel sizes; None at the same magnification, and where either is
+        unknown.
     """
 
     a: str
     b: str
     tasks: tuple[protocol.TaskName, protocol.TaskName]
     folds: tuple[int, int]
-    offset: tuple[int, int]
+    offset: tuple[float, float]
     shape: tuple[int, int]
     share: float
     correlation: float
-    equal_pixels: float
+    equal_pixels: float | None
     equal_labels: float | None
+    scale: float = 1.0
+    expected_scale: float | None = None
 
     @property
     def is_across_tasks(self) -> bool:
@@ -96,9 +101,26 @@ class Overlap:
         return not self.is_across_tasks and self.folds[0] != self.folds[1]
 
     @property
+    def is_across_magnifications(self) -> bool:
+        """Whether one shows the spot in more pixels than the other."""
+        return self.scale != 1
+
+    @property
     def is_same_spot(self) -> bool:
-        """Whether one shows little that the other doesn't."""
-        return self.share >= SAME_SPOT
+        """Whether one shows little that the other doesn't, at the same magnification."""
+        return self.share >= SAME_SPOT and not self.is_across_magnifications
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """First row of `a` in the overlap, and the one after the last."""
+        first = math.ceil(max(0, self.offset[0]))
+        return first, first + self.shape[0]
+
+    @property
+    def columns(self) -> tuple[int, int]:
+        """First column of `a` in the overlap, and the one after the last."""
+        first = math.ceil(max(0, self.offset[1]))
+        return first, first + self.shape[1]
 
 
 def find_overlaps(micrographs: Sequence[Micrograph]) -> tuple[Overlap, ...]:
@@ -136,7 +158,7 @@ def find_overlaps(micrographs: Sequence[Micrograph]) -> tuple[Overlap, ...]:
         found = _compared(micrographs[i], micrographs[j], around, factor)
         if found is not None:
             overlaps.append(found)
-    return tuple(sorted(overlaps, key=lambda overlap: (-overlap.share, overlap.a, overlap.b)))
+    return largest_first(overlaps)
 
 
 def _reduced(image: NDArray[np.uint8], factor: int) -> NDArray[np.float32]:
@@ -202,8 +224,7 @@ def _compared(a: Micrograph, b: Micrograph, around: tuple[int, int], reach: int)
     correlation, offset = best
     in_a, in_b = windows(a.image.shape, b.image.shape, offset)
     equal = a.image[in_a] == b.image[in_b]
-    by_chance = STANDARD_ERRORS * PATCH_PX / math.sqrt(max(equal.size, 1))
-    if correlation < max(OVERLAP_CORRELATION, by_chance):
+    if correlation < needed_correlation(equal.size):
         return None
     is_known = np.ones(len(equal), np.bool_)
     for window, micrograph in ((in_a, a), (in_b, b)):
@@ -223,3 +244,8 @@ def _compared(a: Micrograph, b: Micrograph, around: tuple[int, int], reach: int)
             float((a.labels[in_a] == b.labels[in_b]).mean()) if a.task == b.task else None
         ),
     )
+
+
+def largest_first(overlaps: Iterable[Overlap]) -> tuple[Overlap, ...]:
+    """Sort overlaps by their share of the field, the largest first."""
+    return tuple(sorted(overlaps, key=lambda found: (-found.share, found.a, found.b)))

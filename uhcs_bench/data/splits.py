@@ -7,14 +7,16 @@ scores tell nothing about steel that a model hasn't seen.
 
 ``clean``
     The paper's folds less every micrograph that shows steel which an earlier one of another fold
-    shows too, wholly or in part. It is left out altogether, from training as well: as training
-    micrograph it would still show the earlier one's fold what is validated there.
+    shows too, wholly or in part, at the same or at another magnification. It is left out
+    altogether, from training as well: as training micrograph it would still show the earlier one's
+    fold what is validated there.
 ``grouped``
     The micrographs of ``clean``, dealt out anew so that no sample stands in two folds. The largest
     group comes first, each goes to the fold that has the fewest micrographs so far. Where there are
     fewer groups than the paper has folds, there are fewer folds.
 
-What shows the same steel is measured, see `uhcs_bench.auditing.overlaps.find_overlaps`. The outcome is
+What shows the same steel is measured, see `uhcs_bench.auditing.overlaps.find_overlaps` and
+`uhcs_bench.auditing.magnifications.search`. The outcome is
 ``data/splits.json``, written by ``python -m tools.write_splits``.
 """
 
@@ -83,9 +85,9 @@ def grouped(entries: Sequence[Entry], overlaps: Collection[Overlap]) -> list[lis
     5
     """
     kept = _without_leaks(entries, overlaps)
-    groups = sorted(_groups(kept, overlaps), key=len, reverse=True)  # equal ones as they come
-    folds: list[set[str]] = [set() for _ in range(min(len(groups), protocol.N_FOLDS))]
-    for group in groups:
+    largest_first = sorted(groups(kept, overlaps), key=len, reverse=True)  # equal ones as they come
+    folds: list[set[str]] = [set() for _ in range(min(len(largest_first), protocol.N_FOLDS))]
+    for group in largest_first:
         min(folds, key=len).update(group)
     return [[entry.id for entry in kept if entry.id in fold] for fold in folds]
 
@@ -128,10 +130,26 @@ def _without_leaks(entries: Sequence[Entry], overlaps: Collection[Overlap]) -> l
     return kept
 
 
-def _groups(entries: Sequence[Entry], overlaps: Collection[Overlap]) -> list[set[str]]:
-    """Ids that have to stay together, by the place of the first.
+def groups(entries: Sequence[Entry], overlaps: Collection[Overlap]) -> list[set[str]]:
+    """Group the ids that have to stay together, by the place of the first.
 
     Two samples have to as well, if a third micrograph may be of either.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    overlaps : collection of Overlap
+        Pairs that show the same spot, and thus the same sample.
+
+    Returns
+    -------
+    list of set of str
+
+    Examples
+    --------
+    >>> from uhcs_bench.data import registry
+    >>> [len(group) for group in groups(registry.entries("particles"), ())]
+    [5, 7, 5, 3, 4]
     """
     pairs = _pairs(overlaps)
     group_of = {entry.id: {entry.id} for entry in entries}
@@ -139,8 +157,8 @@ def _groups(entries: Sequence[Entry], overlaps: Collection[Overlap]) -> list[set
         if of_one_sample(a, b) or frozenset((a.id, b.id)) in pairs:
             joined = group_of[a.id] | group_of[b.id]
             group_of.update(dict.fromkeys(joined, joined))
-    groups: list[set[str]] = []
+    found: list[set[str]] = []
     for group in group_of.values():
-        if group not in groups:
-            groups.append(group)
-    return groups
+        if group not in found:
+            found.append(group)
+    return found

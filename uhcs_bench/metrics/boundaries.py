@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 TOLERANCE_PX = 2
 """Distance up to which two boundaries count as one, in pixels.
 
-Eight of the 24 annotations of particles sit one or two rows off their micrograph, so a smaller
-distance would measure the annotation. A larger one would forgive everything: half of the annotated
-particles are less than 4.3 px across, and the 0.75 % of the diagonal that is usual for photographs
-would be 6 px.
+14 of the 24 annotations of particles are one or two rows off their micrograph or drift by about a
+row or more over its height (`uhcs-bench audit`), so a smaller distance would measure the
+annotation. A larger one would forgive everything: half of the annotated particles are less than
+4.3 px across, and the 0.75 % of the diagonal that is usual for photographs would be 6 px.
 """
 
 MAX_CLASSES = 8

@@ -20,6 +20,7 @@ from uhcs_bench.metrics.table import CLASS_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import conventions, results
 from uhcs_bench.scoring import text as tables
 from uhcs_bench.web.pictures import (
+    LegendItem,
     ScaleBar,
     colored,
     gray,
@@ -58,14 +59,6 @@ _COOLING = {
     "AR": "air-cooled",
     "FC": "furnace-cooled",
 }
-
-
-@dataclass(frozen=True)
-class LegendItem:
-    """A colour, and what it stands for."""
-
-    color: str
-    meaning: str
 
 
 @dataclass(frozen=True)

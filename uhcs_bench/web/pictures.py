@@ -78,3 +78,11 @@ def round_numbers(low: float, high: float) -> list[float]:
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     numbers = [float(f"{digit}e{exponent}") for exponent in exponents for digit in (1, 2, 5)]
     return [number for number in numbers if low <= number <= high]
+
+
+@dataclass(frozen=True)
+class LegendItem:
+    """A colour, and what it stands for."""
+
+    color: str
+    meaning: str
