@@ -9,9 +9,9 @@ import pytest
 from scipy.stats import ks_2samp
 from skimage.measure import label
 from sklearn.metrics import accuracy_score, jaccard_score
-from tests.test_magnifications import UM, micrograph
 
 import uhcs_bench
+from tests.auditing.test_magnifications import UM, micrograph
 from uhcs_bench import protocol
 from uhcs_bench.auditing import magnifications, repeat_annotation
 from uhcs_bench.auditing.overlaps import find_overlaps

@@ -7,8 +7,8 @@ import re
 
 import pytest
 from click.testing import CliRunner
-from tests.test_repeat_annotation import overlapping
 
+from tests.auditing.test_repeat_annotation import overlapping
 from tests.browser import chromium, opened, overflow
 from uhcs_bench import cli, protocol
 from uhcs_bench.auditing import audit, overlaps, repeat_annotation

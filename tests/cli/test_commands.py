@@ -119,7 +119,7 @@ def test_the_audited_version_is_scored_and_audited(tmp_path):
         label_maps.write_label_map(tmp_path / f"{micrograph.id}.png", micrograph.labels)
     result = run("score", tmp_path, "--dataset-version", "audited", "--split", "clean")
     assert result.exit_code == 0
-    assert result.stdout.startswith("particles: data set audited; n = 22, folds 0-5\nsplit clean, ")
+    assert result.stdout.startswith("particles: data set audited; n = 19, folds 0-5\nsplit clean, ")
     assert "100.0 ± 0.0" in result.stdout
     result = run("audit", "--dataset-version", "audited")
     assert result.exit_code == 0

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.auditing.findings import name_of_sample
 from uhcs_bench.auditing.registration import BUSY_PX, Registration, register
 from uhcs_bench.data import splits
 from uhcs_bench.metallography import components
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from uhcs_bench.auditing.overlaps import Overlap
     from uhcs_bench.data.dataset import Dataset
     from uhcs_bench.data.micrograph import Micrograph
+    from uhcs_bench.data.registry import HeatTreatment
 
 
 SMALL_PARTICLE_PX = 5
@@ -241,3 +241,14 @@ def count_particles(micrograph: Micrograph) -> ParticleCounts:
         n_small=int(np.count_nonzero(areas <= SMALL_PARTICLE_PX)),
         n_four_neighbours=len(components.particle_areas(mask, connectivity=4)),
     )
+
+
+def name_of_sample(treatments: Sequence[HeatTreatment]) -> str:
+    """Name a sample, or the heat treatment where no sample is on record."""
+    names = {treatment.sample for treatment in treatments}
+    first = treatments[0]
+    if len(names) == 1 and first.sample is not None:
+        return first.sample
+    minutes = round(60 * (first.time_h or 0))
+    time = f"{minutes} min" if minutes % 60 else f"{minutes // 60} h"
+    return f"{first.temperature_c:g} °C for {time}"

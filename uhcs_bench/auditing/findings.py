@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from uhcs_bench.auditing.magnifications import Search
     from uhcs_bench.auditing.overlaps import Overlap
     from uhcs_bench.auditing.registration import Registration
-    from uhcs_bench.data.registry import HeatTreatment
 
 
 TIE = "\N{NO-BREAK SPACE}"
@@ -338,17 +337,6 @@ def _particle_findings(counts: Sequence[ParticleCounts]) -> Iterator[Finding]:
             f"{most.n_four_neighbours} instead of {most.n}): use the protocol's "
             f"{protocol.CONNECTIVITY}.",
         )
-
-
-def name_of_sample(treatments: Sequence[HeatTreatment]) -> str:
-    """Name a sample, or the heat treatment where no sample is on record."""
-    names = {treatment.sample for treatment in treatments}
-    first = treatments[0]
-    if len(names) == 1 and first.sample is not None:
-        return first.sample
-    minutes = round(60 * (first.time_h or 0))
-    time = f"{minutes} min" if minutes % 60 else f"{minutes // 60} h"
-    return f"{first.temperature_c:g} °C for {time}"
 
 
 def _search_findings(searched: Search) -> Iterator[Finding]:
