@@ -1,7 +1,8 @@
 """Write ``corrections.json`` from the micrographs and label maps themselves.
 
 Run as ``python -m tools.write_corrections > corrections.json`` and move the file into
-place. Which label map lies off its micrograph, and by how much, is measured by `uhcs_bench.auditing.audit`.
+place. Which label map lies off its micrograph, and by how much, is measured by
+`uhcs_bench.auditing.audit`.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ SCHEMA = "uhcs-bench/corrections/1"
 
 
 def shifts(micrograph: Micrograph) -> list[tuple[int, int]]:
-    """Measure what shifts move a label map into place, as `uhcs_bench.data.corrections.move` takes them.
+    """Measure the shifts that move a label map into place.
 
-    Rows that were put into the map (see `uhcs_bench.auditing.circumstances.repeated_rows`) are taken out before it
-    is measured, since they explain a drift that a line only approximates.
+    They are in the form that `uhcs_bench.data.corrections.move` takes.
+
+    Rows that were put into the map (see `uhcs_bench.auditing.circumstances.repeated_rows`) are
+    taken out before it is measured, since they explain a drift that a line only approximates.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Write ``splits.json`` from the micrographs themselves.
 
 Run as ``python -m tools.write_splits > splits.json`` and move the file into place.
-What shows the same steel is measured by `uhcs_bench.auditing.audit` and `uhcs_bench.auditing.magnifications`; the
-rules are those of `uhcs_bench.data.splits`.
+What shows the same steel is measured by `uhcs_bench.auditing.audit` and
+`uhcs_bench.auditing.magnifications`; the rules are those of `uhcs_bench.data.splits`.
 """
 
 from __future__ import annotations

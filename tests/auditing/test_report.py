@@ -89,7 +89,7 @@ def test_page_opens_in_a_browser(html, tmp_path, width):
         assert overflow(page) <= 0
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["table", "json"])
 def test_command_writes_page_and_agreement(tmp_path, form):
     """Check the options of the command, on the synthetic set, where no field is shown twice."""
     folder = tmp_path / "new" / "report"

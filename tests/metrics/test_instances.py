@@ -81,7 +81,10 @@ def two_and_three():
 @pytest.mark.parametrize("module", ["confusion", "boundaries", "instances", "particle_sizes"])
 def test_import_loads_numpy_alone(module):
     """Check that a score that doesn't need scipy and scikit-image doesn't wait for them."""
-    program = f"import sys, uhcs_bench.metrics.{module}; assert not {{'scipy', 'skimage'}} & set(sys.modules)"
+    program = (
+        f"import sys, uhcs_bench.metrics.{module}; "
+        "assert not {'scipy', 'skimage'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

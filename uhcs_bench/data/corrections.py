@@ -1,13 +1,15 @@
 """The audited version's label maps: those of the deposit, misplaced ones moved into place.
 
 Some particle label maps lie a row or two off their micrographs, by as much over the whole height or
-by more and more from top to bottom. `uhcs_bench.auditing.audit` measures by how much. A correction moves
+by more and more from top to bottom. `uhcs_bench.auditing.audit` measures by how much. A
+correction moves
 whole rows of the label map, since that leaves every annotated row as it was drawn; what is left is
 up to half a row, and the audit of the version ``audited`` says how much. Its shift may change from
 row to row: where it grows, a row is repeated, where it shrinks, one is left out. The rows that no
 annotated row comes to repeat the nearest that does.
 
-Only what `uhcs_bench.auditing.registration.Registration` calls shifted or drifting is corrected: a shift or drift
+Only what `uhcs_bench.auditing.registration.Registration` calls shifted or drifting is corrected:
+a shift or drift
 of more than half a row, and at least five standard errors from zero. The corrections are
 ``data/corrections.json``, written by ``python -m tools.write_corrections``.
 """

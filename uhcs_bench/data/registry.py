@@ -3,7 +3,7 @@
 The registry itself is ``data/registry.json``, written by ``python -m
 tools.write_registry``. Splits other than the paper's are ``data/splits.json``, the
 audited version is what ``data/corrections.json`` makes of the deposit; both are written from what
-`uhcs_bench.auditing.audit` measures, by ``generate_splits`` and ``generate_corrections`` beside them.
+`uhcs_bench.auditing.audit` measures, by ``tools/write_splits.py`` and ``tools/write_corrections.py``.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Deposit:
     ----------
     kind : {'zip', 'image', 'archive', 'page'}
         A zip of images and label maps; a single image; an index of what an archive has captured
-        (see `uhcs_bench.data.download.listings.captures`); a repository's page (`uhcs_bench.data.download.listings.bitstreams`).
+        (see `uhcs_bench.data.download.listings.captures`); a repository's page
+        (`uhcs_bench.data.download.listings.bitstreams`).
     url : str
     max_bytes : int
         Upper limit of the length of a file there.

@@ -1,6 +1,7 @@
 """Write the leaderboard as a static web site that works without a server and without scripts.
 
-The pages are ``templates/*.html.jinja``, filled with a `Board`. Only predicted label maps are shown, no micrograph and no annotation.
+The pages are ``templates/*.html.jinja``, filled with a `Board`. Only predicted label maps are
+shown, no micrograph and no annotation.
 """
 
 from __future__ import annotations

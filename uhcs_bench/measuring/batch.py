@@ -60,7 +60,8 @@ class Options:
     pixel_size_um : float or None
         Edge of a pixel in micrometres, where the user knows better than registry and file.
     model : str or None
-        An ONNX file that segments, if the inputs are micrographs; see `uhcs_bench.segmentation.onnx_model`.
+        An ONNX file that segments, if the inputs are micrographs; see
+        `uhcs_bench.segmentation.onnx_model`.
     model_sha256 : str or None
         Of that file.
     model_threads : int

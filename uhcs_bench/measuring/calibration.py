@@ -1,6 +1,7 @@
 """How far the measures are off where the truth is known, as resolution and noise change.
 
-Synthetic micrographs (`uhcs_bench.synthetic.micrographs`) are measured as a user would measure real ones: on
+Synthetic micrographs (`uhcs_bench.synthetic.micrographs`) are measured as a user would measure
+real ones: on
 their exact label maps, and after segmentation by Otsu's threshold. The error is what was measured
 over what was drawn in that very field, less one, so that it holds what the measure adds and not
 how fields differ, which is the sampling error s / sqrt(n) of n particles with standard deviation s.
@@ -17,7 +18,8 @@ What ``uhcs-bench calibrate`` found, 8 fields of 200 particles or 7 grains per p
   number from 16 px (5 %). Below 6 px blur swallows the small particles: at 4 px the mean is 11 to
   13 % too large, at 3 px a quarter. The number is up to 12 % too large, because texture passes for
   particles.
-- Denuded zones along lines (`uhcs_bench.metallography.denuded_zone.unobstructed_widths`) are 0.11 px too narrow
+- Denuded zones along lines (`uhcs_bench.metallography.denuded_zone.unobstructed_widths`) are 0.11
+  px too narrow
   on exact maps at 3 px and 0.26 px at 24 px: 4 % and 1 %. On segmented micrographs jags bring the
   outlines nearer to each other, by 0.2 to 0.8 px up to noise 10: within 5 % from 8 to 16 px on.
 - The paper's widths are a sixth to a half of the true ones on exact maps at any resolution, because
@@ -272,8 +274,10 @@ def calibrate(
       var(N) / (8 area²) of itself: for a disc var(N) is about 0.7 r [1]_, so that this is 0.1 % at
       4 px and 0.01 % at 8 px. Particles below a pixel or so are lost, which raises the mean.
     - *Border.* Particles that it cuts are left out, and those that are whole stand for them by
-      their weights (`uhcs_bench.metallography.particles.number_density`): no bias, but a spread of a few percent.
-    - *Oblique zones.* `uhcs_bench.metallography.denuded_zone.unobstructed_widths` runs from tread to tread of the
+      their weights (`uhcs_bench.metallography.particles.number_density`): no bias, but a spread
+      of a few percent.
+    - *Oblique zones.* `uhcs_bench.metallography.denuded_zone.unobstructed_widths` runs from tread
+      to tread of the
       outlines' staircases, which are nearer to each other than the outlines: 0.1 to 0.3 px too
       short on average. In percent that fades as resolution grows.
     - *The paper's zone measure* counts pixels on both sides of the interface, half a pixel too far

@@ -116,7 +116,8 @@ def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
         yield "", maps
     else:
         raise UsageError(
-            f"Label maps can't be of type {type(maps).__name__}. Give the path of a file or folder, "
+            f"Label maps can't be of type {type(maps).__name__}. Give the path of a file or folder,"
+            " "
             "several paths, arrays by name ({name: array}), or one array."
         )
 

@@ -1,7 +1,7 @@
 """Sizes, shapes and positions of particles, their number per area and their size distribution.
 
-A particle is a connected component of the particle mask, as in the paper; `uhcs_bench.metrics.particle_sizes` has
-what else could be counted.
+A particle is a connected component of the particle mask, as in the paper;
+`uhcs_bench.metrics.particle_sizes` has what else could be counted.
 """
 
 from __future__ import annotations
@@ -273,8 +273,8 @@ def size_distribution(particles: Particles) -> SizeDistribution:
     Particles at the image's edge may be cut, so that their sizes are wrong; to leave them out takes
     away more large ones than small ones. The others' weights make up for that, see
     `number_density`. The paper uses all particles as they are; so do
-    `uhcs_bench.metallography.components.particle_areas` and the KS score. Intervals come from a block bootstrap, see
-    `uhcs_bench.metallography.estimates.BLOCKS`.
+    `uhcs_bench.metallography.components.particle_areas` and the KS score. Intervals come from a
+    block bootstrap, see `uhcs_bench.metallography.estimates.BLOCKS`.
 
     Parameters
     ----------
@@ -388,8 +388,8 @@ def distance_to_network(
     Returns
     -------
     ndarray of float64, shape (n_particles,)
-        From centroid to outline in pixels, see `uhcs_bench.metallography.denuded_zone.network_distances`; NaN if
-        there is no network.
+        From centroid to outline in pixels, see
+        `uhcs_bench.metallography.denuded_zone.network_distances`; NaN if there is no network.
 
     Raises
     ------

@@ -75,7 +75,8 @@ class DistanceBin:
         From the one up to, but not including, the other; see
         `uhcs_bench.metallography.particles.distance_to_network`.
     diameters : Distribution
-        Equivalent diameters of whole particles, see `uhcs_bench.metallography.particles.sizes_by_distance`.
+        Equivalent diameters of whole particles, see
+        `uhcs_bench.metallography.particles.sizes_by_distance`.
     """
 
     near_px: float

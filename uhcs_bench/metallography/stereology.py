@@ -71,8 +71,8 @@ def phase_fractions(
 ) -> tuple[PhaseFraction, ...]:
     """Measure the area fractions of a label map's classes.
 
-    Fractions are those of `uhcs_bench.metrics.confusion.annotated_fractions`; the intervals come from a
-    block bootstrap, see `BLOCKS`.
+    Fractions are those of `uhcs_bench.metrics.confusion.annotated_fractions`; the intervals come
+    from a block bootstrap, see `BLOCKS`.
 
     Parameters
     ----------

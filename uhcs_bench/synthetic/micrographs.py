@@ -6,8 +6,9 @@ segmentation or a whole procedure can be tested where the right answer is known;
 `uhcs_bench.measuring.calibration`.
 
 A micrograph is made in two steps that share no random numbers: a structure with known truth
-(lengths in micrometres, `uhcs_bench.synthetic.particle_field`), and an image of it (lengths in pixels,
-`uhcs_bench.synthetic.imaging`). Either can change without the other. No pixel of a real micrograph goes
+(lengths in micrometres, `uhcs_bench.synthetic.particle_field`), and an image of it (lengths in
+pixels, `uhcs_bench.synthetic.imaging`). Either can change without the other. No pixel of a real
+micrograph goes
 in; shares, sizes and gray levels are of the order of the real ones, and no score on this set says
 anything about steel.
 
@@ -124,7 +125,8 @@ def particles(
     """Make a micrograph of spheroidised cementite with known particle sizes.
 
     Diameters are drawn from a stated lognormal distribution. Particles are placed at random,
-    without overlap and with a gap of `uhcs_bench.synthetic.particle_field.GAP_PX`, so that every particle is
+    without overlap and with a gap of `uhcs_bench.synthetic.particle_field.GAP_PX`, so that every
+    particle is
     a connected component of the label map, and the other way round, but for those that are too
     small to hold a pixel's centre.
 
