@@ -3,7 +3,8 @@
 The registry itself is ``data/registry.json``, written by ``python -m
 tools.write_registry``. Splits other than the paper's are ``data/splits.json``, the
 audited version is what ``data/corrections.json`` makes of the deposit; both are written from what
-`uhcs_bench.auditing.audit` measures, by ``tools/write_splits.py`` and ``tools/write_corrections.py``.
+`uhcs_bench.auditing.audit` measures, by ``tools/write_splits.py`` and
+``tools/write_corrections.py``.
 """
 
 from __future__ import annotations
