@@ -41,6 +41,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 class InterruptibleGroup(ReportingGroup):
     """A command group that also says what an interrupt leaves behind."""
 
+    interrupted = "Interrupted. What was finished is kept; the same command goes on from there."
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
@@ -52,12 +54,6 @@ class InterruptibleGroup(ReportingGroup):
             missing = MissingPackageError("This command", extra)
             click.echo(f"{ctx.info_name}: {missing}", err=True)
             sys.exit(missing.exit_code)
-        except KeyboardInterrupt:
-            click.echo(
-                "Interrupted. What was finished is kept; the same command goes on from there.",
-                err=True,
-            )
-            sys.exit(130)
 
 
 @click.group(

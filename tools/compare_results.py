@@ -48,7 +48,7 @@ FORMATS = ("nnunet", "mmsegmentation", "coco", "huggingface", "png")
 # Spellings of options that several commands share.
 OUT = "--out"
 AS_JSON = ("--format", "json")
-EXTENDED = ("--extended",)
+EXTENDED = ("--extended", "--ks-sensitivity")
 
 CALIBRATION = ("--resolution=4", "--resolution=8", "--noise=10", "--replicates=2")
 """A setting that takes seconds."""

@@ -33,6 +33,9 @@ INTERRUPTED = 130
 class ReportingGroup(click.Group):
     """A command group that turns the package's errors into a message and an exit code."""
 
+    interrupted = "Interrupted."
+    """What is reported after Ctrl-C."""
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
@@ -41,7 +44,7 @@ class ReportingGroup(click.Group):
             click.echo(f"{ctx.info_name}: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo(f"{ctx.info_name}: Interrupted.", err=True)
+            click.echo(f"{ctx.info_name}: {self.interrupted}", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
             # The reader of a pipe has seen enough; Python would complain again at its exit.

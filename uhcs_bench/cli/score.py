@@ -44,8 +44,14 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
 @click.option(
     "--extended",
     is_flag=True,
-    help="Also measure boundaries, denuded zones, single particles, and how the KS score depends "
-    "on what counts as a particle; takes about a second for a micrograph of particles.",
+    help="Also measure boundaries, denuded zones and single particles; takes about a second for a "
+    "micrograph.",
+)
+@click.option(
+    "--ks-sensitivity",
+    is_flag=True,
+    help="Also show how the KS score depends on what counts as a particle; takes about a second "
+    "for a micrograph of particles.",
 )
 @click.option(
     "--report",
@@ -63,6 +69,7 @@ def score(
     split: str,
     resample: Resampled,
     extended: bool,
+    ks_sensitivity: bool,
     report_folder: Path | None,
     form: str,
     out: Path | None,
@@ -79,7 +86,9 @@ def score(
     from uhcs_bench.scoring import submission
 
     submissions = submission.read_submission(predictions, task, fold, version, split)
-    report = scoring.score_submissions(submissions, resample, extended=extended)
+    report = scoring.score_submissions(
+        submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
+    )
     emit(formatted(report, form), out)
     if report_folder is not None:
         from uhcs_bench.scoring import report as html_report
