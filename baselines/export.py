@@ -65,6 +65,7 @@ def export(
     trained = checkpoint.load(model_file, torch.device("cpu"))
     description = describe(trained)
     graph = trained.model.to_onnx()
+    forget_origin(graph)
     if half:
         store_as_half(graph.graph)
     onnx.helper.set_model_props(graph, {**description.to_metadata(), **(about or {})})
@@ -73,6 +74,14 @@ def export(
     with replacing(out) as partial:
         onnx.save(graph, partial)
     return description
+
+
+def forget_origin(model: onnx.ModelProto) -> None:
+    """Remove what PyTorch notes of each node's origin: stack traces with paths of this machine."""
+    del model.graph.metadata_props[:]
+    for node in (node for part in (model.graph, *model.functions) for node in part.node):
+        del node.metadata_props[:]
+        node.doc_string = ""
 
 
 def store_as_half(graph: onnx.GraphProto) -> None:

@@ -64,8 +64,9 @@ Exit codes:
 )
 @click.option(
     "--model",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="ONNX file of a network: INPUTs are micrographs, and it segments them first.",
+    type=click.Path(path_type=Path),
+    help="Network that segments INPUTs first, which are micrographs: an ONNX file, or particles or "
+    "microconstituents for the one that comes with the package.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes to work in.  [default: 1]")
 @click.option(
@@ -107,7 +108,15 @@ def measure(
         pixel_size.check(pixel_size_um)
     pool = _pool(workers, scheduler)
     if model is not None:
+        from uhcs_bench.segmentation import models
+
         threads = 0 if pool is None else 1
+        model = models.find(model)
+        if not model.is_file():
+            raise UsageError(
+                f"The model {model} does not exist. Give an ONNX file, or "
+                f"{' or '.join(models.NAMES)}."
+            )
         options = batch.options_with_model(model, task, pixel_size_um, threads)
     elif task is None:
         raise UsageError(f"Say what the labels mean: --task {' or --task '.join(protocol.TASKS)}.")

@@ -1,4 +1,5 @@
-from . import onnx_model, otsu, preprocessing
+from . import models, onnx_model, otsu, preprocessing
+from .models import load
 from .onnx_model import Segmenter, SegmenterError
 from .preprocessing import Preprocessing
 
@@ -6,6 +7,8 @@ __all__ = [
     "Preprocessing",
     "Segmenter",
     "SegmenterError",
+    "load",
+    "models",
     "onnx_model",
     "otsu",
     "preprocessing",
