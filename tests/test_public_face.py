@@ -221,7 +221,7 @@ MISTAKES = [
     ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(FLOATS, "particles"), "float"),
     ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(MAP, "steel"), "'steel'"),
     ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(MAP[0], "uhcs"), "(9,)"),
-    ("segmentation.load", lambda: segmentation.load("steel"), "steel"),
+    ("segmentation.load", lambda: segmentation.load("no.onnx"), "no.onnx"),
     ("segmentation.onnx_model.load", lambda: segmentation.onnx_model.load("no.onnx"), "no.onnx"),
     ("segmentation.onnx_model.load", lambda: segmentation.onnx_model.load(3), "3"),
     ("synthetic.particles", lambda: synthetic.particles("x"), "'x'"),

@@ -17,7 +17,7 @@ from tests.release import ROOT, require, run, would_be_committed
 if TYPE_CHECKING:
     from tests.release import Distributions
 
-MAX_WHEEL_BYTES = 1_000_000
+MAX_WHEEL_BYTES = 10 << 20
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,9 @@ def test_sdist_holds_sources_and_documentation_but_no_label_maps(sdist_names):
     assert "tests/test_release.py" in sdist_names
     assert not [name for name in sdist_names if name.startswith("leaderboard")]
     pictures = (".png", ".tif", ".tiff", ".npy", ".pt", ".pth", ".onnx", ".jpg")
-    assert [name for name in sdist_names if name.endswith(pictures)] == []
+    found = [name for name in sdist_names if name.endswith(pictures)]
+    models = ("microconstituents", "particles")
+    assert found == [f"uhcs_bench/segmentation/shipped/{name}.onnx" for name in models]
 
 
 def test_twine_check_passes(distributions):
