@@ -1,8 +1,8 @@
 """The models that come with the package, one for each task.
 
 They are networks of the board's method `unet-efficientnet`, trained on all 24 micrographs of a task
-with the same settings. Each file states its licence, training data, the range of pixel sizes that it
-was trained on, and the score of its cross-validated twin under the key ``uhcs_bench.about``.
+with the same settings. Each file states its licence, training data, range of pixel sizes and the
+score of its cross-validated twin under the key ``uhcs_bench.about``.
 ``python -m baselines ship`` writes such a file.
 """
 
