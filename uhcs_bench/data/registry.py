@@ -245,7 +245,7 @@ def entries(
     >>> [entry.id for entry in entries("particles")][:2]
     ['970C-5M-Q-2', '800C-24H-Q-7']
     >>> len(entries("particles", split="clean"))
-    22
+    19
     """
     return _entries(protocol.task(task).name, version, split)
 
