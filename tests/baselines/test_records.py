@@ -10,7 +10,7 @@ import pytest
 from baselines import records
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
-from uhcs_bench.leaderboard import strict_yaml
+from uhcs_bench.ranking import strict_yaml
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
 COMMITTED = sorted(path.parent.name for path in LEADERBOARD.glob("*/record.json"))

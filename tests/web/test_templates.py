@@ -24,8 +24,8 @@ def test_html_is_escaped():
     ("name", "escaped"),
     [
         ("scoring/templates/page.html.jinja", True),
-        ("leaderboard/templates/index.html.jinja", True),
-        ("leaderboard/entry.yaml.jinja", False),
+        ("ranking/templates/index.html.jinja", True),
+        ("ranking/entry.yaml.jinja", False),
         ("exporters/card.md.jinja", False),
     ],
 )

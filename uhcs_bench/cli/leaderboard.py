@@ -46,9 +46,9 @@ def build(folder: Path, site: Path | None, check: bool) -> None:
     No score is read from an entry. README.md and leaderboard.json are the same
     bytes for the same maps.
     """
-    from uhcs_bench.leaderboard import board as board_module
-    from uhcs_bench.leaderboard import files
-    from uhcs_bench.leaderboard.board import DATA_NAME, PAGE_NAME
+    from uhcs_bench.ranking import board as board_module
+    from uhcs_bench.ranking import files
+    from uhcs_bench.ranking.board import DATA_NAME, PAGE_NAME
 
     entries = board_module.read_entries(folder)
     board = board_module.build(entries)
@@ -60,6 +60,6 @@ def build(folder: Path, site: Path | None, check: bool) -> None:
         files.write(folder, board)
         click.echo(f"Wrote {PAGE_NAME} and {DATA_NAME} of {count} to {folder}.")
     if site is not None:
-        from uhcs_bench.leaderboard.site import write as write_site
+        from uhcs_bench.ranking.site import write as write_site
 
         click.echo(f"Site: {write_site(site, board)}", err=True)

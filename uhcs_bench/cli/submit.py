@@ -31,7 +31,7 @@ def submit(predictions: Path, name: str, out: Path, version: str, split: str) ->
     The maps are checked and copied as PNG, and an entry.yaml is written beside
     them, with comments; what only you know is left to be filled in.
     """
-    from uhcs_bench.leaderboard import create, declaration
+    from uhcs_bench.ranking import create, declaration
 
     folder, to_fill = create.create(predictions, name, out, version, split)
     lines = [f"Made {folder}. Left to fill in, in {folder / declaration.FILE_NAME}:"]

@@ -27,7 +27,7 @@ def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
     ENTRY is a folder of entry.yaml and label maps, <task>/<id>.png. All
     problems of all entries are reported at once; any of them exits with 2.
     """
-    from uhcs_bench.leaderboard import declaration, entry
+    from uhcs_bench.ranking import declaration, entry
 
     results: list[dict[str, Any]] = []
     for folder in entries:

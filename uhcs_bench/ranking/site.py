@@ -15,9 +15,9 @@ from uhcs_bench import formatting, paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
-from uhcs_bench.leaderboard.board import DATA_NAME
-from uhcs_bench.leaderboard.page import reported_number, run_text, settings_text
 from uhcs_bench.metrics.table import RANKED_SCORES
+from uhcs_bench.ranking.board import DATA_NAME
+from uhcs_bench.ranking.page import reported_number, run_text, settings_text
 from uhcs_bench.web import size_plot, templates
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from uhcs_bench.leaderboard.board import Board, Group
-    from uhcs_bench.leaderboard.entry import LeaderboardEntry, TaskMaps
+    from uhcs_bench.ranking.board import Board, Group
+    from uhcs_bench.ranking.entry import LeaderboardEntry, TaskMaps
     from uhcs_bench.scoring.results import (
         ConventionScore,
         MeanScore,
@@ -106,7 +106,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
 
     def page(template: str, title: str, *, root: str = "", **values: Any) -> bytes:
         shared = _shared(board) | {"pages": pages, "root": root, "title": title}
-        name = f"leaderboard/templates/{template}.html.jinja"
+        name = f"ranking/templates/{template}.html.jinja"
         return templates.render(name, **shared, **values).encode()
 
     yield (
@@ -160,10 +160,10 @@ def _reported(number: paper.Published | None) -> str:
 
 def _shared(board: Board) -> dict[str, Any]:
     css = templates.asset("scoring/templates/report.css") + templates.asset(
-        "leaderboard/templates/site.css"
+        "ranking/templates/site.css"
     )
     script = templates.asset("scoring/templates/report.js") + templates.asset(
-        "leaderboard/templates/site.js"
+        "ranking/templates/site.js"
     )
     return {
         "css": css,

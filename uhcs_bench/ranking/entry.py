@@ -18,7 +18,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps, pixels
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io import images
-from uhcs_bench.leaderboard.declaration import (
+from uhcs_bench.ranking.declaration import (
     FILE_NAME,
     EntryError,
     Status,
@@ -109,7 +109,7 @@ class LeaderboardEntry:
     slug : str
         Name of its folder, which names it in addresses.
     declaration : mapping
-        Content of ``entry.yaml``; see ``leaderboard/entry.schema.json``.
+        Content of ``entry.yaml``; see ``ranking/entry.schema.json``.
     version : str
         Data set version.
     split : str
@@ -154,7 +154,7 @@ def read_entry(folder: Path) -> LeaderboardEntry:
     >>> read_entry(Path("nowhere"))
     Traceback (most recent call last):
     ...
-    uhcs_bench.leaderboard.declaration.EntryError: nowhere is not a valid entry: 1 problem.
+    uhcs_bench.ranking.declaration.EntryError: nowhere is not a valid entry: 1 problem.
       - the folder does not exist
     """
     where = shown(str(folder), PATH_LIMIT)

@@ -16,11 +16,11 @@ import uhcs_bench
 from tests.entries import annotations, declared, noisy, write_entry
 from uhcs_bench import paper
 from uhcs_bench.data import label_maps
-from uhcs_bench.leaderboard import board as leaderboard
-from uhcs_bench.leaderboard import files
-from uhcs_bench.leaderboard.declaration import EntryError
-from uhcs_bench.leaderboard.entry import read_entry
-from uhcs_bench.leaderboard.page import settings_text, to_markdown
+from uhcs_bench.ranking import board as leaderboard
+from uhcs_bench.ranking import files
+from uhcs_bench.ranking.declaration import EntryError
+from uhcs_bench.ranking.entry import read_entry
+from uhcs_bench.ranking.page import settings_text, to_markdown
 from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring.comparison import Difference
 

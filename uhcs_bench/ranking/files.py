@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io.atomic import replacing
-from uhcs_bench.leaderboard.board import DATA_NAME, PAGE_NAME
-from uhcs_bench.leaderboard.page import to_markdown
+from uhcs_bench.ranking.board import DATA_NAME, PAGE_NAME
+from uhcs_bench.ranking.page import to_markdown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from uhcs_bench.leaderboard.board import Board
+    from uhcs_bench.ranking.board import Board
 
 
 class OutdatedError(UhcsBenchError):

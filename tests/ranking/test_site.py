@@ -15,8 +15,8 @@ from tests import browser
 from tests.browser import expect
 from tests.entries import annotations, declared, noisy, write_entry
 from uhcs_bench import protocol
-from uhcs_bench.leaderboard import board as leaderboard
-from uhcs_bench.leaderboard import site
+from uhcs_bench.ranking import board as leaderboard
+from uhcs_bench.ranking import site
 from uhcs_bench.web import pictures
 
 HOSTILE = "<script>alert(1)</script>\"'&</td><img src=x onerror=alert(1)>"

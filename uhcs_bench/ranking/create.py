@@ -11,8 +11,8 @@ from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import new_folder
-from uhcs_bench.leaderboard import strict_yaml
-from uhcs_bench.leaderboard.declaration import (
+from uhcs_bench.ranking import strict_yaml
+from uhcs_bench.ranking.declaration import (
     FILE_NAME,
     SCHEMA,
     TO_FILL,
@@ -80,7 +80,7 @@ def create(
         raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
     submissions = submission.read_submission(predictions, version=version, split=split)
     text = templates.render(
-        "leaderboard/entry.yaml.jinja",
+        "ranking/entry.yaml.jinja",
         schema=SCHEMA,
         to_fill=TO_FILL,
         name=name,

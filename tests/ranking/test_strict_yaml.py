@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.entries import NoAliases
-from uhcs_bench.leaderboard import strict_yaml
+from uhcs_bench.ranking import strict_yaml
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn")), max_size=20)
 CONTENT = st.recursive(

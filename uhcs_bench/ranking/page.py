@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import formatting, paper, protocol
 from uhcs_bench.formatting import decimal, percent
-from uhcs_bench.leaderboard.board import DATA_NAME, RULES_NAME
 from uhcs_bench.metrics.table import RANKED_SCORES
+from uhcs_bench.ranking.board import DATA_NAME, RULES_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from uhcs_bench.leaderboard.board import Board, Group, Row
-    from uhcs_bench.leaderboard.entry import LeaderboardEntry
+    from uhcs_bench.ranking.board import Board, Group, Row
+    from uhcs_bench.ranking.entry import LeaderboardEntry
     from uhcs_bench.scoring.results import MeanScore
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.entries import annotations, declared, noisy, write_entry
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import SubmissionError, UhcsBenchError, UsageError
-from uhcs_bench.leaderboard import create, declaration, entry
+from uhcs_bench.ranking import create, declaration, entry
 
 FIRST = "synthetic-particles-00"
 

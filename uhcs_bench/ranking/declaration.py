@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError
 from uhcs_bench.formatting import things
-from uhcs_bench.leaderboard import strict_yaml
+from uhcs_bench.ranking import strict_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +95,7 @@ def schema() -> dict[str, Any]:
 
 def data_text(name: str) -> str:
     """Read a file that stands beside this module."""
-    return (resources.files("uhcs_bench") / "leaderboard" / name).read_text(encoding="utf-8")
+    return (resources.files("uhcs_bench") / "ranking" / name).read_text(encoding="utf-8")
 
 
 def _schema_problems(content: object) -> Iterator[str]:

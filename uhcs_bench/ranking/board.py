@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import paper, protocol
 from uhcs_bench._version import __version__
-from uhcs_bench.leaderboard import declaration, entry
-from uhcs_bench.leaderboard.declaration import EntryError
 from uhcs_bench.metrics.table import OVERALL_SCORES, RANKED_SCORES
+from uhcs_bench.ranking import declaration, entry
+from uhcs_bench.ranking.declaration import EntryError
 from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring import score as scoring
 from uhcs_bench.scoring.submission import Submission
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from uhcs_bench.leaderboard.entry import LeaderboardEntry, TaskMaps
+    from uhcs_bench.ranking.entry import LeaderboardEntry, TaskMaps
     from uhcs_bench.scoring.comparison import Difference
     from uhcs_bench.scoring.results import Report, TaskScore
 
