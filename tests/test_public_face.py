@@ -200,12 +200,12 @@ MISTAKES = [
     ("metallography.width_distribution", lambda: metallography.width_distribution(3), "3"),
     (
         "metallography.phase_fractions",
-        lambda: metallography.phase_fractions(MAP, "matrix"),
-        "'matrix'",
+        lambda: metallography.phase_fractions(MAP, "steel"),
+        "'steel'",
     ),
     (
         "metallography.phase_fractions",
-        lambda: metallography.phase_fractions(MAP + 4, ("a", "b")),
+        lambda: metallography.phase_fractions(MAP + 4, "uhcs"),
         "4 to 4",
     ),
     (
@@ -215,7 +215,7 @@ MISTAKES = [
     ),
     (
         "metallography.mean_intercept_length",
-        lambda: metallography.mean_intercept_length(MAP, label=9),
+        lambda: metallography.mean_intercept_length(MAP, phase="9"),
         "9",
     ),
     ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(FLOATS, "particles"), "float"),

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 import uhcs_bench
 from uhcs_bench.errors import UsageError
+from uhcs_bench.measuring import columns
 from uhcs_bench.measuring import row as measurement
 from uhcs_bench.measuring.pixel_size import Scale
 from uhcs_bench.metallography import particles
@@ -100,7 +101,7 @@ def test_micrometres_are_pixels_times_their_size(drawn, um):
     """Check each column in um against its neighbour in px, and that no size leaves none."""
     task, labels = drawn
     found, unscaled = row(labels, task, um), row(labels, task)
-    for column in measurement.columns(task):
+    for column in columns.columns(task):
         name = column.name
         if column.unit not in ("um", "1/um^2") or name == "pixel_size_um":
             continue
@@ -116,7 +117,7 @@ def test_micrometres_are_pixels_times_their_size(drawn, um):
 def test_a_quarter_turn_leaves_sizes_equal(labels):
     """Check all values of particles but their intervals, which draw blocks in another order."""
     before, after = row(labels), row(np.rot90(labels))
-    for column in measurement.columns("particles"):
+    for column in columns.columns("particles"):
         if not column.name.endswith(("_low", "_high", "rows_px", "columns_px", "reason")):
             value = before[column.name]
             is_number = isinstance(value, float)
@@ -144,9 +145,9 @@ def test_a_quarter_turn_leaves_fractions_and_spacing_equal(labels):
 def test_rows_are_as_their_columns_say(drawn):
     """Check names, order, kinds, units in names, and that JSON can hold every row."""
     task, labels = drawn
-    found, columns = row(labels, task, 0.5), measurement.columns(task)
-    assert list(found) == [column.name for column in columns]
-    for column in columns:
+    found, names = row(labels, task, 0.5), columns.columns(task)
+    assert list(found) == [column.name for column in names]
+    for column in names:
         value = found[column.name]
         assert value is None or isinstance(value, column.kind)
         assert ("_px" in column.name or "_um" in column.name) == bool(column.unit)
@@ -258,3 +259,26 @@ def test_rows_of_particles():
     units = {c.name: c.unit for c in measurement.PARTICLE_COLUMNS}
     assert (units["area_px"], units["area_um2"], units["row"]) == ("px^2", "um^2", "px")
     assert (units["aspect_ratio"], units["at_border"]) == ("", "")
+
+
+def test_particles_below_the_smallest_diameter_are_matrix():
+    """Check that no measure counts them, and what the row says of them, in both units."""
+    labels = np.zeros((50, 40), np.uint8)
+    labels[10:12, 20:22] = labels[30:34, 20:24] = labels[48:, 2:5] = 1
+    without_small = labels.copy()
+    without_small[10:12, 20:22] = 0
+    scale = Scale(0.5, "given by the user")
+    expected = measurement.measure(without_small, "particles", scale).row
+    for smallest in ("2.5px", "1.25um"):
+        found = measurement.measure(labels, "particles", scale, min_diameter=smallest).row
+        assert (found["left_out_n"], found["left_out_fraction"]) == (1, 4 / 2000)
+        assert found["min_diameter_um"] == pytest.approx(1.25)
+        differing = {name for name in found if found[name] != expected[name]}
+        own = {"min_diameter_px", "min_diameter_um", "left_out_n", "left_out_fraction"}
+        assert differing == own
+
+
+def test_smallest_diameter_of_a_map_without_particles_is_refused():
+    """Check the message."""
+    with pytest.raises(UsageError, match="which maps of microconstituents have not"):
+        measurement.measure(np.zeros((3, 3), int), "uhcs", NO_SIZE, min_diameter="5px")

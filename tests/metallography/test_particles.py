@@ -14,7 +14,8 @@ from scipy import stats
 from skimage.measure import label, regionprops_table
 
 import uhcs_bench
-from uhcs_bench.metallography import components, particles
+from uhcs_bench.errors import UsageError
+from uhcs_bench.metallography import arguments, components, particles
 from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE
 from uhcs_bench.metallography.particles import measure_particles, number_density, size_distribution
 
@@ -133,9 +134,10 @@ def test_micrometres_are_scaled_pixels(mask, pixel_size):
     np.testing.assert_allclose(table["diameter_um"], table["diameter_px"] * pixel_size)
     without = measure_particles(mask)
     assert np.isnan(without.table["diameter_um"]).all()
-    per_px, per_um = number_density(found)
-    assert per_um.value * pixel_size**2 == pytest.approx(per_px.value, nan_ok=True)
-    assert math.isnan(number_density(without)[1].value)
+    density = number_density(found)
+    in_px = density.um.value * pixel_size**2
+    assert in_px == pytest.approx(density.px.value, nan_ok=True)
+    assert math.isnan(number_density(without).um.value)
 
 
 @given(masks)
@@ -184,9 +186,9 @@ def test_number_density_is_unbiased():
 
 def test_number_density_of_nothing():
     """Check maps without particles, without whole particles and without pixels."""
-    assert number_density(measure_particles(np.zeros((9, 9))))[0].value == 0
-    assert number_density(measure_particles(np.ones((9, 9))))[0].value == 0
-    assert math.isnan(number_density(measure_particles(np.zeros((0, 9))))[0].value)
+    assert number_density(measure_particles(np.zeros((9, 9)))).px.value == 0
+    assert number_density(measure_particles(np.ones((9, 9)))).px.value == 0
+    assert math.isnan(number_density(measure_particles(np.zeros((0, 9)))).px.value)
     for mask in (np.zeros((9, 9)), np.ones((9, 9)), np.zeros((0, 9))):
         found = size_distribution(measure_particles(mask, 0.1))
         assert found.diameters.reason == particles.NO_WHOLE_PARTICLE
@@ -235,7 +237,7 @@ def test_summary_of_an_annotation():
     for length in (diameters.mean, diameters.median, size_distribution(found).lognormal.median):
         assert length.px.low <= length.px.value <= length.px.high
         assert length.um.value == pytest.approx(length.px.value * m.pixel_size_um)
-    per_px, _ = number_density(found)
+    per_px = number_density(found).px
     assert per_px.low < per_px.value < per_px.high
     assert per_px.value == pytest.approx(len(found) / m.labels.size, rel=0.05)
 
@@ -315,3 +317,77 @@ def test_what_is_no_mask():
 def test_every_column_is_described():
     """Check that the table has the columns that are documented."""
     assert measure_particles(np.eye(3)).table.dtype.names == tuple(particles.COLUMNS)
+
+
+@given(masks, st.sampled_from([4, 8]), st.integers(1, 9), st.integers(1, 40))
+def test_small_particles_are_left_out_as_by_scikit_image(mask, connectivity, area, band_pixels):
+    """Check the mask that is left, the number and the area, also in bands."""
+    numbered = label(mask, connectivity=2 if connectivity == 8 else 1)
+    areas = np.bincount(numbered.ravel(), minlength=1)[1:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "BAND_PIXELS", band_pixels)
+        kept, n, n_pixels = components.drop_small(mask, area, connectivity)
+    assert (n, n_pixels) == ((areas < area).sum(), areas[areas < area].sum())
+    np.testing.assert_array_equal(kept, np.isin(numbered, 1 + np.flatnonzero(areas >= area)))
+
+
+def test_too_many_particles_are_refused_before_they_fill_the_memory(monkeypatch):
+    """Check the number in the message, that it comes early, and that leaving specks out helps."""
+    monkeypatch.setattr(components, "MOST_PARTICLES", 1000)
+    monkeypatch.setattr(components, "BAND_PIXELS", 10_000)
+    specks = np.zeros((2000, 1000), np.uint8)
+    specks[::2, ::2] = 1
+    specks[100:110, 100:110] = 1
+    tracemalloc.start()
+    with pytest.raises(UsageError, match="more than 1,000 particles"):
+        measure_particles(specks)
+    assert tracemalloc.get_traced_memory()[1] < 4e6
+    tracemalloc.stop()
+    kept, n, _ = components.drop_small(specks, 5)
+    assert len(measure_particles(kept)) == 1
+    assert n > 400_000
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.array([[0, 1, 2, 3]]), "from 0 to 3. Give a mask of one class"),
+        (np.array([[0, 2]]), "from 0 to 2"),
+        (np.array([[0, 254, 255]]), "from 0 to 255"),
+        (np.array([[0, 0.5, 1]]), "from 0 to 1"),
+        (np.array([[-1, 1]]), "from -1 to 1"),
+    ],
+)
+def test_what_is_no_mask_of_one_class_is_refused(mask, message):
+    """Check that a map of four classes is not measured as if all were particles."""
+    with pytest.raises(UsageError, match=message):
+        measure_particles(mask)
+
+
+@pytest.mark.parametrize(
+    ("given", "pixel_size", "area"),
+    [
+        (None, None, 0),
+        ("5px", None, math.pi / 4 * 25),
+        (" 5 px", 0.1, math.pi / 4 * 25),
+        ("0.2um", 0.1, math.pi),
+        ("0.2 µm", 0.1, math.pi),
+        (".2\u03bcm", 0.1, math.pi),
+    ],
+)
+def test_smallest_diameters(given, pixel_size, area):
+    """Check both units."""
+    assert arguments.smallest_area_px(given, pixel_size) == pytest.approx(area)
+
+
+@pytest.mark.parametrize("given", ["5", "px", "-1px", "0um", "5 mm", 5, "1e400px", "nanum"])
+def test_what_is_no_smallest_diameter_is_refused(given):
+    """Check that the message says what to give."""
+    with pytest.raises(UsageError, match="such as 5px or"):
+        arguments.check_min_diameter(given)
+
+
+def test_smallest_diameter_in_um_needs_a_pixel_size():
+    """Check the message."""
+    with pytest.raises(UsageError, match="the pixel size is unknown"):
+        arguments.smallest_area_px("1um", None)

@@ -329,3 +329,16 @@ def test_masking_finds_the_particles_of_the_synthetic_set():
     counts = [bin_.diameters.n for bin_ in found.by_distance]
     assert sum(counts) == found.trend.n == found.sizes.diameters.n
     assert found.trend.rho.low < found.trend.rho.value < found.trend.rho.high
+
+
+def test_small_particles_inside_are_left_out():
+    """Check that they count nowhere but in their own two numbers."""
+    constituents = np.full((60, 80), SPHEROIDITE)
+    constituents[:, :10] = NETWORK
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:12, 20:22] = mask[40:44, 60:64] = 1
+    found = combine(mask, constituents, 0.5, min_diameter="1.5um")
+    assert (len(found.particles), found.n_left_out, found.n_pixels_left_out) == (1, 1, 4)
+    assert (found.n_pixels_kept, found.n_specks, found.n_dropped) == (16, 0, 0)
+    nothing = combine(mask, constituents, min_diameter="20px")
+    assert nothing.reason == spheroidite.ALL_SMALL

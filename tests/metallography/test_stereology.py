@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import uhcs_bench
+from uhcs_bench.errors import UsageError
 from uhcs_bench.metallography import estimates, stereology
 from uhcs_bench.metallography.estimates import BLOCKS, distribution
 from uhcs_bench.metallography.labels import MICROCONSTITUENTS, NETWORK
@@ -27,7 +28,7 @@ lengths = st.lists(st.integers(1, 30).map(lambda x: math.sqrt(x)), min_size=1, m
 @given(label_maps)
 def test_fractions_are_counts_over_pixels(labels):
     """Check values, their sum and what is said of absent classes."""
-    found = stereology.phase_fractions(labels)
+    found = stereology.phase_fractions(labels, "uhcs")
     assert [phase.phase for phase in found] == list(MICROCONSTITUENTS)
     for label, phase in enumerate(found):
         n_pixels = np.count_nonzero(labels == label)
@@ -45,7 +46,7 @@ def test_fractions_are_counts_over_pixels(labels):
 def test_fraction_interval_is_that_of_blocks():
     """Check that blocks are drawn: of uniform blocks, the interval is that of their values."""
     values = np.random.default_rng(1).random((BLOCKS, BLOCKS)) < 0.4
-    found = stereology.phase_fractions(np.kron(values, np.ones((30, 41), int)))[1]
+    found = stereology.phase_fractions(np.kron(values, np.ones((30, 41), int)), "uhcs")[1]
 
     def mean(weights):
         return (weights @ values.ravel() / weights.sum(1))[:, np.newaxis]
@@ -59,7 +60,7 @@ def test_fractions_of_annotations():
     """Check the pixel shares of all annotations, and that intervals hold the values."""
     counts = np.zeros(4)
     for m in uhcs_bench.load("microconstituents"):
-        for label, phase in enumerate(stereology.phase_fractions(m.labels)):
+        for label, phase in enumerate(stereology.phase_fractions(m.labels, "uhcs")):
             counts[label] += phase.n_pixels
             if phase.n_pixels and phase.fraction.value < 1:
                 assert phase.fraction.low < phase.fraction.value < phase.fraction.high
@@ -191,4 +192,18 @@ def test_interval_covers_the_mean():
 def test_what_is_no_label_map(labels, message):
     """Check that an exception is raised for what is no label map."""
     with pytest.raises(ValueError, match=message):
-        stereology.phase_fractions(labels)
+        stereology.phase_fractions(labels, "uhcs")
+
+
+def test_particle_map_has_no_network():
+    """Check the names of fractions and intercepts of a map of particles."""
+    labels = np.zeros((40, 40), int)
+    labels[10:20, 10:30] = 1
+    found = stereology.phase_fractions(labels, "particles")
+    assert [phase.phase for phase in found] == ["matrix", "particle"]
+    crossed = mean_intercept_length(labels, phase="particle")
+    assert crossed.n_crossings == 30
+    assert crossed.thickness.px.value == pytest.approx(400 / 30)
+    assert mean_intercept_length(labels * 0, phase="particle").reason.endswith("leaves particle")
+    with pytest.raises(UsageError, match="no phase 'matrix'"):
+        mean_intercept_length(labels, phase="matrix")

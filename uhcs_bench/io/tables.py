@@ -67,7 +67,6 @@ def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Not
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from uhcs_bench.measuring.row import Column
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "table.csv"
     ...     write(path, [Column("width_um", "um", float, "width")], [{"width_um": 0.5}], {})

@@ -26,7 +26,7 @@ from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 from uhcs_bench.io import atomic, images
 from uhcs_bench.io import tables as table_files
-from uhcs_bench.measuring import executors, pixel_size
+from uhcs_bench.measuring import columns, executors, pixel_size
 from uhcs_bench.measuring import row as measurement
 from uhcs_bench.measuring.journal import Journal
 
@@ -107,7 +107,7 @@ class Outcome:
     Attributes
     ----------
     row : dict
-        See `uhcs_bench.measuring.row.columns`; empty if there is an error.
+        See `uhcs_bench.measuring.columns.columns`; empty if there is an error.
     particles : bytes or None
         Their table as an NPY file.
     plot : bytes or None
@@ -355,7 +355,7 @@ def run(
 
         failed = tuple((files[index], failures[index]) for index in sorted(failures))
         notes = _notes(options, failed)
-        table_files.write(out, measurement.columns(options.task), rows(), notes)
+        table_files.write(out, columns.columns(options.task), rows(), notes)
         if particles_out is not None:
             table_files.write(
                 particles_out,

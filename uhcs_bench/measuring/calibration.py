@@ -440,7 +440,7 @@ def particle_errors(made: Synthetic, mask: NDArray[np.generic]) -> tuple[float, 
     """
     found = measure.measure_particles(mask, made.pixel_size_um)
     sizes = measure.size_distribution(found).diameters
-    density = measure.number_density(found)[1].value
+    density = measure.number_density(found).um.value
     true = made.diameters_um
     return (
         sizes.mean.um.value / float(true.mean()) - 1.0,

@@ -84,6 +84,8 @@ def _csv_rows(result: CombinedAnalysis) -> Iterator[tuple[Any, ...]]:
         ("n_particles", n),
         ("n_dropped", result.n_dropped),
         ("n_cut", result.n_cut),
+        ("n_left_out", result.n_left_out),
+        ("n_pixels_left_out", result.n_pixels_left_out),
         ("n_specks", result.n_specks),
         ("area_fraction", result.area_fraction),
     ):

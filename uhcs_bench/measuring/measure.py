@@ -47,8 +47,8 @@ def measure(
     Returns
     -------
     list of dict
-        A row for each map, by column name, see `uhcs_bench.measuring.row.columns`. A name ends in
-        the unit: ``_px``, ``_um``, ``_per_um2``; ``_low`` and ``_high`` are the ends of a 95 %
+        A row for each map, by column name, see `uhcs_bench.measuring.columns.columns`. A name ends
+        in the unit: ``_px``, ``_um``, ``_per_um2``; ``_low`` and ``_high`` are the ends of a 95 %
         interval. ``pandas.DataFrame`` takes the list as it is.
 
     Raises

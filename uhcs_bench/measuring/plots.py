@@ -78,7 +78,7 @@ def overview(rows: Iterable[Row], task: str) -> bytes:
     Parameters
     ----------
     rows : iterable of dict
-        See `uhcs_bench.measuring.row.columns`.
+        See `uhcs_bench.measuring.columns.columns`.
     task : str
 
     Returns

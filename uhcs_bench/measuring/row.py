@@ -1,16 +1,13 @@
 """From one label map to one row of a table: every measure with its unit and its interval.
 
-The measures themselves are in `uhcs_bench.metallography`. Here they get names, units and an order.
-The unit ends a column's name
-(``_px``, ``_um``, ``_per_um2``); a column without one is a number, a share or a word. Where a value
-has a 95 % interval, the columns ``..._low`` and ``..._high`` follow it.
+The measures themselves are in `uhcs_bench.metallography`; their names, units and meanings are in
+`uhcs_bench.measuring.columns`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -18,7 +15,9 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.tables import Cell, Column, Row
-from uhcs_bench.metallography import estimates, particles, stereology
+from uhcs_bench.measuring import columns as measures
+from uhcs_bench.metallography import arguments, components, particles, stereology
+from uhcs_bench.metallography.estimates import Estimate, Quantity
 from uhcs_bench.metallography.labels import check_label_map
 
 if TYPE_CHECKING:
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from uhcs_bench.measuring.columns import Value
     from uhcs_bench.measuring.pixel_size import Scale
     from uhcs_bench.metallography.denuded_zone import DenudedZone, UnobstructedWidths
-    from uhcs_bench.metallography.estimates import Distribution, Estimate, Length
+    from uhcs_bench.metallography.estimates import Distribution
     from uhcs_bench.metallography.labels import LabelMap
     from uhcs_bench.metallography.particles import Lognormal, Particles
     from uhcs_bench.metallography.stereology import MeanIntercept
@@ -44,7 +44,7 @@ class Measurement:
     ----------
     task : str
     row : dict of str to (str, float, int, bool or None)
-        See `columns`; None where a value is undefined.
+        See `uhcs_bench.measuring.columns.columns`; None where a value is undefined.
     scale : Scale
         The pixel size, and where it comes from.
     particles : Particles or None
@@ -66,10 +66,13 @@ class Measurement:
     authors_zone: DenudedZone | None = None
 
 
-_Cells = list[tuple[Column, Cell]]
-
-
-def measure(label_map: LabelMap, task: str, scale: Scale, file: str = "") -> Measurement:
+def measure(
+    label_map: LabelMap,
+    task: str,
+    scale: Scale,
+    file: str = "",
+    min_diameter: str | None = None,
+) -> Measurement:
     """Measure a label map.
 
     Parameters
@@ -82,6 +85,9 @@ def measure(label_map: LabelMap, task: str, scale: Scale, file: str = "") -> Mea
         See `uhcs_bench.measuring.pixel_size.find`. Without a size, values in micrometres are None.
     file : str, optional
         Name of the map's file, for the row.
+    min_diameter : str, optional
+        Equivalent circular diameter of the smallest particle that counts, such as ``"0.2um"`` or
+        ``"5px"``; all particles unless given. Smaller ones are matrix to every measure.
 
     Returns
     -------
@@ -90,8 +96,9 @@ def measure(label_map: LabelMap, task: str, scale: Scale, file: str = "") -> Mea
     Raises
     ------
     UsageError
-        If there is no such task, the map has not two dimensions, holds no pixels, or a label is
-        outside the classes.
+        If there is no such task, the map has not two dimensions, holds no pixels, a label is
+        outside the classes, or the smallest diameter is none, or is in micrometres without a pixel
+        size.
 
     Examples
     --------
@@ -110,47 +117,19 @@ def measure(label_map: LabelMap, task: str, scale: Scale, file: str = "") -> Mea
     labels = check_label_map(label_map, len(protocol.TASKS[name].classes))
     if not labels.size:
         raise UsageError("The map holds no pixels. Give a map of one pixel or more.")
-    reasons: list[str] = []
-    cells = _head(labels, name, scale, file)
-    cells += _fraction_cells(labels, name, reasons)
+    values = _head(labels, name, scale, file)
     found = Measurement(name, {}, scale)
     if protocol.TASKS[name].has_particles:
-        found = _measure_particles(labels, found, cells, reasons)
+        found = _measure_particles(labels, found, values, min_diameter)
+    elif min_diameter is not None:
+        raise UsageError(
+            f"A smallest diameter is for particles, which maps of {name} have not. Leave "
+            "--min-diameter out."
+        )
     if protocol.TASKS[name].has_denuded_zone:
-        found = _measure_network(labels, found, cells, reasons)
-    cells.append((_word("reason", "why values are undefined"), "; ".join(reasons)))
-    found.row.update((column.name, value) for column, value in cells)
-    _catalogues.setdefault(name, tuple(column for column, _ in cells))
+        found = _measure_network(labels, found, values)
+    found.row.update(measures.row(name, values))
     return found
-
-
-_catalogues: dict[protocol.TaskName, tuple[Column, ...]] = {}
-
-
-@cache
-def columns(task: str) -> tuple[Column, ...]:
-    """List the columns of a task's rows, in their order.
-
-    Parameters
-    ----------
-    task : str
-        Name or alias of a task.
-
-    Returns
-    -------
-    tuple of Column
-
-    Examples
-    --------
-    >>> [c.unit for c in columns("particles") if c.name.startswith("number_density_per_um2")]
-    ['1/um^2', '1/um^2', '1/um^2']
-    """
-    from uhcs_bench.measuring.pixel_size import Scale
-
-    name = protocol.task(task).name
-    if name not in _catalogues:
-        measure(np.zeros((1, 1), np.uint8), name, Scale(None, ""))
-    return _catalogues[name]
 
 
 _PARTICLE_UNITS = {"row": "px", "column": "px", "area_px": "px^2", "area_um2": "um^2"}
@@ -203,88 +182,80 @@ def particle_rows(table: NDArray[np.void], file: str, id_: str) -> Iterator[Row]
         yield row
 
 
-def _head(labels: LabelMap, task: protocol.TaskName, scale: Scale, file: str) -> _Cells:
+def _defined(value: Cell) -> Cell:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _head(labels: LabelMap, task: protocol.TaskName, scale: Scale, file: str) -> dict[str, Value]:
     id_ = file.replace("\\", "/").rpartition("/")[2]
-    id_ = id_.rpartition(".")[0] or id_
-    return [
-        (_word("file", "the label map or micrograph, as it was given"), file),
-        (_word("id", "its name without folder and ending"), id_),
-        (_word("task", "what its labels mean"), task),
-        (Column("rows_px", "px", int, "height of the map"), labels.shape[0]),
-        (Column("columns_px", "px", int, "width of the map"), labels.shape[1]),
-        (Column("pixel_size_um", "um", float, "edge of a pixel"), scale.um),
-        (_word("pixel_size_source", "where the pixel size is from, or why none"), scale.source),
-    ]
+    return {
+        "file": file,
+        "id": id_.rpartition(".")[0] or id_,
+        "task": task,
+        "rows_px": labels.shape[0],
+        "columns_px": labels.shape[1],
+        "pixel_size_um": scale.um,
+        "pixel_size_source": scale.source,
+    }
 
 
-def _fraction_cells(labels: LabelMap, task: protocol.TaskName, reasons: list[str]) -> _Cells:
-    cells: _Cells = []
-    for phase in stereology.phase_fractions(labels, protocol.TASKS[task].classes):
-        meaning = f"share of the area that is {phase.phase}"
-        cells += _estimate(f"fraction_{phase.phase}", "", phase.fraction, meaning)
-        if phase.reason and phase.reason not in reasons:
-            reasons.append(phase.reason)
-    return cells
+def _fractions(labels: LabelMap, task: protocol.TaskName, reasons: list[str]) -> dict[str, Value]:
+    found = stereology.phase_fractions(labels, task)
+    reasons += dict.fromkeys(phase.reason for phase in found if phase.reason)
+    return {f"fraction_{phase.phase}": phase.fraction for phase in found}
 
 
 def _measure_particles(
-    labels: LabelMap, found: Measurement, cells: _Cells, reasons: list[str]
+    labels: LabelMap, found: Measurement, values: dict[str, Value], min_diameter: str | None
 ) -> Measurement:
-    all_ = particles.measure_particles(labels == protocol.PARTICLE_LABEL, found.scale.um)
+    reasons: list[str] = []
+    um = found.scale.um
+    smallest = arguments.smallest_area_px(min_diameter, um)
+    labels, n_left_out, area_left_out = components.drop_small(labels, smallest)
+    all_ = particles.measure_particles(labels, um)
     sizes = particles.size_distribution(all_)
-    fit = sizes.lognormal
-    n_at_border = int(np.count_nonzero(all_.table["at_border"]))
-    cells += [
-        (_count("n_particles", "particles, 8-connected, those at the border included"), len(all_)),
-        (_count("n_at_border", "particles that touch the map's edge"), n_at_border),
-    ]
-    for unit, density in zip(("px", "um"), particles.number_density(all_), strict=True):
-        meaning = "particles per area, corrected for the map's edge"
-        cells += _estimate(f"number_density_per_{unit}2", f"1/{unit}^2", density, meaning)
-    cells.append((_count("diameter_n", "whole particles, whose sizes count"), sizes.diameters.n))
-    cells += _distribution("diameter", sizes.diameters, "of the circles of equal area")
-    cells += _lengths("lognormal_median", fit.median, "median of the lognormal fitted to diameters")
-    cells += _estimate("lognormal_sigma", "", fit.sigma, "its deviation of natural logarithms")
-    meaning = "Kolmogorov-Smirnov distance of the diameters from it, 0 to 1"
-    cells.append((_number("lognormal_ks_distance", meaning), _defined(fit.ks_distance)))
+    diameter = 2 * math.sqrt(smallest / math.pi)
+    values |= {
+        "min_diameter": Quantity.from_px(Estimate(diameter, math.nan, math.nan), um),
+        "left_out_n": n_left_out,
+        "left_out_fraction": area_left_out / labels.size,
+        **_fractions(labels, found.task, reasons),
+        "n_particles": len(all_),
+        "n_at_border": int(np.count_nonzero(all_.table["at_border"])),
+        "number_density": particles.number_density(all_),
+        "diameter_n": sizes.diameters.n,
+        **_distribution("diameter", sizes.diameters),
+        "lognormal_median": sizes.lognormal.median,
+        "lognormal_sigma": sizes.lognormal.sigma,
+        "lognormal_ks_distance": sizes.lognormal.ks_distance,
+    }
     if sizes.diameters.reason:
         reasons.append(f"sizes: {sizes.diameters.reason}")
-    return Measurement(found.task, found.row, found.scale, all_, fit)
+    values["reason"] = "; ".join(reasons)
+    return Measurement(found.task, found.row, found.scale, all_, sizes.lognormal)
 
 
-def _measure_network(
-    labels: LabelMap, found: Measurement, cells: _Cells, reasons: list[str]
-) -> Measurement:
+def _measure_network(labels: LabelMap, found: Measurement, values: dict[str, Value]) -> Measurement:
     from uhcs_bench.metallography import denuded_zone  # maps of particles need not import it
 
+    reasons: list[str] = []
     um = found.scale.um
-    zone = denuded_zone.unobstructed_widths(labels)
+    zone = denuded_zone.unobstructed_widths(labels, um)
     authors_zone = denuded_zone.denuded_zone_widths(labels)
-    cells.append((_count("zone_width_n", "lines through the denuded zone"), len(zone)))
-    cells += _distribution(
-        "zone_width", denuded_zone.width_distribution(zone, um), "of the denuded zone along lines"
-    )
-    cells += [
-        (_count("zone_n_edges", "pixel edges between spheroidite and matrix"), zone.n_edges),
-        (
-            _count("zone_n_near_widmanstatten", "of them, those nearer to a lath"),
-            zone.n_near_widmanstatten,
-        ),
-        (_count("zone_n_obstructed", "of them, those without a clear line"), zone.n_obstructed),
-        (_count("zone_n_near_border", "of them, those near the map's edge"), zone.n_near_border),
-        (
-            _number("zone_contact_fraction", "share of network outline that spheroidite touches"),
-            _defined(zone.contact_fraction),
-        ),
-        (_count("authors_zone_width_n", "samples of the authors' procedure"), len(authors_zone)),
-    ]
-    cells += _distribution(
-        "authors_zone_width",
-        denuded_zone.width_distribution(authors_zone, um),
-        "of the denuded zone by the authors' procedure",
-    )
     intercept = stereology.mean_intercept_length(labels, um)
-    cells += _intercept_cells(intercept, um)
+    values |= {
+        **_fractions(labels, found.task, reasons),
+        "zone_width_n": len(zone),
+        **_distribution("zone_width", denuded_zone.width_distribution(zone, um)),
+        "zone_n_edges": zone.n_edges,
+        "zone_n_near_widmanstatten": zone.n_near_widmanstatten,
+        "zone_n_obstructed": zone.n_obstructed,
+        "zone_n_near_border": zone.n_near_border,
+        "zone_contact_fraction": zone.contact_fraction,
+        "authors_zone_width_n": len(authors_zone),
+        **_distribution("authors_zone_width", denuded_zone.width_distribution(authors_zone, um)),
+        **_intercepts(intercept, um),
+    }
     for what, reason in (
         ("denuded zone", zone.reason),
         ("denuded zone (authors)", authors_zone.reason),
@@ -292,66 +263,29 @@ def _measure_network(
     ):
         if reason:
             reasons.append(f"{what}: {reason}")
+    values["reason"] = "; ".join(reasons)
     return Measurement(found.task, found.row, found.scale, None, None, zone, authors_zone)
 
 
-def _intercept_cells(found: MeanIntercept, um: float | None) -> _Cells:
-    cells: _Cells = [
-        (_number("intercept_n", "crossings of test lines and network"), found.n_crossings)
-    ]
-    for name, length, meaning in (
-        ("spacing", found.spacing, "mean distance of network crossings along test lines"),
-        ("free_path", found.free_path, "mean test line between two network crossings"),
-        ("thickness", found.thickness, "mean test line inside the network"),
-    ):
-        cells += _lengths(f"intercept_{name}", length, meaning)
-    for name, px in (("horizontal", found.horizontal_px), ("vertical", found.vertical_px)):
-        for unit, factor in (("px", 1.0), ("um", math.nan if um is None else um)):
-            meaning = f"spacing along {name} lines alone"
-            column = Column(f"intercept_spacing_{name}_{unit}", unit, float, meaning)
-            cells.append((column, _defined(px * factor)))
-    return cells
+def _intercepts(found: MeanIntercept, um: float | None) -> dict[str, Value]:
+    directions = {"horizontal": found.horizontal_px, "vertical": found.vertical_px}
+    return {
+        "intercept_n": found.n_crossings,
+        "intercept_spacing": found.spacing,
+        "intercept_free_path": found.free_path,
+        "intercept_thickness": found.thickness,
+        **{
+            f"intercept_spacing_{name}": Quantity.from_px(Estimate(px, math.nan, math.nan), um)
+            for name, px in directions.items()
+        },
+    }
 
 
-def _distribution(name: str, found: Distribution, meaning: str) -> _Cells:
-    named = {"mean": found.mean, "sd": found.standard_deviation, "median": found.median}
-    named |= {f"p{level}": found.percentiles[level] for level in estimates.PERCENTILES}
-    del named["p50"]  # the median
-    words = {"mean": "mean", "sd": "standard deviation", "median": "median"}
-    cells: _Cells = []
-    for statistic, length in named.items():
-        what = words.get(statistic, f"percentile {statistic[1:]}")
-        cells += _lengths(f"{name}_{statistic}", length, f"{what} {meaning}")
-    return cells
-
-
-def _lengths(name: str, length: Length, meaning: str) -> _Cells:
-    return [
-        *_estimate(f"{name}_px", "px", length.px, meaning),
-        *_estimate(f"{name}_um", "um", length.um, meaning),
-    ]
-
-
-def _estimate(name: str, unit: str, found: Estimate, meaning: str) -> _Cells:
-    ends = {"": found.value, "_low": found.low, "_high": found.high}
-    said = {"": meaning, "_low": "its 95 % interval, lower end", "_high": "upper end"}
-    return [
-        (Column(name + end, unit, float, said[end]), _defined(value)) for end, value in ends.items()
-    ]
-
-
-def _word(name: str, meaning: str) -> Column:
-    return Column(name, "", str, meaning)
-
-
-def _count(name: str, meaning: str) -> Column:
-    return Column(name, "", int, meaning)
-
-
-def _number(name: str, meaning: str) -> Column:
-    return Column(name, "", float, meaning)
-
-
-def _defined(value: Cell) -> Cell:
-    """Give back a value, None for NaN and infinity, which JSON does not have."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _distribution(name: str, found: Distribution) -> dict[str, Value]:
+    percentiles = {f"{name}_p{level}": x for level, x in found.percentiles.items() if level != 50}
+    return {
+        f"{name}_mean": found.mean,
+        f"{name}_sd": found.standard_deviation,
+        f"{name}_median": found.median,
+        **percentiles,
+    }

@@ -7,7 +7,7 @@ from .denuded_zone import (
     unobstructed_widths,
     width_distribution,
 )
-from .estimates import Distribution, Estimate, Length
+from .estimates import Distribution, Estimate, Quantity
 from .particles import (
     Lognormal,
     Particles,
@@ -27,11 +27,11 @@ __all__ = [
     "DenudedZone",
     "Distribution",
     "Estimate",
-    "Length",
     "Lognormal",
     "MeanIntercept",
     "Particles",
     "PhaseFraction",
+    "Quantity",
     "SizeDistribution",
     "UnobstructedWidths",
     "components",

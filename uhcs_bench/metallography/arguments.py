@@ -7,6 +7,7 @@ passed, and what to pass.
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Labels = NDArray[np.integer | np.bool_]
 
+_MIN_DIAMETER = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(px|um|µm|μm)\s*")
 _REAL = (int, float, np.integer, np.floating)
 
 
@@ -103,6 +105,37 @@ def as_map(values: object, what: str) -> NDArray[Any]:
     return array
 
 
+def as_mask(values: object, what: str) -> NDArray[Any]:
+    """Return a mask as an array of rows and columns.
+
+    Raises
+    ------
+    UsageError
+        If it has not two dimensions, or holds other numbers than 0 and 1, or 0 and 255.
+
+    Examples
+    --------
+    >>> as_mask([[0, 2]], "particle mask")
+    Traceback (most recent call last):
+        ...
+    uhcs_bench.errors.UsageError: A particle mask holds 0 and 1, or 0 and 255, but this one holds \
+numbers from 0 to 2. Give a mask of one class, such as labels == 1.
+    """
+    mask = as_map(values, what)
+    if mask.dtype.kind == "b" or not mask.size:
+        return mask
+    low, high = mask.min(), mask.max()
+    is_mask = low >= 0 and high in (0, 1, 255)
+    if high == 255 or mask.dtype.kind == "f":
+        is_mask &= bool(((mask == 0) | (mask == high)).all())
+    if not is_mask:
+        raise UsageError(
+            f"A {what} holds 0 and 1, or 0 and 255, but this one holds numbers from {low:g} to "
+            f"{high:g}. Give a mask of one class, such as labels == 1."
+        )
+    return mask
+
+
 def as_pair(
     annotated: object, predicted: object, n_classes: int | None = None
 ) -> tuple[Labels, Labels]:
@@ -171,6 +204,67 @@ def check_pixel_size(pixel_size_um: object) -> float | None:
             "in micrometres, or None where it is unknown."
         )
     return float(pixel_size_um)
+
+
+def check_min_diameter(min_diameter: object) -> tuple[float, str]:
+    """Return a smallest diameter's number and unit.
+
+    Parameters
+    ----------
+    min_diameter : str or None
+        A number with its unit, px or um (also µm), such as ``"5px"`` or ``"0.2 um"``; None for 0.
+
+    Raises
+    ------
+    UsageError
+        If it is none.
+
+    Examples
+    --------
+    >>> check_min_diameter("0.2 um"), check_min_diameter(None)
+    ((0.2, 'um'), (0.0, 'px'))
+    """
+    if min_diameter is None:
+        return 0.0, "px"
+    found = _MIN_DIAMETER.fullmatch(min_diameter) if isinstance(min_diameter, str) else None
+    number = float(found[1]) if found else math.nan
+    if found is None or not 0 < number < math.inf:
+        raise UsageError(
+            f"A smallest diameter can't be {_shown(min_diameter)}. Give a number above 0 with its "
+            "unit, such as 5px or 0.2um."
+        )
+    return number, "px" if found[2] == "px" else "um"
+
+
+def smallest_area_px(min_diameter: str | None, pixel_size_um: float | None) -> float:
+    """Return the area of the circle of a smallest diameter, in pixels.
+
+    Parameters
+    ----------
+    min_diameter : str or None
+        See `check_min_diameter`.
+    pixel_size_um : float or None
+        Edge of a pixel in micrometres.
+
+    Raises
+    ------
+    UsageError
+        If the diameter is none, or in micrometres without a pixel size.
+
+    Examples
+    --------
+    >>> round(smallest_area_px("0.4um", 0.1), 2)
+    12.57
+    """
+    number, unit = check_min_diameter(min_diameter)
+    if unit == "um":
+        if pixel_size_um is None:
+            raise UsageError(
+                f"The smallest diameter of {number:g} um is not known in pixels, because the pixel "
+                "size is unknown. Give the pixel size, or the diameter in px."
+            )
+        number /= pixel_size_um
+    return math.pi / 4 * number**2
 
 
 def check_connectivity(connectivity: int) -> int:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,8 +52,10 @@ if TYPE_CHECKING:
 HOLE_PX = 128
 """Holes in the network smaller than this, in pixels, are network, as in the authors' code."""
 
-ISLAND_PX = 128
-"""Spheroidite smaller than this, in pixels, is a particle inside the zone and does not end it."""
+HOLE_UM2 = 4.8
+"""Holes in the network smaller than this, in square micrometres, are network to our own measures,
+and smaller spheroidite is a particle inside the zone, which does not end it: 128 px at 0.194 um per
+pixel, the pixel size of 15 of the 24 annotations. Where the pixel size is unknown it is 128 px."""
 
 JAG_PX = 1.0
 """Length of a line that may cross spheroidite: the staircase of pixels at its start."""
@@ -246,7 +248,9 @@ class UnobstructedWidths:
         return len(self.widths_px)
 
 
-def unobstructed_widths(label_map: LabelMap) -> UnobstructedWidths:
+def unobstructed_widths(
+    label_map: LabelMap, pixel_size_um: float | None = None
+) -> UnobstructedWidths:
     """Measure denuded-zone widths along lines that run through the denuded zone alone.
 
     The width at a point of the interface is the length of the shortest straight line from there to
@@ -271,13 +275,16 @@ def unobstructed_widths(label_map: LabelMap) -> UnobstructedWidths:
     Where two points of the network are equally near, either may be the line's end; turned by 90
     degrees, annotations keep their mean width within 0.2 %.
 
-    Holes of the network smaller than 128 px are filled as in the paper; spheroidite smaller than
-    that is a particle inside the zone, and taken for matrix.
+    Holes of the network smaller than `HOLE_UM2` are filled, 128 px where the pixel size is unknown,
+    as in the paper; spheroidite smaller than that is a particle inside the zone, and taken for
+    matrix.
 
     Parameters
     ----------
     label_map : ndarray of integers, shape (rows, columns)
         Microconstituents: 0 matrix, 1 network, 2 spheroidite, 3 Widmanstatten.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres, for the size of holes and islands.
 
     Returns
     -------
@@ -300,11 +307,12 @@ def unobstructed_widths(label_map: LabelMap) -> UnobstructedWidths:
     >>> zone.n_edges, zone.n_near_border, round(zone.contact_fraction, 2)
     (60, 20, 0.5)
     """
+    arguments.check_pixel_size(pixel_size_um)
     labels = _copy(label_map)
     if not (labels == NETWORK).any():
         return _no_widths(labels, NO_NETWORK, 0, math.nan)
-    _fill_holes(labels)
-    _fill_islands(labels)
+    _fill_holes(labels, pixel_size_um)
+    _fill_islands(labels, pixel_size_um)
     network_ends, _, beyond = _edges(labels, NETWORK)
     contact = float(proportions.ratio(np.count_nonzero(beyond == SPHEROIDITE), len(beyond)))
     points, normals, _ = _edges(labels, SPHEROIDITE, MATRIX)
@@ -381,7 +389,10 @@ def width_distribution(
 
 
 def network_distances(
-    row: NDArray[np.generic], column: NDArray[np.generic], label_map: LabelMap
+    row: NDArray[np.generic],
+    column: NDArray[np.generic],
+    label_map: LabelMap,
+    pixel_size_um: float | None = None,
 ) -> NDArray[np.float64]:
     """Find the distance of points from the network's outline.
 
@@ -391,6 +402,8 @@ def network_distances(
         In pixels, pixel centres being whole numbers.
     label_map : ndarray of integers, shape (rows, columns)
         Microconstituents.
+    pixel_size_um : float, optional
+        Edge of a pixel in micrometres, for the size of holes, see `HOLE_UM2`.
 
     Returns
     -------
@@ -407,7 +420,7 @@ def network_distances(
     labels = _copy(label_map)
     if not (labels == NETWORK).any():
         return np.full(len(row), np.nan)
-    _fill_holes(labels)
+    _fill_holes(labels, pixel_size_um)
     outline = _edges(labels, NETWORK)[0]
     points = np.stack([row, column], axis=1).astype(float)
     distances = _tree(outline).query(points)[0] if len(outline) else np.zeros(len(points))
@@ -431,24 +444,21 @@ def _no_widths(
     )
 
 
-def _fill_holes(labels: NDArray[np.uint8]) -> None:
+def _fill_holes(labels: NDArray[np.uint8], pixel_size_um: float | None = None) -> None:
     """Give small 4-connected regions that are not network to the network, in place."""
-    _fill_small(labels, labels != NETWORK, 4, HOLE_PX, NETWORK)
+    area = _area_px(pixel_size_um)
+    components.fill_small(labels, labels != NETWORK, 4, area, NETWORK)
 
 
-def _fill_islands(labels: NDArray[np.uint8]) -> None:
+def _fill_islands(labels: NDArray[np.uint8], pixel_size_um: float | None) -> None:
     """Give small spheroidite to the matrix, in place."""
-    _fill_small(labels, labels == SPHEROIDITE, 8, ISLAND_PX, MATRIX)
+    area = _area_px(pixel_size_um)
+    components.fill_small(labels, labels == SPHEROIDITE, 8, area, MATRIX)
 
 
-def _fill_small(
-    labels: NDArray[np.uint8], mask: Mask, connectivity: Literal[4, 8], area: int, label: int
-) -> None:
-    starts, stops, width = components.find_runs(mask)
-    roots = components.join_runs(starts, stops, width, connectivity)
-    areas = np.bincount(roots, weights=stops - starts)
-    small = (areas < area)[roots]
-    _paint(labels, starts[small], stops[small], width, label)
+def _area_px(pixel_size_um: float | None) -> float:
+    """Give the area in pixels below which holes and islands are filled."""
+    return HOLE_PX if pixel_size_um is None else HOLE_UM2 / pixel_size_um**2
 
 
 def _remove_detached_matrix(labels: NDArray[np.uint8]) -> None:
@@ -461,21 +471,7 @@ def _remove_detached_matrix(labels: NDArray[np.uint8]) -> None:
     covers_network = np.zeros(len(starts), np.bool_)
     covers_network[roots[covering]] = True
     detached = ~covers_network[roots]
-    _paint(labels, starts[detached], stops[detached], width, SPHEROIDITE)
-
-
-def _paint(
-    labels: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-    stops: NDArray[np.int64],
-    width: int,
-    label: int,
-) -> None:
-    """Give the pixels of runs (see `uhcs_bench.metrics.confusion`) a label, in place."""
-    lengths = stops - starts
-    pixels = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
-    # Runs are counted in rows that have an empty column on either side.
-    labels.reshape(-1)[pixels - 2 * (pixels // width) - 1] = label
+    components.paint(labels, starts[detached], stops[detached], width, SPHEROIDITE)
 
 
 def _spread(mask: Mask, combine: np.ufunc) -> Mask:

@@ -57,24 +57,27 @@ UNDEFINED = Estimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
-class Length:
-    """A length in pixels and in micrometres.
+class Quantity:
+    """A quantity in units of pixels and of micrometres: a length, or a number per area.
 
     Attributes
     ----------
     px : Estimate
-        In pixels.
+        In pixels, square pixels or their inverse.
     um : Estimate
-        In micrometres; NaN where the pixel size is unknown.
+        In micrometres instead; NaN where the pixel size is unknown.
     """
 
     px: Estimate
     um: Estimate
 
     @classmethod
-    def from_px(cls, px: Estimate, pixel_size_um: float | None) -> Length:
-        """Take a length in pixels."""
-        return cls(px, px * (math.nan if pixel_size_um is None else pixel_size_um))
+    def from_px(cls, px: Estimate, pixel_size_um: float | None, power: int = 1) -> Quantity:
+        """Take a quantity in pixels to a power, -2 for a number per area."""
+        return cls(px, px * (math.nan if pixel_size_um is None else pixel_size_um**power))
+
+
+NOWHERE = Quantity(UNDEFINED, UNDEFINED)
 
 
 @dataclass(frozen=True)
@@ -85,20 +88,20 @@ class Distribution:
     ----------
     n : int
         Number of lengths that count, those of weight above zero.
-    mean, median : Length
-    standard_deviation : Length
+    mean, median : Quantity
+    standard_deviation : Quantity
         Of the lengths, not of their mean.
-    percentiles : dict of int to Length
+    percentiles : dict of int to Quantity
         Smallest length that at least so many percent of the weight don't exceed; see `PERCENTILES`.
     reason : str
         Why all lengths are NaN; empty where they are not.
     """
 
     n: int
-    mean: Length
-    median: Length
-    standard_deviation: Length
-    percentiles: dict[int, Length]
+    mean: Quantity
+    median: Quantity
+    standard_deviation: Quantity
+    percentiles: dict[int, Quantity]
     reason: str = ""
 
 
@@ -172,10 +175,8 @@ def distribution(
     counts = weight > 0
     values, numbers, weight = values[counts], numbers[counts], weight[counts]
     if not len(values):
-        nothing = Length(UNDEFINED, UNDEFINED)
-        return Distribution(
-            0, nothing, nothing, nothing, dict.fromkeys(PERCENTILES, nothing), reason
-        )
+        percentiles = dict.fromkeys(PERCENTILES, NOWHERE)
+        return Distribution(0, NOWHERE, NOWHERE, NOWHERE, percentiles, reason)
     unique, place = np.unique(values, return_inverse=True)
     occupied, number = np.unique(numbers, return_inverse=True)
     by_block = np.zeros((len(unique), len(occupied)))
@@ -192,10 +193,11 @@ def distribution(
         columns += [_quantile(unique, up_to, drawn, p / 100) for p in PERCENTILES]
         return np.stack(columns, axis=1)
 
-    mean, deviation, *percentiles = (
-        Length.from_px(estimate, pixel_size_um) for estimate in estimates(statistic, len(occupied))
+    mean, deviation, *quantiles = (
+        Quantity.from_px(estimate, pixel_size_um)
+        for estimate in estimates(statistic, len(occupied))
     )
-    by_percent = dict(zip(PERCENTILES, percentiles, strict=True))
+    by_percent = dict(zip(PERCENTILES, quantiles, strict=True))
     return Distribution(len(values), mean, by_percent[50], deviation, by_percent)
 
 

@@ -18,7 +18,7 @@ from uhcs_bench.errors import UsageError
 from uhcs_bench.metallography import arguments, denuded_zone, estimates, labels
 from uhcs_bench.metallography import components as runs
 from uhcs_bench.metallography.components import equivalent_diameters
-from uhcs_bench.metallography.estimates import UNDEFINED, Distribution, Estimate, Length
+from uhcs_bench.metallography.estimates import NOWHERE, UNDEFINED, Distribution, Estimate, Quantity
 from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def measure_particles(
     Raises
     ------
     UsageError
-        If the mask has not two dimensions.
+        If the mask has not two dimensions, is a label map of several classes, or holds more than
+        `uhcs_bench.metallography.components.MOST_PARTICLES` particles.
 
     References
     ----------
@@ -127,7 +128,7 @@ def measure_particles(
     >>> particle["aspect_ratio"].round(9)
     np.float64(2.0)
     """
-    mask = arguments.as_map(mask, "particle mask")
+    mask = arguments.as_mask(mask, "particle mask")
     arguments.check_connectivity(connectivity)
     pixel_size_um = arguments.check_pixel_size(pixel_size_um)
     sums, top, bottom, left, right = _sums(mask, connectivity)
@@ -176,7 +177,7 @@ def _check_particles(particles: Particles) -> None:
     arguments.check_is(particles, Particles, "particles", advice)
 
 
-def number_density(particles: Particles) -> tuple[Estimate, Estimate]:
+def number_density(particles: Particles) -> Quantity:
     """Estimate the number of particles per area, not biased by the image's edge.
 
     Only particles clear of the edge count, which are too few, and large ones even more so. Each is
@@ -192,7 +193,7 @@ def number_density(particles: Particles) -> tuple[Estimate, Estimate]:
 
     Returns
     -------
-    per_px, per_um : Estimate
+    Quantity
         Per square pixel and per square micrometre; NaN where the pixel size is unknown. Zero, with
         an undefined interval, without a particle; NaN without pixels.
 
@@ -208,15 +209,13 @@ def number_density(particles: Particles) -> tuple[Estimate, Estimate]:
     >>> mask = np.zeros((101, 101))
     >>> mask[20:30, 20:30] = mask[20:30, 95:] = 1
     >>> found = measure_particles(mask)
-    >>> per_px, _ = number_density(found)
-    >>> bool(np.isclose(per_px.value, 1 / 90**2))
+    >>> bool(np.isclose(number_density(found).px.value, 1 / 90**2))
     True
     """
     _check_particles(particles)
     n_rows, n_columns = particles.shape
-    pixel_area = math.nan if particles.pixel_size_um is None else particles.pixel_size_um**2
     if not n_rows * n_columns:
-        return UNDEFINED, UNDEFINED
+        return NOWHERE
     weights = np.bincount(
         particles.block, weights=particles.table["edge_weight"], minlength=estimates.BLOCKS**2
     )
@@ -229,7 +228,7 @@ def number_density(particles: Particles) -> tuple[Estimate, Estimate]:
         per_px = estimates.estimates(statistic, len(pixels))[0]
     else:
         per_px = Estimate(0.0, math.nan, math.nan)
-    return per_px, per_px * (1 / pixel_area)
+    return Quantity.from_px(per_px, particles.pixel_size_um, power=-2)
 
 
 @dataclass(frozen=True)
@@ -238,7 +237,7 @@ class Lognormal:
 
     Attributes
     ----------
-    median : Length
+    median : Quantity
         Of the distribution, the exponential of the logarithms' mean.
     sigma : Estimate
         Standard deviation of the natural logarithms, without a unit.
@@ -247,7 +246,7 @@ class Lognormal:
         goes with it: the parameters are fitted, and diameters of few pixels are discrete.
     """
 
-    median: Length
+    median: Quantity
     sigma: Estimate
     ks_distance: float
 
@@ -302,8 +301,7 @@ def size_distribution(particles: Particles) -> SizeDistribution:
     pixel_size = particles.pixel_size_um
     summary = estimates.distribution(diameters, block, weights, pixel_size, NO_WHOLE_PARTICLE)
     if not len(diameters):
-        nothing = Length(UNDEFINED, UNDEFINED)
-        return SizeDistribution(summary, Lognormal(nothing, UNDEFINED, math.nan))
+        return SizeDistribution(summary, Lognormal(NOWHERE, UNDEFINED, math.nan))
     logarithms = np.log(diameters)
     occupied, number = np.unique(block, return_inverse=True)
     centre = float(np.average(logarithms, weights=weights))
@@ -323,7 +321,9 @@ def size_distribution(particles: Particles) -> SizeDistribution:
 
     median, sigma = estimates.estimates(statistic, len(occupied))
     distance = _normal_ks_distance(deviations, weights, sigma.value)
-    return SizeDistribution(summary, Lognormal(Length.from_px(median, pixel_size), sigma, distance))
+    return SizeDistribution(
+        summary, Lognormal(Quantity.from_px(median, pixel_size), sigma, distance)
+    )
 
 
 def _normal_ks_distance(
@@ -414,7 +414,9 @@ def distance_to_network(
             f"{map_.shape}. Give two maps of the same micrograph, at its own size."
         )
     table = particles.table
-    return denuded_zone.network_distances(table["row"], table["column"], microconstituent_map)
+    return denuded_zone.network_distances(
+        table["row"], table["column"], microconstituent_map, particles.pixel_size_um
+    )
 
 
 def sizes_by_distance(
@@ -488,6 +490,7 @@ def _sums(mask: NDArray[np.generic], connectivity: Literal[4, 8]) -> _Sums:
     components = runs.ComponentBands(mask, connectivity)
     bands: list[_Sums] = []
     for band in components:
+        runs.check_number(components.fewest)
         row = band.starts // band.width
         left = band.starts - row * band.width - 1
         right = left + band.stops - band.starts - 1

@@ -62,6 +62,7 @@ N_BINS = 5
 
 NO_PARTICLE = "the particle map has no particle"
 NO_SPHEROIDITE = "the microconstituent map has no spheroidite"
+ALL_SMALL = "every particle inside the spheroidite is smaller than the smallest that counts"
 ALL_OUTSIDE = "every particle lies outside the spheroidite"
 
 
@@ -128,6 +129,9 @@ class CombinedAnalysis:
         Particles that lie outside as a whole.
     n_cut : int
         Particles of which a part lies outside, and is dropped.
+    n_left_out, n_pixels_left_out : int
+        Particles inside, below the smallest diameter that counts, and their pixels; none of the
+        other numbers counts them.
     n_specks : int
         Particles, of those that are left, with at most `SPECK_PX` pixels.
     reason : str
@@ -147,6 +151,8 @@ class CombinedAnalysis:
     n_pixels_dropped: int
     n_dropped: int
     n_cut: int
+    n_left_out: int
+    n_pixels_left_out: int
     n_specks: int
     reason: str
     warning: str = WARNING
@@ -170,6 +176,8 @@ class CombinedAnalysis:
                 "n_particles": len(self.particles),
                 "n_dropped": self.n_dropped,
                 "n_cut": self.n_cut,
+                "n_left_out": self.n_left_out,
+                "n_pixels_left_out": self.n_pixels_left_out,
                 "n_specks": self.n_specks,
                 "n_pixels_kept": self.n_pixels_kept,
                 "n_pixels_dropped": self.n_pixels_dropped,
@@ -214,6 +222,7 @@ def combine(
     microconstituent_map: LabelMap,
     pixel_size_um: float | None = None,
     bin_edges_px: Sequence[float] | None = None,
+    min_diameter: str | None = None,
 ) -> CombinedAnalysis:
     """Measure the particles inside the spheroidite of a micrograph.
 
@@ -229,6 +238,9 @@ def combine(
     bin_edges_px : sequence of float, optional
         Distances from the network, ascending, that separate the bins. By default `N_BINS` bins
         with about the same number of whole particles.
+    min_diameter : str, optional
+        Equivalent circular diameter of the smallest particle that counts, such as ``"0.2um"`` or
+        ``"5px"``, after what lies outside the spheroidite is cut away; all particles unless given.
 
     Returns
     -------
@@ -237,7 +249,8 @@ def combine(
     Raises
     ------
     UsageError
-        If the shapes differ, a map is no label map of its task, or the edges don't ascend.
+        If the shapes differ, a map is no label map of its task, the edges don't ascend, or the
+        smallest diameter is none, or is in micrometres without a pixel size.
 
     Examples
     --------
@@ -256,18 +269,21 @@ def combine(
     """
     edges = None if bin_edges_px is None else arguments.check_ascending(bin_edges_px, "bin edges")
     arguments.check_pixel_size(pixel_size_um)
+    smallest = arguments.smallest_area_px(min_diameter, pixel_size_um)
     kept_map = particles.mask_outside_spheroidite(particle_map, microconstituent_map)
     original = np.asarray(particle_map) != 0
     numbered = components.label_particles(original)
     n_parts = int(numbered.max(initial=0)) + 1
     inside = np.bincount(numbered[kept_map != 0], minlength=n_parts)[1:]
     outside = np.bincount(numbered[original & (kept_map == 0)], minlength=n_parts)[1:]
+    kept_map, n_left_out, area_left_out = components.drop_small(kept_map, smallest)
     found = particles.measure_particles(kept_map, pixel_size_um)
     distances = particles.distance_to_network(found, microconstituent_map)
     n_spheroidite = np.count_nonzero(np.asarray(microconstituent_map) == labels.SPHEROIDITE)
     reason = ""
     if not len(found):
         reason = ALL_OUTSIDE if n_spheroidite else NO_SPHEROIDITE
+        reason = ALL_SMALL if n_left_out else reason
         reason = reason if original.any() else NO_PARTICLE
     return CombinedAnalysis(
         particle_map=kept_map,
@@ -277,10 +293,12 @@ def combine(
         by_distance=_bins(found, distances, edges),
         trend=_trend(found, distances, reason),
         n_spheroidite_pixels=int(n_spheroidite),
-        n_pixels_kept=int(inside.sum()),
+        n_pixels_kept=int(inside.sum()) - area_left_out,
         n_pixels_dropped=int(outside.sum()),
         n_dropped=int(((inside == 0) & (outside > 0)).sum()),
         n_cut=int(((inside > 0) & (outside > 0)).sum()),
+        n_left_out=n_left_out,
+        n_pixels_left_out=area_left_out,
         n_specks=int((found.table["area_px"] <= SPECK_PX).sum()),
         reason=reason,
     )

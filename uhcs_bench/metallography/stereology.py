@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.metallography import arguments
 from uhcs_bench.metallography.estimates import (
     BLOCKS,
+    NOWHERE,
     UNDEFINED,
     Estimate,
-    Length,
+    Quantity,
     block_edges,
     block_numbers,
     block_sizes,
     estimates,
 )
-from uhcs_bench.metallography.labels import MICROCONSTITUENTS, NETWORK, check_label_map
+from uhcs_bench.metallography.labels import check_label_map
 from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from uhcs_bench.metallography.labels import LabelMap
@@ -66,9 +66,7 @@ class PhaseFraction:
     reason: str = ""
 
 
-def phase_fractions(
-    label_map: LabelMap, phases: Sequence[str] = MICROCONSTITUENTS
-) -> tuple[PhaseFraction, ...]:
+def phase_fractions(label_map: LabelMap, task: str) -> tuple[PhaseFraction, ...]:
     """Measure the area fractions of a label map's classes.
 
     Fractions are those of `uhcs_bench.metrics.confusion.annotated_fractions`; the intervals come
@@ -77,8 +75,8 @@ def phase_fractions(
     Parameters
     ----------
     label_map : ndarray of integers, shape (rows, columns)
-    phases : sequence of str, optional
-        Names of the labels from 0 on, those of the microconstituents unless told.
+    task : str
+        Name or alias of the task that the labels belong to.
 
     Returns
     -------
@@ -86,19 +84,18 @@ def phase_fractions(
 
     Raises
     ------
-    ValueError
-        If the map has not two dimensions or a label is outside the classes.
+    UsageError
+        If there is no such task, the map has not two dimensions, or a label is outside the classes.
 
     Examples
     --------
     >>> labels = np.zeros((80, 80), int)
     >>> labels[:, :20] = 1
-    >>> network = phase_fractions(labels)[1]
+    >>> network = phase_fractions(labels, "microconstituents")[1]
     >>> network.phase, network.fraction.value
     ('network', 0.25)
     """
-    if isinstance(phases, str) or not len(phases):
-        raise UsageError(f"The phases can't be {phases!r}. Give their names in order of label.")
+    phases = protocol.task(task).classes
     labels = check_label_map(label_map, len(phases))
     counts = np.stack([_block_sums(labels == label) for label in range(len(phases))])
     sizes = counts.sum(0)
@@ -140,12 +137,12 @@ class MeanIntercept:
 
     Attributes
     ----------
-    spacing : Length
+    spacing : Quantity
         Length of the test lines over the number of times that they cross the network: the mean
         distance from one crossing to the next, centre to centre.
-    free_path : Length
+    free_path : Quantity
         Mean length of test line between two crossings, `spacing` less the network's own part.
-    thickness : Length
+    thickness : Quantity
         Mean length of test line inside the network, at a crossing.
     horizontal_px, vertical_px : float
         Spacing along rows and along columns alone; that they differ shows anisotropy. Infinite
@@ -156,9 +153,9 @@ class MeanIntercept:
         Why the lengths are NaN; empty where they are not.
     """
 
-    spacing: Length
-    free_path: Length
-    thickness: Length
+    spacing: Quantity
+    free_path: Quantity
+    thickness: Quantity
     horizontal_px: float
     vertical_px: float
     n_crossings: float
@@ -166,9 +163,9 @@ class MeanIntercept:
 
 
 def mean_intercept_length(
-    label_map: LabelMap, pixel_size_um: float | None = None, label: int = NETWORK
+    label_map: LabelMap, pixel_size_um: float | None = None, phase: str = "network"
 ) -> MeanIntercept:
-    """Measure the spacing of the network by the intercept method (ASTM E112 for grain boundaries).
+    """Measure the spacing of a phase by the intercept method (ASTM E112 for grain boundaries).
 
     Every row and every column of the map is a test line. A crossing is an entry into the network
     and an exit from it, each one half of it, so that a network that a line's end cuts off counts by
@@ -179,8 +176,9 @@ def mean_intercept_length(
     label_map : ndarray of integers, shape (rows, columns)
     pixel_size_um : float, optional
         Edge of a pixel in micrometres.
-    label : int, optional
-        Class that is crossed, the network unless told.
+    phase : str, optional
+        Class that is crossed: ``network`` unless given, another microconstituent, or ``particle``
+        for a map of particles.
 
     Returns
     -------
@@ -189,8 +187,9 @@ def mean_intercept_length(
 
     Raises
     ------
-    ValueError
-        If the map has not two dimensions.
+    UsageError
+        If there is no such phase, the map has not two dimensions, or a label is outside the classes
+        of the phase's task.
 
     References
     ----------
@@ -200,6 +199,7 @@ def mean_intercept_length(
     --------
     Walls 5 px thick, 50 px from centre to centre, in one direction:
 
+    >>> from uhcs_bench.metallography.labels import NETWORK
     >>> labels = np.zeros((200, 200), int)
     >>> labels[:, 20::50] = labels[:, 21::50] = labels[:, 22::50] = NETWORK
     >>> labels[:, 23::50] = labels[:, 24::50] = NETWORK
@@ -210,12 +210,8 @@ def mean_intercept_length(
     (100.0, 10.0)
     """
     arguments.check_pixel_size(pixel_size_um)
-    if label not in range(len(MICROCONSTITUENTS)):
-        raise UsageError(
-            f"There is no label {label!r}. Give a label of the microconstituents, 0 to "
-            f"{len(MICROCONSTITUENTS) - 1}."
-        )
-    network = check_label_map(label_map, len(MICROCONSTITUENTS)) == label
+    classes = _classes_with(phase)
+    network = check_label_map(label_map, len(classes)) == classes.index(phase)
     entries = [network[:, 1:] != network[:, :-1], network[1:] != network[:-1]]
     crossings = np.zeros((2, BLOCKS**2))
     for direction, changes in enumerate(entries):
@@ -225,9 +221,8 @@ def mean_intercept_length(
         crossings[direction] = np.bincount(numbers, minlength=BLOCKS**2) / 2
     n_crossings = float(crossings.sum())
     if not n_crossings:
-        nothing = Length(UNDEFINED, UNDEFINED)
-        reason = f"no test line enters or leaves {MICROCONSTITUENTS[label]}"
-        return MeanIntercept(nothing, nothing, nothing, math.nan, math.nan, 0.0, reason)
+        reason = f"no test line enters or leaves {phase}"
+        return MeanIntercept(NOWHERE, NOWHERE, NOWHERE, math.nan, math.nan, 0.0, reason)
     inside = 2.0 * _block_sums(network)  # each pixel lies on a row and on a column
     length = 2.0 * block_sizes((len(network), network.shape[1]))
     by_block = np.stack([crossings.sum(0), length, length - inside, inside])[:, length > 0]
@@ -238,7 +233,7 @@ def mean_intercept_length(
         return np.stack([x / n for x in lengths], axis=1)
 
     spacing, free_path, thickness = (
-        Length.from_px(estimate, pixel_size_um)
+        Quantity.from_px(estimate, pixel_size_um)
         for estimate in estimates(statistic, by_block.shape[1])
     )
     with np.errstate(divide="ignore"):
@@ -246,3 +241,12 @@ def mean_intercept_length(
     return MeanIntercept(
         spacing, free_path, thickness, float(horizontal), float(vertical), n_crossings
     )
+
+
+def _classes_with(phase: str) -> tuple[str, ...]:
+    """Give the classes of the task that has a phase; the matrix, which both have, is none."""
+    for task in protocol.TASKS.values():
+        if phase in task.classes[1:]:
+            return task.classes
+    known = [name for task in protocol.TASKS.values() for name in task.classes[1:]]
+    raise UsageError(f"There is no phase {phase!r} to cross. Give one of {', '.join(known)}.")

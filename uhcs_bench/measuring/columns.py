@@ -1,0 +1,304 @@
+"""What `measure` measures: each measure once, with symbol, unit, meaning and standard.
+
+Rows, tables, glossary and documentation read these lists. A measure has one or several columns: a
+length one in pixels and one in micrometres, a measure with an interval three for each unit. The
+unit ends a column's name (``_px``, ``_um``, ``_per_um2``), after it come ``_low`` and ``_high``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from uhcs_bench import protocol
+from uhcs_bench.io.tables import Cell, Column
+from uhcs_bench.metallography.estimates import PERCENTILES, Estimate, Quantity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Dimension = Literal[
+    "word", "count", "number", "share", "px", "um", "length", "per length", "per area", "per volume"
+]
+
+Interval = Literal["", "holds", "lower bound"]
+"""Of a measure: none; one that holds the mean of many fields of view in 93 % or more of simulated
+fields; or one that holds it less often, and is a lower bound of the uncertainty."""
+
+INTERVAL_TEXT: dict[Interval, str] = {
+    "": "",
+    "holds": "95 % interval for the mean of many fields of view",
+    "lower bound": "lower bound of the 95 % interval for the mean of many fields of view",
+}
+
+_SUFFIXES: dict[Dimension, tuple[tuple[str, str], ...]] = {
+    "px": (("", "px"),),
+    "um": (("", "um"),),
+    "length": (("_px", "px"), ("_um", "um")),
+    "per length": (("_per_px", "1/px"), ("_per_um", "1/um")),
+    "per area": (("_per_px2", "1/px^2"), ("_per_um2", "1/um^2")),
+    "per volume": (("_per_px3", "1/px^3"), ("_per_um3", "1/um^3")),
+}
+_ENDS = ("", "_low", "_high")
+_KINDS: dict[Dimension, type] = {"word": str, "count": int, "px": int}
+
+Value = Quantity | Estimate | Cell
+"""What a measure can be: a length with an interval in both units, a number with one, or a cell."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of a label map.
+
+    Attributes
+    ----------
+    name : str
+        Of its columns, without unit.
+    dimension : str
+        A length, and what is per length, area or volume, stands in pixels and in micrometres.
+    text : str
+        What it is, a phrase.
+    symbol : str
+        In the field's own notation, plain text; empty where there is none.
+    standard : str
+        Document that defines the measure or the way of counting. No conformity is claimed.
+    interval : {"", "holds", "lower bound"}
+        See `Interval`.
+    calibrated : str
+        Name of its bias among `uhcs_bench.measuring.calibration.MEASURES`; empty where none is
+        known.
+    """
+
+    name: str
+    dimension: Dimension
+    text: str
+    symbol: str = ""
+    standard: str = ""
+    interval: Interval = ""
+    calibrated: str = ""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of the measure, in their order."""
+        kind = _KINDS.get(self.dimension, float)
+        ends = _ENDS if self.interval else _ENDS[:1]
+        return tuple(
+            Column(self.name + suffix + end, unit, kind, self._text_of(end))
+            for suffix, unit in _SUFFIXES.get(self.dimension, (("", ""),))
+            for end in ends
+        )
+
+    def cells(self, value: Value) -> Iterator[tuple[str, Cell]]:
+        """Go through a value's cells by column name; None where it is undefined.
+
+        Examples
+        --------
+        >>> spacing = Measure("spacing", "length", "distance", interval="holds")
+        >>> dict(spacing.cells(Quantity.from_px(Estimate(4.0, 3.0, 5.0), None)))["spacing_px_high"]
+        5.0
+        """
+        parts = (value.px, value.um) if isinstance(value, Quantity) else (value,)
+        values: list[Cell] = []
+        for part in parts:
+            if isinstance(part, Estimate):
+                all_ends = (part.value, part.low, part.high)
+                values += all_ends if self.interval else all_ends[:1]
+            else:
+                values.append(part)
+        for column, cell in zip(self.columns, values, strict=True):
+            yield column.name, _defined(cell)
+
+    def _text_of(self, end: str) -> str:
+        if not end:
+            return f"{self.text} ({self.standard})" if self.standard else self.text
+        return f"{INTERVAL_TEXT[self.interval]}, {'lower' if end == '_low' else 'upper'} end"
+
+
+def _defined(value: Cell) -> Cell:
+    """Give back a value, None for NaN and infinity, which JSON does not have."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+_HEAD = (
+    Measure("file", "word", "the label map or micrograph, as it was given"),
+    Measure("id", "word", "its name without folder and ending"),
+    Measure("task", "word", "what its labels mean"),
+    Measure("rows_px", "px", "height of the map"),
+    Measure("columns_px", "px", "width of the map"),
+    Measure("pixel_size_um", "um", "edge of a pixel"),
+    Measure("pixel_size_source", "word", "where the pixel size is from, or why there is none"),
+)
+
+_FOOT = (Measure("reason", "word", "why values are undefined"),)
+
+
+def _fractions(task: protocol.TaskName) -> tuple[Measure, ...]:
+    return tuple(
+        Measure(
+            f"fraction_{phase}",
+            "share",
+            f"share of the area that is {phase}, which estimates the share of the volume",
+            "A_A = V_V",
+            "ASTM E562, ASTM E1245",
+            "holds",
+        )
+        for phase in protocol.TASKS[task].classes
+    )
+
+
+def _distribution(
+    name: str, what: str, symbol: str, standard: str, interval: Interval
+) -> tuple[Measure, ...]:
+    """Describe mean, deviation and percentiles of lengths."""
+    statistics = {"mean": f"mean {what}", "sd": f"standard deviation of the {what}"}
+    statistics["median"] = f"median {what}"
+    statistics |= {
+        f"p{level}": f"percentile {level} of the {what}" for level in PERCENTILES if level != 50
+    }
+    symbols = {"mean": symbol, "sd": "s", "median": f"{symbol[:1]}_50"}
+    return tuple(
+        Measure(
+            f"{name}_{statistic}",
+            "length",
+            text,
+            symbols.get(statistic, f"{symbol[:1]}_{statistic[1:]}"),
+            standard,
+            interval,
+        )
+        for statistic, text in statistics.items()
+    )
+
+
+_PARTICLES = (
+    Measure("min_diameter", "length", "smallest diameter that counts; 0 for all particles"),
+    Measure("left_out_n", "count", "smaller particles, which no measure counts"),
+    Measure("left_out_fraction", "share", "share of the map's area that they take"),
+    *_fractions("particles"),
+    Measure("n_particles", "count", "particles, 8-connected, those at the border included", "N"),
+    Measure("n_at_border", "count", "particles that touch the map's edge"),
+    Measure(
+        "number_density",
+        "per area",
+        "particles per area, corrected for the map's edge",
+        "N_A",
+        "ASTM E1245, ISO 13322-1",
+        "holds",
+    ),
+    Measure("diameter_n", "count", "whole particles, those whose sizes count"),
+    *_distribution(
+        "diameter", "diameter of the circles of equal area", "x_1,0", "ISO 13322-1", "holds"
+    ),
+    Measure(
+        "lognormal_median",
+        "length",
+        "median of the lognormal distribution fitted to the diameters",
+        "x_50",
+        "ISO 9276-5",
+        "holds",
+    ),
+    Measure(
+        "lognormal_sigma",
+        "number",
+        "standard deviation of the diameters' natural logarithms",
+        "s",
+        "ISO 9276-5",
+        "holds",
+    ),
+    Measure(
+        "lognormal_ks_distance",
+        "number",
+        "Kolmogorov-Smirnov distance of the diameters from that distribution, 0 to 1",
+        "D",
+    ),
+)
+
+_MICROCONSTITUENTS = (
+    *_fractions("microconstituents"),
+    Measure("zone_width_n", "count", "lines through the denuded zone"),
+    *_distribution("zone_width", "width of the denuded zone along lines", "w", "", "holds"),
+    Measure("zone_n_edges", "count", "pixel edges between spheroidite and matrix"),
+    Measure("zone_n_near_widmanstatten", "count", "of those edges, the ones nearer to a lath"),
+    Measure("zone_n_obstructed", "count", "of those edges, the ones without a clear line"),
+    Measure("zone_n_near_border", "count", "of those edges, the ones near the map's edge"),
+    Measure("zone_contact_fraction", "share", "share of network outline that spheroidite touches"),
+    Measure("authors_zone_width_n", "count", "samples of the authors' procedure"),
+    *_distribution(
+        "authors_zone_width",
+        "width of the denuded zone by the authors' procedure",
+        "w",
+        "DeCost et al. 2019",
+        "lower bound",
+    ),
+    Measure("intercept_n", "number", "crossings of test lines and network", "N", "ASTM E112"),
+    *(
+        Measure(f"intercept_{name}", "length", text, symbol, standard, "holds")
+        for name, text, symbol, standard in (
+            ("spacing", "mean distance of network crossings along test lines", "l", "ASTM E112"),
+            ("free_path", "mean test line between two network crossings", "lambda", "ASTM E1245"),
+            ("thickness", "mean test line inside the network", "L_3", "ASTM E1245"),
+        )
+    ),
+    *(
+        Measure(
+            f"intercept_spacing_{name}",
+            "length",
+            f"spacing along {name} lines alone; that the two differ shows anisotropy",
+            "l",
+            "ASTM E112",
+        )
+        for name in ("horizontal", "vertical")
+    ),
+)
+
+MEASURES: dict[protocol.TaskName, tuple[Measure, ...]] = {
+    "particles": (*_HEAD, *_PARTICLES, *_FOOT),
+    "microconstituents": (*_HEAD, *_MICROCONSTITUENTS, *_FOOT),
+}
+"""Measures of each task, in the order of a row's columns."""
+
+
+def columns(task: str) -> tuple[Column, ...]:
+    """List the columns of a task's rows, in their order.
+
+    Parameters
+    ----------
+    task : str
+        Name or alias of a task.
+
+    Returns
+    -------
+    tuple of Column
+
+    Raises
+    ------
+    UsageError
+        If there is no such task.
+
+    Examples
+    --------
+    >>> [c.unit for c in columns("particles") if c.name.startswith("number_density_per_um2")]
+    ['1/um^2', '1/um^2', '1/um^2']
+    """
+    measures = MEASURES[protocol.task(task).name]
+    return tuple(column for measure in measures for column in measure.columns)
+
+
+def row(task: protocol.TaskName, values: dict[str, Value]) -> dict[str, Cell]:
+    """Lay values out as a row.
+
+    Parameters
+    ----------
+    task : str
+    values : dict of str to value
+        By the names of the task's `MEASURES`, all of them.
+
+    Returns
+    -------
+    dict of str to (str, float, int, bool or None)
+        By the names of `columns`.
+    """
+    found: dict[str, Cell] = {}
+    for measure in MEASURES[task]:
+        found.update(measure.cells(values[measure.name]))
+    return found
