@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 
 from uhcs_bench import formatting
@@ -42,6 +45,41 @@ def test_pooled_mean_has_no_standard_error():
 def test_three_digits(value, text):
     """Check zeros at the end and large numbers."""
     assert formatting.three_digits(value) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        formatting.percent(-0.0001),
+        formatting.percent(-0.0001, signed=True),
+        formatting.interval((-0.0, -0.0001), signed=True),
+        formatting.mean_se(MeanScore(mean=-0.0001, se=0.0, n=2, ci95=None)),
+        formatting.decimal(-0.001),
+        formatting.three_digits(-0.0),
+    ],
+)
+def test_zero_has_no_minus_sign(text):
+    """Check every writer of numbers on values that are rounded to zero."""
+    assert "-0" not in text
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A dataclass with parts of every kind."""
+
+    name: str
+    array: object
+    parts: object
+    __repr__ = formatting.abbreviated
+
+
+def test_long_parts_are_abbreviated():
+    """Check arrays, lists, nested dataclasses and short values."""
+    inner = Thing("b" * 60, np.float64(2), None)
+    shown = repr(Thing("a", np.zeros((3, 4)), [inner, (1, 2)]))
+    assert shown == "Thing(name='a', array=<array of 3 x 4>, parts=<list of 2>)"
+    assert repr(Thing("a", 2, inner)) == "Thing(name='a', array=2, parts=<Thing>)"
+    assert repr(Thing("a", [1], ())) == "Thing(name='a', array=[1], parts=())"
 
 
 @pytest.mark.parametrize("form", ["table", "markdown", "latex"])

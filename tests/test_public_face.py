@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench import metallography, metrics, protocol, segmentation, synthetic
+from uhcs_bench import metallography, metrics, plot, protocol, segmentation, synthetic
 from uhcs_bench.errors import MissingItemError, SubmissionError, UhcsBenchError, UsageError, listed
 
 PACKAGES = {
     "uhcs_bench": uhcs_bench,
     "metrics": metrics,
     "metallography": metallography,
+    "plot": plot,
     "segmentation": segmentation,
     "synthetic": synthetic,
 }
@@ -48,6 +49,11 @@ def report():
     return uhcs_bench.score({m.id: m.labels for m in fold.val}, fold=2, **SYNTHETIC)
 
 
+def cross_validate(train, task="particles"):
+    """Call it with a folder that is not made, since each call here is a mistake."""
+    return uhcs_bench.cross_validate(train, task, "no/such", **SYNTHETIC)
+
+
 # Function, what is called, what the message names. Each line is a mistake of a user.
 MISTAKES = [
     ("uhcs_bench.load", lambda: uhcs_bench.load("steel"), "'steel'"),
@@ -78,6 +84,22 @@ MISTAKES = [
         lambda: uhcs_bench.compare(report(), report(), names=["a", "a"]),
         "'a', 'a'",
     ),
+    ("uhcs_bench.leaderboard", lambda: uhcs_bench.leaderboard("steel"), "'steel'"),
+    ("uhcs_bench.leaderboard", lambda: uhcs_bench.leaderboard(None, "best"), "'best'"),
+    ("uhcs_bench.save_predictions", lambda: uhcs_bench.save_predictions(MAP, "out"), "ndarray"),
+    ("uhcs_bench.save_predictions", lambda: uhcs_bench.save_predictions({}, 3), "3"),
+    ("uhcs_bench.save_predictions", lambda: uhcs_bench.save_predictions({"a": MAP}, "out"), "a"),
+    ("uhcs_bench.cross_validate", lambda: cross_validate(3), "3"),
+    ("uhcs_bench.cross_validate", lambda: cross_validate(lambda _: MAP), "ndarray"),
+    ("uhcs_bench.cross_validate", lambda: cross_validate(len, "steel"), "'steel'"),
+    ("uhcs_bench.cross_validate", lambda: cross_validate(lambda _: lambda _: MAP), "(8, 9)"),
+    ("plot.micrograph", lambda: plot.micrograph(dataset()[0], MAP), "(8, 9)"),
+    ("plot.micrograph", lambda: plot.micrograph(dataset()[0], MAP + 2), "2 to 2"),
+    ("plot.micrograph", lambda: dataset()[0].show(FLOATS), "float64"),
+    ("plot.sizes", lambda: plot.sizes(MAP), "ndarray"),
+    ("plot.sizes", lambda: plot.sizes({"a": MAP[0]}), "(9,)"),
+    ("plot.widths", lambda: plot.widths({}), "dict"),
+    ("plot.widths", lambda: plot.widths({"a": MAP + 9}), "9 to 9"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure(MAP, "steel"), "'steel'"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure(MAP + 2, "particles"), "2 to 2"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": FLOATS}, "particles"), "float64"),
@@ -235,7 +257,8 @@ MISTAKES = [
 
 ADVICE = re.compile(
     r"\b(Give|Name|Choose|Convert|Leave|Save|choose|did you mean|name it after|must be)\b"
-    r"|\b(tasks|folds|versions|splits|formats|ids)\b.* are |A submission has one label map"
+    r"|\b(tasks|folds|versions|splits|formats|ids)\b.* are "
+    r"|A submission has one label map|predict at"
 )
 
 

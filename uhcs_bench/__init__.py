@@ -11,8 +11,9 @@ introduced them:
 
 Leave `version` out for the real micrographs. Each command ``uhcs-bench NAME`` that computes
 something has a function of the same name: `score`, `compare`, `measure`, `combine`, `audit`,
-`export` and `calibrate`. The packages `metrics`, `metallography`, `segmentation` and `synthetic`
-hold the functions that work on single arrays.
+`export` and `calibrate`. `cross_validate` trains and predicts fold by fold, `save_predictions`
+writes a submission, `leaderboard` gives the board, `plot` draws. The packages `metrics`,
+`metallography`, `segmentation` and `synthetic` hold the functions that work on single arrays.
 
 Importing the package reads no data and no heavy library; each part is imported at first use.
 """

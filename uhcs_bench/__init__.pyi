@@ -1,4 +1,4 @@
-from . import errors, metallography, metrics, protocol, segmentation, synthetic
+from . import errors, metallography, metrics, plot, protocol, segmentation, synthetic
 from ._version import __version__
 from .auditing.tasks import audit
 from .data.dataset import Dataset, Fold, load
@@ -8,11 +8,16 @@ from .measuring.calibration import calibrate
 from .measuring.combine import combine
 from .measuring.measure import measure
 from .metallography.denuded_zone import denuded_zone_widths
+from .ranking.table import leaderboard
 from .scoring.compare import compare
+from .scoring.comparison import Comparison
+from .scoring.cross_validation import cross_validate
 from .scoring.results import Report
+from .scoring.saving import save_predictions
 from .scoring.score import score
 
 __all__ = [
+    "Comparison",
     "Dataset",
     "Fold",
     "Micrograph",
@@ -22,14 +27,18 @@ __all__ = [
     "calibrate",
     "combine",
     "compare",
+    "cross_validate",
     "denuded_zone_widths",
     "errors",
     "export",
+    "leaderboard",
     "load",
     "measure",
     "metallography",
     "metrics",
+    "plot",
     "protocol",
+    "save_predictions",
     "score",
     "segmentation",
     "synthetic",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from uhcs_bench import protocol
 
@@ -45,10 +46,12 @@ def percent(value: float | None, *, signed: bool = False) -> str:
     --------
     >>> percent(0.7056), percent(0.012, signed=True), percent(None)
     ('70.6', '+1.2', '-')
+    >>> percent(-0.0001), percent(-0.0001, signed=True)  # no negative zero
+    ('0.0', '+0.0')
     """
     if value is None:
         return MISSING
-    return f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+    return f"{100 * value:+z.1f}" if signed else f"{100 * value:z.1f}"
 
 
 def mean_se(score: Mean, plus_minus: str = "±") -> str:
@@ -148,7 +151,7 @@ def decimal(value: float | None, digits: int = 2) -> str:
     >>> decimal(0.126), decimal(0.126, digits=1), decimal(None)
     ('0.13', '0.1', '-')
     """
-    return MISSING if value is None else f"{value:.{digits}f}"
+    return MISSING if value is None else f"{value:z.{digits}f}"
 
 
 def three_digits(value: float | None) -> str:
@@ -161,7 +164,7 @@ def three_digits(value: float | None) -> str:
     """
     if value is None:
         return MISSING
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:z#.3g}".rstrip(".")
 
 
 def count(number: int) -> str:
@@ -184,6 +187,48 @@ def things(number: int, noun: str) -> str:
     ('1 problem', '3 problems')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def abbreviated(thing: Any) -> str:
+    """Represent a dataclass on one line: arrays by their shape, long parts by their length.
+
+    Parameters
+    ----------
+    thing : dataclass instance
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Found:
+    ...     name: str
+    ...     sizes: list[int]
+    ...     __repr__ = abbreviated
+    >>> Found("a", list(range(100)))
+    Found(name='a', sizes=<list of 100>)
+    """
+    parts = (f"{item.name}={_part(getattr(thing, item.name))}" for item in fields(thing))
+    return f"{type(thing).__name__}({', '.join(parts)})"
+
+
+_LONGEST_PART = 60
+
+
+def _part(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"<array of {' x '.join(map(str, shape))}>"
+    if is_dataclass(value) and len(repr(value)) > _LONGEST_PART:
+        return f"<{type(value).__name__}>"
+    if isinstance(value, list | tuple | dict) and len(repr(value)) > _LONGEST_PART:
+        return f"<{type(value).__name__} of {len(value)}>"
+    if isinstance(value, str) and len(value) > _LONGEST_PART:
+        return repr(f"{value[: _LONGEST_PART - 1]}…")
+    return repr(value)
 
 
 def table(

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+import uhcs_bench
 from tests import exports
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
@@ -101,7 +102,9 @@ def test_image_and_mask_move_alike():
         for image, mask in items:
             assert image.shape == (1, 96, 128)
             assert mask.dtype == torch.int64
-            np.testing.assert_array_equal(image[0].numpy(), 60 * mask.numpy())
+            filled = mask == 255
+            np.testing.assert_array_equal(image[0][~filled], 60 * mask[~filled])
+            assert not image[0][filled].any()
             seen.add(mask.numpy().tobytes())
     assert len(seen) == 12, "the transform is not random"
 
@@ -125,12 +128,63 @@ def test_masks_are_not_shaded_or_interpolated(small):
     assert float(loss) == pytest.approx(np.log(4))
 
 
-def test_what_rotation_leaves_empty_can_be_ignored(small):
-    """Check the recipe of the documentation for a label that no loss counts."""
-    fill = {tv_tensors.Image: 0, tv_tensors.Mask: 255}
-    _, mask = small.to_torch(v2.RandomRotation((45, 45), fill=fill))[0]
-    assert int(mask[0, 0]) == 255
+@pytest.mark.parametrize(
+    "transform",
+    [
+        v2.RandomRotation((45, 45)),
+        v2.RandomRotation((45, 45), fill={tv_tensors.Image: 0, tv_tensors.Mask: 255}),
+        v2.RandomAffine(0, translate=(0.4, 0.4)),
+        v2.Pad(9),
+        v2.RandomCrop(300, pad_if_needed=True),
+        v2.RandomPerspective(1, p=1),
+    ],
+    ids=["rotation", "rotation with a fill", "shift", "padding", "crop", "perspective"],
+)
+def test_what_a_transform_leaves_empty_is_ignored(small, transform):
+    """Check that no pixel outside the micrograph becomes a class, of an image without a zero."""
+    torch.manual_seed(1)
+    no_zero = v2.Lambda(lambda pixels: pixels.clamp(1), tv_tensors.Image)
+    items = small.to_torch(v2.Compose([no_zero, transform]))
+    image, mask = items[0]
+    outside = image[0] == 0
+    assert outside.any()
+    assert bool((mask[outside] == 255).all())
     assert set(mask.unique().tolist()) <= {0, 1, 2, 3, 255}
+
+
+@pytest.mark.usefixtures("real_data")
+def test_rotated_micrograph_gets_no_matrix_that_is_not_annotated():
+    """Check uhcs0596, which is annotated as spheroidite and laths alone."""
+    whole = uhcs_bench.load("microconstituents")
+    index = whole.ids.index("uhcs0596")
+    annotated = set(np.unique(whole[index].labels).tolist())
+    _, mask = whole.to_torch(v2.RandomRotation((45, 45)))[index]
+    assert set(mask.unique().tolist()) == annotated | {255}
+
+
+def test_slice_is_a_data_set(small):
+    """Check micrographs, transform and pairs of a part."""
+    part = small.to_torch(v2.RandomHorizontalFlip(p=1))[1:3]
+    assert part.ids == small.ids[1:3]
+    np.testing.assert_array_equal(part[0][1].numpy(), small[1].labels[:, ::-1])
+
+
+def test_recipe_for_networks_of_imagenet(small):
+    """Check the recipe of docs/folds.md: three channels, normalised, padded to a multiple of 32."""
+    transform = v2.Compose(
+        [
+            v2.RGB(),
+            v2.ToDtype(torch.float32, scale=True),
+            v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            v2.Pad([0, 0, 0, 8]),
+        ]
+    )
+    image, mask = small.to_torch(transform)[0]
+    rows, columns = small[0].image.shape
+    assert image.shape == (3, rows + 8, columns)
+    expected = (small[0].image / 255 - 0.485) / 0.229
+    np.testing.assert_allclose(image[0, :rows], expected, rtol=1e-4, atol=1e-5)
+    assert bool((mask[rows:] == 255).all())
 
 
 def test_without_torch_the_error_names_the_extra(small, monkeypatch):

@@ -36,6 +36,7 @@ from uhcs_bench.auditing.findings import (
 )
 from uhcs_bench.auditing.overlaps import Overlap, find_overlaps, largest_first
 from uhcs_bench.errors import MissingItemError, UsageError
+from uhcs_bench.formatting import abbreviated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -76,6 +77,8 @@ class Audit:
     findings: tuple[Finding, ...]
     uhcs_bench: str = __version__
     schema: str = SCHEMA
+
+    __repr__ = abbreviated
 
     def __getitem__(self, task: str) -> TaskAudit:
         """Pick a task by its name or alias.

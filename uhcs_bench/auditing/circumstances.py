@@ -10,6 +10,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.auditing.registration import BUSY_PX, Registration, register
 from uhcs_bench.data import splits
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.metallography import components
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ class TaskAudit:
     filled_rows: dict[str, tuple[int, ...]]
     filled_label_rows: dict[str, tuple[int, ...]]
     particles: tuple[ParticleCounts, ...]
+
+    __repr__ = abbreviated
 
     @property
     def misplaced(self) -> tuple[str, ...]:

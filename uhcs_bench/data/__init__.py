@@ -4,5 +4,5 @@
 images, `torch_dataset` serves PyTorch, and `synthetic` generates the stand-in version. The JSON
 files hold what was measured on the deposited data; programs under ``tools/`` write them.
 
-Imports: `metrics`, `synthetic` and what stands below them.
+Imports: `plot`, `web` and what stands below them.
 """

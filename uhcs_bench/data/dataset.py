@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from uhcs_bench import protocol
+import numpy as np
+
+from uhcs_bench import formatting, protocol
 from uhcs_bench.data import registry
 from uhcs_bench.data.download import fetch
 from uhcs_bench.data.micrograph import Micrograph
@@ -16,11 +18,11 @@ from uhcs_bench.errors import MissingItemError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from uhcs_bench.data.registry import Entry
     from uhcs_bench.data.torch_dataset import TorchDataset
+    from uhcs_bench.web.notebook import HtmlTable
 
 _DATA_ID_DIGITS = 8
 
@@ -156,6 +158,11 @@ class Dataset(Sequence[Micrograph]):
 
         return TorchDataset(self, transform)
 
+    def _repr_html_(self) -> str:
+        from uhcs_bench.web import notebook
+
+        return notebook.html(repr(self).strip("<>"), tables=[_html_table(self)])
+
     def __repr__(self) -> str:
         name = f"{self.task.name} {self.version}, split {self.split}"
         return f"<Dataset {name}: {len(self)} micrographs>"
@@ -198,6 +205,42 @@ class Fold:
     number: int
     train: Dataset
     val: Dataset
+
+    def _repr_html_(self) -> str:
+        from uhcs_bench.web import notebook
+
+        ids = ", ".join(self.train.ids)
+        train = f"train: {len(self.train)} micrographs of the other folds: {ids}"
+        caption = f"val: {len(self.val)} micrographs, which may not select anything"
+        title = f"Fold {self.number} of {self.val.task.name} {self.val.version}"
+        facts = [f"split {self.val.split}"]
+        return notebook.html(
+            title, facts, tables=[_html_table(self.val, caption)], sentences=[train]
+        )
+
+
+def _html_table(dataset: Dataset, caption: str = "") -> HtmlTable:
+    """List micrographs with thumbnails, for a notebook."""
+    from uhcs_bench.data.facts import heat_treatment
+    from uhcs_bench.web import notebook, pictures
+
+    rows: list[list[str | notebook.Panel]] = []
+    for micrograph in dataset:
+        counts = np.bincount(micrograph.labels.ravel(), minlength=len(dataset.classes))
+        size, pixel = micrograph.entry.shape, micrograph.pixel_size_um
+        rows.append(
+            [
+                micrograph.id,
+                notebook.Panel(micrograph.id, pictures.thumbnail(micrograph.image)),
+                str(micrograph.fold),
+                f"{size[0]} x {size[1]}",
+                "unknown" if pixel is None else f"{pixel:g}",
+                heat_treatment(micrograph.heat_treatment) or "not recorded",
+                *(formatting.percent(count / counts.sum()) for count in counts.tolist()),
+            ]
+        )
+    headers = ["id", "micrograph", "fold", "rows x columns", "pixel, µm", "heat treatment"]
+    return notebook.HtmlTable(headers + [f"{name}, %" for name in dataset.classes], rows, caption)
 
 
 def catalogue(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from uhcs_bench import protocol
+
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
 
-    from uhcs_bench import protocol
     from uhcs_bench.data.registry import Entry, HeatTreatment, PixelSize
 
 
@@ -86,6 +88,51 @@ class Micrograph:
     def heat_treatment(self) -> HeatTreatment:
         """Annealing and cooling of the sample."""
         return self.entry.heat_treatment
+
+    def show(self, labels: ArrayLike | None = None) -> Figure:
+        """Draw the micrograph beside its annotation, and beside predicted labels with their errors.
+
+        Parameters
+        ----------
+        labels : array_like of integers, shape (rows, columns), optional
+            Predicted label map.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            As of `uhcs_bench.plot.micrograph`. Jupyter shows it; a script saves it by ``savefig``
+            or opens a window by ``matplotlib.pyplot.show()``.
+
+        Raises
+        ------
+        MissingPackageError
+            If matplotlib is not installed.
+        UsageError
+            If `labels` are no label map of this micrograph.
+
+        Examples
+        --------
+        >>> from uhcs_bench import load
+        >>> micrograph = load("particles", version="synthetic")[0]
+        >>> len(micrograph.show().axes), len(micrograph.show(micrograph.labels).axes)
+        (2, 4)
+        """
+        from uhcs_bench import plot
+
+        return plot.micrograph(self, labels)
+
+    def _repr_html_(self) -> str:
+        from uhcs_bench.data.facts import facts
+        from uhcs_bench.web import notebook, pictures
+
+        task = protocol.TASKS[self.task]
+        bar = pictures.scale_bar(self.pixel_size_um, self.entry.shape[1])
+        panels = [
+            notebook.Panel("micrograph", pictures.gray(self.image), bar),
+            notebook.Panel("annotation", pictures.label_image(self.labels, task.colors)),
+        ]
+        about = [f"{self.task} {self.version}", *facts(self)]
+        return notebook.html(self.id, about, panels, pictures.legend(task))
 
     def __repr__(self) -> str:
         rows, columns = self.entry.shape

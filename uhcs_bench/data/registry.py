@@ -16,6 +16,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
 from uhcs_bench import protocol
+from uhcs_bench.formatting import abbreviated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,6 +202,8 @@ class Entry:
     files: Mapping[FileKind, File] = field(default_factory=dict)
     deposits: tuple[Deposit, ...] = ()
     correction: Correction | None = None
+
+    __repr__ = abbreviated
 
     @property
     def source_version(self) -> protocol.Version:

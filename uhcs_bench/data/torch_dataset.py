@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from uhcs_bench.data.dataset import Dataset
 
     Pair = tuple[tv_tensors.Image, tv_tensors.Mask]
+
+
+IGNORED = 255
+"""Label of pixels that a transform has left empty."""
 
 
 class TorchDataset(torch.utils.data.Dataset["Pair"]):
@@ -41,8 +45,12 @@ class TorchDataset(torch.utils.data.Dataset["Pair"]):
     transform : callable, optional
         Called with image and mask, gives both back: any of ``torchvision.transforms.v2``, which
         treat the mask as one, that is, move it with the image but don't interpolate or shade it.
-        What a rotation leaves empty gets label 0, the matrix, unless the transform says
-        ``fill={tv_tensors.Image: 0, tv_tensors.Mask: 255}`` and the loss ignores 255.
+        Pixels that a rotation, a shift or padding leaves empty get the label `IGNORED`.
+
+    Notes
+    -----
+    The transform sees labels from 1 on, so that its fill of 0 is no class. Give the loss
+    ``ignore_index=255``: ``torch.nn.functional.cross_entropy`` refuses the label otherwise.
 
     Attributes
     ----------
@@ -66,6 +74,14 @@ class TorchDataset(torch.utils.data.Dataset["Pair"]):
     (torch.Size([1, 192, 256]), torch.uint8, torch.Size([192, 256]), torch.int64)
     >>> validation.ids[0], validation.folds
     ('synthetic-particles-08', (2, 2, 2, 2))
+
+    A slice is a data set. What a rotation leaves empty is ignored, and no false matrix:
+
+    >>> from torchvision.transforms import v2
+    >>> rotated = fold.train[:2].to_torch(v2.RandomRotation((30, 30)))
+    >>> mask = rotated[0][1]
+    >>> mask.unique().tolist(), len(rotated[:1])
+    ([0, 1, 255], 1)
     """
 
     def __init__(self, dataset: Dataset, transform: Callable[..., Any] | None = None) -> None:
@@ -78,15 +94,27 @@ class TorchDataset(torch.utils.data.Dataset["Pair"]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Pair:
-        """Image and mask at a position, transformed."""
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> TorchDataset: ...
+    def __getitem__(self, index: int | slice) -> Pair | TorchDataset:
+        """Image and mask at a position, transformed; or a part of the data set by a slice."""
+        if isinstance(index, slice):
+            return TorchDataset(self.dataset[index], self.transform)
         micrograph = self.dataset[index]
         image = tv_tensors.Image(torch.from_numpy(micrograph.image[np.newaxis].copy()))
         mask = tv_tensors.Mask(torch.from_numpy(micrograph.labels.astype(np.int64)))
         if self.transform is None:
             return image, mask
-        transformed: Pair = self.transform(image, mask)
-        return transformed
+        image, mask = self.transform(image, tv_tensors.wrap(mask + 1, like=mask))
+        return image, tv_tensors.wrap(_restored(mask, len(self.classes)), like=mask)
 
     def __repr__(self) -> str:
         return f"<TorchDataset of {self.dataset!r}>"
+
+
+def _restored(mask: torch.Tensor, n_classes: int) -> torch.Tensor:
+    """Take labels from 1 on back to 0 on; what is no label, a transform has filled in."""
+    labels = mask.as_subclass(torch.Tensor)
+    return torch.where((labels >= 1) & (labels <= n_classes), labels - 1, IGNORED)

@@ -24,6 +24,7 @@ from uhcs_bench.exporters.common import (
     write_text,
 )
 from uhcs_bench.exporters.formats import FORMATS
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.io.atomic import new_folder
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Export:
     folder: Path
     n_micrographs: int
     usage: Usage
+
+    __repr__ = abbreviated
 
 
 def export(

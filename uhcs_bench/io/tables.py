@@ -17,9 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import pandas as pd
+
 
 ROWS_AT_A_TIME = 10_000
 """Rows of a Parquet file's row group, the most that is in memory."""
+
+Cell = str | float | int | bool | None
+"""A value of a table; None where it is undefined."""
+
+
+Row = dict[str, Cell]
+
 
 Notes = dict[str, Any]
 """What is true of a whole table: versions, options, failures."""
@@ -108,6 +117,63 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     return stream.getvalue()
 
 
+def frame(names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> pd.DataFrame:
+    """Give a table as a data frame.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the columns.
+    rows : iterable of sequences
+        Cells in the order of the names; None becomes a missing value.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    MissingPackageError
+        If pandas is not installed.
+
+    Examples
+    --------
+    >>> frame(["id", "width_um"], [("a", 0.5), ("b", None)])["width_um"].tolist()
+    [0.5, nan]
+    """
+    try:
+        import pandas as pd
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("A data frame", "notebook") from error
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(names))
+
+
+class Rows(list[Row]):
+    """Rows of a table, each a dictionary by column name.
+
+    Examples
+    --------
+    >>> rows = Rows([{"id": "a", "width_um": 0.5}])
+    >>> rows[0]["width_um"], list(rows.to_frame().columns)
+    (0.5, ['id', 'width_um'])
+    """
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the rows as a data frame, a column for each name.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        MissingPackageError
+            If pandas is not installed.
+        """
+        names = list(dict.fromkeys(name for row in self for name in row))
+        return frame(names, ([row.get(name) for name in names] for row in self))
+
+
 def _write_lines(stream: TextIO, names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
@@ -166,13 +232,6 @@ _WRITERS: Mapping[str, Callable[[Path, Sequence[Column], Iterable[Row], Notes], 
     ".csv": _write_csv,
     ".json": _write_json,
 }
-
-
-Cell = str | float | int | bool | None
-"""A value of a table; None where it is undefined."""
-
-
-Row = dict[str, Cell]
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from uhcs_bench.errors import UsageError, listed
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.io.tables import csv_text
 from uhcs_bench.measuring import plots
 from uhcs_bench.metallography import denuded_zone
@@ -145,6 +146,8 @@ class Calibration:
     errors: tuple[Errors, ...]
     replicates: int
     seed: int
+
+    __repr__ = abbreviated
 
     def line(self, name: MeasureName, noise: float | None) -> tuple[Errors, ...]:
         """Pick the errors of a measure at a noise level, from coarse to fine."""

@@ -12,6 +12,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.io.tables import Rows
 from uhcs_bench.measuring import batch, pixel_size, row
 from uhcs_bench.metallography import arguments
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from uhcs_bench.io.tables import Row
-
     PathLike = str | os.PathLike[str]
 
 
@@ -29,7 +28,7 @@ def measure(
     maps: PathLike | Sequence[PathLike] | Mapping[str, ArrayLike] | ArrayLike,
     task: str,
     pixel_size_um: float | None = None,
-) -> list[Row]:
+) -> Rows:
     """Measure sizes, widths and fractions on label maps.
 
     Parameters
@@ -46,10 +45,11 @@ def measure(
 
     Returns
     -------
-    list of dict
-        A row for each map, by column name, see `uhcs_bench.measuring.columns.columns`. A name ends
-        in the unit: ``_px``, ``_um``, ``_per_um2``; ``_low`` and ``_high`` are the ends of a 95 %
-        interval. ``pandas.DataFrame`` takes the list as it is.
+    Rows
+        A list with a dictionary for each map, by column name, see
+        `uhcs_bench.measuring.columns.columns`. A name ends in the unit: ``_px``, ``_um``,
+        ``_per_um2``; ``_low`` and ``_high`` are the ends of a 95 % interval. Its method
+        ``to_frame`` gives a ``pandas.DataFrame``.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def measure(
     """
     name = protocol.task(task).name
     _check_size(pixel_size_um)
-    rows: list[Row] = []
+    rows = Rows()
     problems: list[str] = []
     for file, content in _named(maps, name):
         try:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.metallography import arguments, components, estimates
 from uhcs_bench.metallography.labels import (
     MATRIX,
@@ -96,6 +97,8 @@ class DenudedZone:
     reason: str
     cleaned: NDArray[np.uint8]
     interface: Mask
+
+    __repr__ = abbreviated
 
     @property
     def row(self) -> NDArray[np.int64]:
@@ -243,6 +246,8 @@ class UnobstructedWidths:
     n_obstructed: int
     n_near_border: int
     contact_fraction: float
+
+    __repr__ = abbreviated
 
     def __len__(self) -> int:
         return len(self.widths_px)

@@ -15,6 +15,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.metallography import arguments, denuded_zone, estimates, labels
 from uhcs_bench.metallography import components as runs
 from uhcs_bench.metallography.components import equivalent_diameters
@@ -71,6 +72,8 @@ class Particles:
     table: NDArray[np.void]
     shape: tuple[int, int]
     pixel_size_um: float | None
+
+    __repr__ = abbreviated
 
     def __len__(self) -> int:
         return len(self.table)
@@ -264,6 +267,8 @@ class SizeDistribution:
 
     diameters: Distribution
     lognormal: Lognormal
+
+    __repr__ = abbreviated
 
 
 def size_distribution(particles: Particles) -> SizeDistribution:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.metallography import (
     arguments,
     components,
@@ -156,6 +157,8 @@ class CombinedAnalysis:
     n_specks: int
     reason: str
     warning: str = WARNING
+
+    __repr__ = abbreviated
 
     @property
     def pixel_size_um(self) -> float | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
-from uhcs_bench.formatting import interval, p_equals, percent
+from uhcs_bench.formatting import TextFormat, abbreviated, interval, p_equals, percent
 from uhcs_bench.scoring.results import named_scores
 from uhcs_bench.stats import bootstrap
 from uhcs_bench.stats.paired import holm, sign_flip_p_value
@@ -24,6 +24,7 @@ from uhcs_bench.stats.paired import holm, sign_flip_p_value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from uhcs_bench.scoring.results import MicrographScore, Report, TaskScore
@@ -74,6 +75,8 @@ class Difference:
     n_worse: int
     micrographs: dict[str, float]
 
+    __repr__ = abbreviated
+
     @property
     def separable(self) -> bool:
         """Whether the difference is significant at the protocol's level."""
@@ -104,6 +107,8 @@ class TaskComparison:
     n_images: int
     differences: list[Difference]
 
+    __repr__ = abbreviated
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -123,6 +128,44 @@ class Comparison:
     names: list[str]
     tasks: list[TaskComparison]
     schema: str = SCHEMA
+
+    def to_text(self, form: TextFormat = "table") -> str:
+        """Lay the differences out as ``uhcs-bench compare`` prints them."""
+        from uhcs_bench.scoring import text
+
+        return text.comparison_to_text(self, form)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give all differences as one tidy table, fractions in [0, 1].
+
+        Returns
+        -------
+        pandas.DataFrame
+            The table of ``uhcs-bench compare --format csv``; rows without a ``micrograph`` hold
+            means.
+
+        Raises
+        ------
+        MissingPackageError
+            If pandas is not installed.
+        """
+        from uhcs_bench.io import tables
+        from uhcs_bench.scoring import text
+
+        return tables.frame(text.COMPARISON_CSV_COLUMNS, text.comparison_csv_rows(self))
+
+    def _repr_html_(self) -> str:
+        from uhcs_bench.scoring import text
+
+        return text.comparison_to_html(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        tasks = ", ".join(f"{task.task} (n = {task.n_images})" for task in self.tasks)
+        version = f"{self.dataset_version}, split {self.split}"
+        return f"<Comparison of {', '.join(self.names)} on {tasks}; {version}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, with the sentence of each difference."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
+from uhcs_bench.data.facts import facts
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.metrics.table import CLASS_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import conventions, results
@@ -23,10 +24,12 @@ from uhcs_bench.web.pictures import (
     LegendItem,
     ScaleBar,
     colored,
+    error_legend,
+    errors,
     gray,
     label_image,
+    legend,
     luminance,
-    rgba,
     scale_bar,
 )
 from uhcs_bench.web.size_plot import Diameters, SizePlot, size_plot, verdict
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from uhcs_bench.data.micrograph import Micrograph
-    from uhcs_bench.data.registry import Entry, FileKind, HeatTreatment
+    from uhcs_bench.data.registry import Entry, FileKind
     from uhcs_bench.scoring.results import (
         ConventionScore,
         MicrographScore,
@@ -48,17 +51,8 @@ if TYPE_CHECKING:
     )
     from uhcs_bench.scoring.submission import Submission
 
-HIT_COLOR = "#333333"
-"""Particle pixels that were found, in the error map of the particles task."""
-
 _N_SHADES = 20
 _DARKEST_SHADE = (8, 69, 122)
-_COOLING = {
-    "Q": "quenched",
-    "WQ": "water-quenched",
-    "AR": "air-cooled",
-    "FC": "furnace-cooled",
-}
 
 
 @dataclass(frozen=True)
@@ -270,8 +264,8 @@ def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
         task=task,
         score=score,
         folds=_folds(score.folds),
-        legend=[LegendItem(*pair) for pair in zip(task.colors, task.classes, strict=True)],
-        error_legend=_error_legend(task),
+        legend=legend(task),
+        error_legend=error_legend(task),
         confusion=_confusion(np.sum([image.confusion for image in score.images], axis=0)),
         fold_rows=[_fold_row(score, number, task.classes) for number in score.folds],
         further_tables=tables.further_tables(score),
@@ -310,18 +304,6 @@ def _folds(numbers: Sequence[int]) -> str:
     if len(numbers) == 1:
         return f"fold {numbers[0]}"
     return f"folds {numbers[0]} to {numbers[-1]}"
-
-
-def _error_legend(task: protocol.Task) -> list[LegendItem]:
-    """Name errors of the particles task; elsewhere errors have the colours of the classes."""
-    if not task.has_particles:
-        return []
-    matrix, particle = task.colors
-    return [
-        LegendItem(HIT_COLOR, "hit"),
-        LegendItem(particle, "false positive"),
-        LegendItem(matrix, "missed"),
-    ]
 
 
 def _confusion(counts: NDArray[np.int64]) -> list[list[ConfusionCell]]:
@@ -366,13 +348,13 @@ def _micrograph_section(
         score=score,
         anchor=_anchor(micrograph.entry),
         rank=rank,
-        facts=_facts(micrograph),
+        facts=facts(micrograph),
         n_rows=n_rows,
         n_columns=n_columns,
         image=gray(micrograph.image),
         annotation=label_image(micrograph.labels, task.colors),
         prediction=label_image(predicted, task.colors),
-        errors=_error_image(micrograph.labels, predicted, task),
+        errors=colored(*errors(micrograph.labels, predicted, task)),
         scale_bar=scale_bar(micrograph.pixel_size_um, n_columns),
         classes=[
             ClassRow(
@@ -392,46 +374,3 @@ def _micrograph_section(
 def _anchor(entry: Entry) -> str:
     """Name a section so that a link to it needs no escapes."""
     return f"{entry.task}-{re.sub('[^A-Za-z0-9-]+', '-', entry.id)}"
-
-
-def _facts(micrograph: Micrograph) -> list[str]:
-    facts = [f"fold {micrograph.fold}", *_heat_treatment(micrograph.heat_treatment)]
-    if micrograph.pixel_size_um is None:
-        facts.append("pixel size unknown")
-    else:
-        facts.append(f"{micrograph.pixel_size_um:g} µm/px")
-    if micrograph.filled_rows:
-        rows = ", ".join(map(str, micrograph.filled_rows))
-        facts.append(f"image row {rows} lost at the source and filled with its neighbour")
-    if micrograph.entry.correction is not None:
-        rows = ", ".join(map(str, micrograph.filled_label_rows))
-        facts.append(f"annotation moved into place; row {rows} filled with its neighbour")
-    return facts
-
-
-def _heat_treatment(treatment: HeatTreatment) -> list[str]:
-    parts = []
-    if treatment.temperature_c is not None:
-        parts.append(f"{treatment.temperature_c:g} °C")
-    if treatment.time_h is not None:
-        minutes = round(60 * treatment.time_h)
-        parts.append(f"{minutes} min" if minutes % 60 else f"{minutes // 60} h")
-    if treatment.cooling is not None:
-        parts.append(_COOLING.get(treatment.cooling, treatment.cooling))
-    return [", ".join(parts)] if parts else []
-
-
-def _error_image(
-    annotated: NDArray[np.uint8], predicted: NDArray[np.uint8], task: protocol.Task
-) -> str:
-    """Give wrong pixels the colour of the predicted class, and leave correct ones transparent.
-
-    Particles that were hit stay visible: without them the errors have nothing to refer to.
-    """
-    correct = len(task.classes)
-    errors = np.where(annotated == predicted, np.uint8(correct), predicted)
-    colors = [*(rgba(color) for color in task.colors), (0, 0, 0, 0)]
-    if task.has_particles:
-        errors[(annotated == predicted) & (annotated == protocol.PARTICLE_LABEL)] = correct + 1
-        colors.append(rgba(HIT_COLOR))
-    return colored(errors, colors)

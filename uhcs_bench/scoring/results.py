@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import MissingItemError
+from uhcs_bench.formatting import TextFormat, abbreviated, percent
 from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pandas as pd
 
 SCHEMA = "uhcs-bench/score/1"
 
@@ -144,6 +147,8 @@ class MicrographScore:
     measures: dict[str, Any]
     psd: SizeDistributionTest | None
 
+    __repr__ = abbreviated
+
 
 @dataclass(frozen=True)
 class TaskScore:
@@ -175,6 +180,8 @@ class TaskScore:
     psd: SizeDistributionScore | None
     measures: dict[str, Any]
     images: list[MicrographScore]
+
+    __repr__ = abbreviated
 
 
 @dataclass(frozen=True)
@@ -217,6 +224,79 @@ class Report:
                 return scored
         scores = ", ".join(scored.task for scored in self.tasks) or "none"
         raise MissingItemError(f"{name} was not scored. The tasks of this report are {scores}.")
+
+    def to_text(self, form: TextFormat = "table") -> str:
+        """Lay the scores out like the paper's tables, in percent.
+
+        Parameters
+        ----------
+        form : {'table', 'markdown', 'latex'}, optional
+
+        Returns
+        -------
+        str
+            As ``uhcs-bench score`` prints it; ``print(report)`` prints the default.
+
+        Examples
+        --------
+        >>> import uhcs_bench
+        >>> fold = uhcs_bench.load("particles", fold=2, version="synthetic")
+        >>> report = uhcs_bench.score(
+        ...     {m.id: m.labels for m in fold.val}, fold=2, version="synthetic"
+        ... )
+        >>> print(report.to_text().splitlines()[0])
+        particles: SYNTHETIC set, not real micrographs; n = 4, fold 2
+        """
+        from uhcs_bench.scoring import text
+
+        return text.to_text(self, form)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give all scores as one tidy table: a row a number, fractions in [0, 1].
+
+        Returns
+        -------
+        pandas.DataFrame
+            The table of ``uhcs-bench score --format csv``: rows with a ``convention`` are means,
+            rows with a ``micrograph`` are that micrograph's scores; NaN where undefined.
+
+        Raises
+        ------
+        MissingPackageError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> import uhcs_bench
+        >>> fold = uhcs_bench.load("particles", fold=2, version="synthetic")
+        >>> report = uhcs_bench.score(
+        ...     {m.id: m.labels for m in fold.val}, fold=2, version="synthetic"
+        ... )
+        >>> frame = report.to_frame()
+        >>> frame[frame["convention"].eq("pooled") & frame["metric"].eq("AC")]["value"].item()
+        1.0
+        """
+        from uhcs_bench.io import tables
+        from uhcs_bench.scoring import text
+
+        return tables.frame(text.CSV_COLUMNS, text.csv_rows(self))
+
+    def _repr_html_(self) -> str:
+        from uhcs_bench.scoring import text
+
+        return text.to_html(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        scored = []
+        for task in self.tasks:
+            paper = task.conventions["paper"]
+            means = (f"{name} {percent(getattr(paper, name).mean)}" for name in ("IU", "AC"))
+            scored.append(f"{task.task}: n = {task.n_images}, {', '.join(means)} %")
+        version = f"{self.dataset_version}, split {self.split}"
+        return f"<Report {version}; {'; '.join(scored)}>"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, in the form of the JSON output."""

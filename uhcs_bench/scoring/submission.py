@@ -231,15 +231,18 @@ def _leads_inside(path: Path, real_root: Path) -> bool:
         return False
 
 
+def entries_by_id(version: str) -> dict[str, Entry]:
+    """List the micrographs of both tasks by id."""
+    return {
+        entry.id: entry for task in protocol.TASKS for entry in dataset.catalogue(task, version)
+    }
+
+
 class _IdResolver:
     """Which micrograph a file is meant for."""
 
     def __init__(self, version: str) -> None:
-        self.task_of_id = {
-            entry.id: entry.task
-            for task in protocol.TASKS
-            for entry in dataset.catalogue(task, version)
-        }
+        self.task_of_id = {name: entry.task for name, entry in entries_by_id(version).items()}
         self._plain = {_plain(known): known for known in self.task_of_id}
 
     def tasks_of(self, candidates: Iterable[_Candidate]) -> list[protocol.TaskName]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from itertools import combinations
 from textwrap import fill
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, protocol
 from uhcs_bench.formatting import interval, mean_se, percent, three_digits
+from uhcs_bench.io.tables import csv_text
 from uhcs_bench.metrics.table import CLASS_SCORES, MEASURES, OVERALL_SCORES, RANKED_SCORES
 from uhcs_bench.scoring.results import named_scores
 
@@ -18,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from uhcs_bench.formatting import TextFormat
+    from uhcs_bench.io.tables import Cell
     from uhcs_bench.metrics.table import Measure
     from uhcs_bench.scoring.comparison import Comparison, Difference, TaskComparison
-    from uhcs_bench.scoring.results import MeanScore, Report, TaskScore
+    from uhcs_bench.scoring.results import MeanScore, Report, SizeDistributionScore, TaskScore
 
-_CSV_COLUMNS = (
+CSV_COLUMNS = (
     "dataset_version",
     "split",
     "data_id",
@@ -78,26 +78,45 @@ def to_csv(report: Report) -> str:
         Rows with a convention are means, rows with a micrograph are that micrograph's scores. An
         empty class means over all classes.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_CSV_COLUMNS)
+    return csv_text(CSV_COLUMNS, csv_rows(report))
+
+
+def csv_rows(report: Report) -> Iterator[tuple[Cell, ...]]:
+    """List the rows of `to_csv`, in the order of `CSV_COLUMNS`."""
     for task in report.tasks:
+        data = (report.dataset_version, report.split, task.data_id, task.task)
         for row in (*_mean_rows(task), *_micrograph_rows(task)):
-            writer.writerow((report.dataset_version, report.split, task.data_id, task.task, *row))
-    return stream.getvalue()
+            yield (*data, *row)
+
+
+def to_html(report: Report) -> str:
+    """Lay scores out for the output of a notebook's cell, see `to_text`."""
+    from uhcs_bench.web import notebook
+
+    tables = []
+    sentences = []
+    for task in report.tasks:
+        caption = _title(task, report).replace("\n", "; ")
+        further = further_tables(task) if _is_extended(task) else []
+        laid_out = (_class_table(task, "±"), _convention_table(task, "±"), *further)
+        tables += [
+            notebook.HtmlTable(table.headers, table.rows, caption if number == 0 else "")
+            for number, table in enumerate(laid_out)
+        ]
+        if task.psd is not None:
+            sentences.append(_ks_sentence(task.psd).replace("\n", " "))
+    return notebook.html(
+        "Scores", [f"intervals resample {report.resampled}"], tables=tables, sentences=sentences
+    )
 
 
 def _task_text(task: TaskScore, report: Report, form: TextFormat) -> str:
     plus_minus = r"$\pm$" if form == "latex" else "±"
-    parts = [_title(task, report), _class_table(task, form, plus_minus)]
-    parts.append(_convention_table(task, form, plus_minus))
+    both = (_class_table(task, plus_minus), _convention_table(task, plus_minus))
+    parts = [_title(task, report)]
+    parts += [formatting.table(table.headers, table.rows, form) for table in both]
     if task.psd is not None:
-        parts.append(
-            f"KS score {task.psd.ks_score:.3f} (95 % {task.psd.ci95[0]:.3f} to "
-            f"{task.psd.ci95[1]:.3f}): predicted and annotated particle sizes\n"
-            f"are consistent on {task.psd.n_consistent} of {task.psd.n} micrographs "
-            f"(Kolmogorov-Smirnov test, alpha {task.psd.alpha:g})."
-        )
+        parts.append(_ks_sentence(task.psd))
     if form == "latex":
         tables = (parts[1], parts[2])
         parts = [part if part in tables else _commented(part) for part in parts]
@@ -109,6 +128,14 @@ def _task_text(task: TaskScore, report: Report, form: TextFormat) -> str:
         table = _sensitivity_table(task)
         parts.append(formatting.table(table.headers, table.rows, form))
     return "\n\n".join(parts)
+
+
+def _ks_sentence(psd: SizeDistributionScore) -> str:
+    return (
+        f"KS score {psd.ks_score:.3f} (95 % {psd.ci95[0]:.3f} to {psd.ci95[1]:.3f}): predicted and "
+        f"annotated particle sizes\nare consistent on {psd.n_consistent} of {psd.n} micrographs "
+        f"(Kolmogorov-Smirnov test, alpha {psd.alpha:g})."
+    )
 
 
 @dataclass(frozen=True)
@@ -219,7 +246,7 @@ def _commented(text: str) -> str:
     return "\n".join(f"% {line}" for line in text.split("\n"))
 
 
-def _class_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
+def _class_table(task: TaskScore, plus_minus: str) -> Table:
     score = task.conventions["paper"]
     rows = [
         [name, *(mean_se(getattr(means, s.name), plus_minus) for s in CLASS_SCORES)]
@@ -230,10 +257,10 @@ def _class_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
         for s in CLASS_SCORES
     ]
     rows.append(["overall", *overall])
-    return formatting.table(["%, mean and SE", *(s.name for s in CLASS_SCORES)], rows, form)
+    return Table(["%, mean and SE", *(s.name for s in CLASS_SCORES)], rows)
 
 
-def _convention_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str:
+def _convention_table(task: TaskScore, plus_minus: str) -> Table:
     paper, *others = task.conventions
     by_convention = [
         {(metric, name): value for metric, name, value in named_scores(score)}
@@ -253,7 +280,7 @@ def _convention_table(task: TaskScore, form: TextFormat, plus_minus: str) -> str
         for key, first in by_convention[0].items()
         if key in shown
     ]
-    return formatting.table(["convention", paper, "95 %", *others], rows, form)
+    return Table(["convention", paper, "95 %", *others], rows)
 
 
 def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> str:
@@ -278,7 +305,7 @@ def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> st
 
 
 _COMPARED = (*(score.name for score in OVERALL_SCORES), "KS")
-_COMPARISON_CSV_COLUMNS = (
+COMPARISON_CSV_COLUMNS = (
     "dataset_version",
     "split",
     "data_id",
@@ -305,11 +332,44 @@ def _comparison_part(
     comparison: Comparison,
     form: TextFormat,
 ) -> str:
+    title = _pair_title(task, a, b, comparison)
+    found = _pair_table(differences)
+    table = formatting.table(found.headers, found.rows, form)
+    words = "\n".join(
+        fill(d.sentence, width=80, subsequent_indent="  ")
+        for d in differences
+        if d.class_name is None
+    )
+    if form == "latex":
+        title, words = _commented(title), _commented(words)
+    return f"{title}\n\n{table}\n\n{words}"
+
+
+def comparison_to_html(comparison: Comparison) -> str:
+    """Lay a comparison out for the output of a notebook's cell, see `comparison_to_text`."""
+    from uhcs_bench.web import notebook
+
+    tables = []
+    sentences = []
+    for task in comparison.tasks:
+        for a, b in combinations(comparison.names, 2):
+            pair = [d for d in task.differences if (d.a, d.b) == (a, b) and d.metric in _COMPARED]
+            caption = _pair_title(task, a, b, comparison).replace("\n", "; ")
+            table = _pair_table(pair)
+            tables.append(notebook.HtmlTable(table.headers, table.rows, caption))
+            sentences += [d.sentence for d in pair if d.class_name is None]
+    return notebook.html("Comparison", tables=tables, sentences=sentences)
+
+
+def _pair_title(task: TaskComparison, a: str, b: str, comparison: Comparison) -> str:
     version = _version_text(comparison.dataset_version)
-    title = (
+    return (
         f"{task.task}: {a} (A) and {b} (B); {version}, n = {task.n_images}\n"
         f"{_data_text(comparison.split, task.data_id)}"
     )
+
+
+def _pair_table(differences: Sequence[Difference]) -> Table:
     rows = [
         [
             f"{d.metric} {d.class_name or ''}".strip(),
@@ -322,15 +382,7 @@ def _comparison_part(
         ]
         for d in differences
     ]
-    table = formatting.table(["%, mean", "A", "B", "A - B", "95 %", "p (Holm)", "A:B"], rows, form)
-    words = "\n".join(
-        fill(d.sentence, width=80, subsequent_indent="  ")
-        for d in differences
-        if d.class_name is None
-    )
-    if form == "latex":
-        title, words = _commented(title), _commented(words)
-    return f"{title}\n\n{table}\n\n{words}"
+    return Table(["%, mean", "A", "B", "A - B", "95 %", "p (Holm)", "A:B"], rows)
 
 
 def comparison_to_csv(comparison: Comparison) -> str:
@@ -345,21 +397,19 @@ def comparison_to_csv(comparison: Comparison) -> str:
     str
         Fractions in [0, 1]; rows without a micrograph hold means.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(_COMPARISON_CSV_COLUMNS)
+    return csv_text(COMPARISON_CSV_COLUMNS, comparison_csv_rows(comparison))
+
+
+def comparison_csv_rows(comparison: Comparison) -> Iterator[tuple[Cell, ...]]:
+    """List the rows of `comparison_to_csv`, in the order of `COMPARISON_CSV_COLUMNS`."""
     for task in comparison.tasks:
         data = (comparison.dataset_version, comparison.split, task.data_id, task.task)
         for d in task.differences:
             key = (*data, d.a, d.b, d.metric, d.class_name)
             ends = d.ci95 or (None, None)
-            writer.writerow((*key, None, d.mean, *ends, d.p_value, d.p_holm, d.n))
+            yield *key, None, d.mean, *ends, d.p_value, d.p_holm, d.n
             for micrograph, difference in d.micrographs.items():
-                writer.writerow((*key, micrograph, difference, *(None,) * 5))
-    return stream.getvalue()
-
-
-Cell = str | float | int | None
+                yield *key, micrograph, difference, *(None,) * 5
 
 
 def _mean_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uhcs_bench.errors import UsageError, listed
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.synthetic.imaging import Imaging, acquire
 from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
 from uhcs_bench.synthetic.particle_field import (
@@ -98,6 +99,8 @@ class Synthetic:
     structure: ParticleField | Hypereutectoid
     placed: Placed
     denuded_um: NDArray[np.float64] | None = None
+
+    __repr__ = abbreviated
 
     @property
     def diameters_um(self) -> NDArray[np.float64]:

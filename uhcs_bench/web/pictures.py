@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from uhcs_bench import protocol
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+
+HIT_COLOR = "#333333"
+"""Particle pixels that were found, in the error map of the particles task."""
+
+_THUMBNAIL = (120, 120)
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,15 @@ def gray(image: NDArray[np.uint8]) -> str:
     return _data_uri("image/png", stream.getvalue())
 
 
+def thumbnail(image: NDArray[np.uint8]) -> str:
+    """Encode a micrograph at most 120 pixels wide, as a data URI of about 2 kB."""
+    small = Image.fromarray(image)
+    small.thumbnail(_THUMBNAIL)
+    stream = io.BytesIO()
+    small.save(stream, format="WEBP", quality=60)
+    return _data_uri("image/webp", stream.getvalue())
+
+
 def colored(indices: NDArray[np.uint8], colors: Sequence[tuple[int, int, int, int]]) -> str:
     """Encode a map as lossless WebP, which takes a third less than PNG where a map is noisy."""
     stream = io.BytesIO()
@@ -86,3 +103,48 @@ class LegendItem:
 
     color: str
     meaning: str
+
+
+def legend(task: protocol.Task) -> list[LegendItem]:
+    """List the colours of a task's classes."""
+    return [LegendItem(*pair) for pair in zip(task.colors, task.classes, strict=True)]
+
+
+def error_legend(task: protocol.Task) -> list[LegendItem]:
+    """List the colours of an error map of particles; elsewhere they are those of the classes."""
+    if not task.has_particles:
+        return []
+    matrix, particle = task.colors
+    return [
+        LegendItem(HIT_COLOR, "hit"),
+        LegendItem(particle, "false positive"),
+        LegendItem(matrix, "missed"),
+    ]
+
+
+def errors(
+    annotated: NDArray[np.uint8], predicted: NDArray[np.uint8], task: protocol.Task
+) -> tuple[NDArray[np.uint8], list[tuple[int, int, int, int]]]:
+    """Give wrong pixels the colour of the predicted class, and leave correct ones transparent.
+
+    Particles that were hit stay visible: without them the errors have nothing to refer to.
+
+    Parameters
+    ----------
+    annotated, predicted : ndarray of uint8, shape (rows, columns)
+        Label maps.
+    task : Task
+
+    Returns
+    -------
+    indices : ndarray of uint8, shape (rows, columns)
+    colors : list of tuple of int
+        Red, green, blue and opacity for each index.
+    """
+    correct = len(task.classes)
+    indices = np.where(annotated == predicted, np.uint8(correct), predicted)
+    colors = [*(rgba(color) for color in task.colors), (0, 0, 0, 0)]
+    if task.has_particles:
+        indices[(annotated == predicted) & (annotated == protocol.PARTICLE_LABEL)] = correct + 1
+        colors.append(rgba(HIT_COLOR))
+    return indices, colors

@@ -1,0 +1,138 @@
+"""Train and predict fold by fold, without the validation labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
+from uhcs_bench.errors import UsageError
+from uhcs_bench.io.atomic import replacing
+from uhcs_bench.scoring.saving import save_predictions
+from uhcs_bench.scoring.score import score
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from uhcs_bench.data.dataset import Dataset
+    from uhcs_bench.scoring.results import Report
+
+    Predict = Callable[[NDArray[np.uint8]], ArrayLike]
+
+SCHEMA = "uhcs-bench/cross-validation/1"
+RECORD_NAME = "cross_validation.json"
+
+
+def cross_validate(
+    train: Callable[[Dataset], Predict],
+    task: str,
+    out: str | os.PathLike[str],
+    split: str = protocol.PAPER_SPLIT,
+    version: str = protocol.REAL_VERSION,
+) -> Report:
+    """Train on each fold's training micrographs, predict its validation micrographs, and score.
+
+    Parameters
+    ----------
+    train : callable
+        Called once for each fold with the `Dataset` to train on. It returns a function that takes a
+        micrograph (uint8, shape (rows, columns), a copy) and returns its label map. That function
+        gets nothing else of a validation micrograph, so that its annotation can't be used.
+    task : str
+        Name or alias of a task.
+    out : path
+        Folder for the label maps, ``<task>/<id>.png``, and a record of the finished folds. The same
+        call, repeated after an interruption, does the folds that are left. Give each method, and
+        each change of a method, a folder of its own.
+    split : str, optional
+        Which micrographs, in which folds.
+    version : str, optional
+        Data set version.
+
+    Returns
+    -------
+    Report
+        Of all folds. Its `out` is a submission that ``uhcs-bench score`` and ``submit`` take.
+
+    Raises
+    ------
+    UsageError
+        If there is no such task, split or version, `train` is no function or returns none, or `out`
+        holds folds of other data.
+    SubmissionError
+        If a predicted map is no label map of its micrograph; the fold is then not finished.
+    DataUnavailableError
+        If a micrograph could not be had from any source.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> def train(micrographs):
+    ...     means = [m.image[m.labels == 1].mean() for m in micrographs]
+    ...     threshold = sum(means) / len(means) - 20
+    ...     return lambda image: image > threshold
+    >>> with TemporaryDirectory() as folder:
+    ...     report = cross_validate(train, "particles", folder, version="synthetic")
+    >>> report["particles"].n_images
+    24
+    """
+    if not callable(train):
+        raise UsageError(
+            f"The method can't be {train!r}. Give a function that takes a data set to train on and "
+            "returns a function from a micrograph to its label map."
+        )
+    whole = dataset.load(task, version=version, split=split)
+    folder = Path(out).expanduser()
+    done = _read_record(folder, whole)
+    for number in range(whole.n_folds):
+        fold = whole.fold(number)
+        if number in done and all(_map_path(folder, m.id, whole).is_file() for m in fold.val):
+            continue
+        predict = train(fold.train)
+        if not callable(predict):
+            raise UsageError(
+                f"Training on fold {number} returned {type(predict).__name__}. Give a function "
+                "that takes a micrograph and returns its label map."
+            )
+        save_predictions({m.id: predict(m.image.copy()) for m in fold.val}, folder, version)
+        done = sorted({*done, number})
+        _write_record(folder, whole, done)
+    return score(folder, whole.task.name, version=version, split=split)
+
+
+def _map_path(folder: Path, name: str, whole: Dataset) -> Path:
+    return folder / whole.task.name / f"{name}.png"
+
+
+def _record_path(folder: Path, whole: Dataset) -> Path:
+    return folder / whole.task.name / RECORD_NAME
+
+
+def _read_record(folder: Path, whole: Dataset) -> list[int]:
+    path = _record_path(folder, whole)
+    if not path.is_file():
+        return []
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data_id, folds = record["data_id"], [int(number) for number in record["folds"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is no record of a cross-validation. Delete it, or choose another folder."
+        ) from error
+    if data_id != whole.data_id:
+        raise UsageError(
+            f"{path} is of the data {data_id}, not {whole.data_id}. Choose another folder."
+        )
+    return folds
+
+
+def _write_record(folder: Path, whole: Dataset, folds: list[int]) -> None:
+    record = {"schema": SCHEMA, "data_id": whole.data_id, "folds": folds}
+    with replacing(_record_path(folder, whole)) as partial:
+        partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
