@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")
 
-SLOW_FIXTURES = {"benchmark", "chromium", "distributions", "installation", "site"}
-"""Tests that use one of them are marked `slow`: they time, build, install or start a browser."""
+SLOW_FIXTURES = {"audited", "benchmark", "chromium", "distributions", "installation", "site"}
+"""Tests that use one of them are marked `slow`: they audit, time, build, install or start a
+browser."""
+
+INNER_LOOP = "not slow"
+"""What `pytest -m` is given while somebody works."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,6 +34,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the baselines out of the inner loop: they import torch and train.
+
+    A file or folder of them that the command line names is collected.
+    """
+    root = config.rootpath
+    heavy = collection_path in (root / "baselines", root / "tests" / "baselines")
+    named = any("baselines" in argument for argument in config.invocation_params.args if isinstance(argument, str))
+    return True if heavy and not named and config.option.markexpr == INNER_LOOP else None
 
 
 @pytest.fixture(autouse=True)

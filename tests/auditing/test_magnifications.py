@@ -133,6 +133,7 @@ def test_wrong_micron_bar_hides_the_field(fine):
     assert (found.n_pairs, found.overlaps) == (1, ())
 
 
+@pytest.mark.slow
 def test_unrelated_micrographs_are_not_reported():
     """Check silence on many pairs of one kind, and that the nearest is named."""
     sizes = (1.0, 1.3, 2.0, 2.6, None)
@@ -198,7 +199,7 @@ def test_resampled_labels_are_the_majority():
 
 
 @pytest.fixture(scope="module")
-def real(real_cache):
+def audited(real_cache):
     """Micrographs of both tasks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
@@ -206,9 +207,9 @@ def real(real_cache):
 
 
 @pytest.fixture(scope="module")
-def found(real):
+def found(audited):
     """Search on the real data."""
-    return magnifications.search(real)
+    return magnifications.search(audited)
 
 
 KNOWN = {
@@ -247,7 +248,7 @@ def test_real_pairs_stand_apart(found):
     assert found.best_unrelated.correlation < 0.4
 
 
-def test_real_pair_of_unknown_size_would_be_found(real):
+def test_real_pair_of_unknown_size_would_be_found(audited):
     """Check that the pairs don't hang on the micron bars."""
     names = ("800C-3H-Q-1", "800C-3H-Q-2", "uhcs0599", "uhcs0333")
     without = [

@@ -224,6 +224,7 @@ def test_thresholds_score_higher_on_each_corrected_map(audited):
     assert np.mean([*gains.values()]) == pytest.approx(0.022, abs=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_an_audit_says_which_rows_were_filled(audited):
     """Check that the audited version confesses its made-up rows, and nothing misplaced."""

@@ -200,6 +200,7 @@ def test_the_papers_folds_do_share_samples():
         assert any(must_share_a_fold(a, b) for a in val for b in train)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("split", ["clean", "grouped"])
 @pytest.mark.parametrize("task", protocol.TASKS)
@@ -210,6 +211,7 @@ def test_no_field_is_in_two_folds(task, split):
     assert [overlap for overlap in found if overlap.is_leak] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_splits_are_what_their_generator_writes():
     """Check that the committed file follows from the micrographs, to the byte."""

@@ -66,6 +66,7 @@ def test_writing_into_an_item_changes_nothing_else(small):
 
 
 # A spawned worker imports PyTorch, which takes seconds: one is enough to see that it gets the data.
+@pytest.mark.slow
 @pytest.mark.parametrize(("start", "n_workers"), [("fork", 2), ("spawn", 1)])
 def test_loader_with_workers(small, start, n_workers):
     """Check that workers, forked or spawned, deliver every pair in order."""

@@ -123,6 +123,7 @@ def test_a_class_that_is_nowhere():
         assert score.IU.mean == 1
 
 
+@pytest.mark.slow
 @given(confusion_stacks, st.permutations(range(5)))
 def test_the_order_of_micrographs_is_no_matter(stack, order):
     """Check that permuting micrographs changes no mean."""
@@ -133,6 +134,7 @@ def test_the_order_of_micrographs_is_no_matter(stack, order):
         assert after[name].AC.se == pytest.approx(score.AC.se, abs=1e-12)
 
 
+@pytest.mark.slow
 @given(confusion_stacks)
 def test_a_copy_of_every_micrograph_changes_no_mean(stack):
     """Check that doubling the set leaves all means and only narrows their errors."""

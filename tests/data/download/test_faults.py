@@ -34,6 +34,7 @@ def test_server_faults(name):
     assert row.is_sound, row
 
 
+@pytest.mark.slow
 def test_killed_clients_leave_whole_micrographs():
     """Check the cache after each kill, and that the next fetch completes and tidies it."""
     row = faults.kill(KILLS)
