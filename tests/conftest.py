@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")
 
-SLOW_FIXTURES = {"audited", "benchmark", "chromium", "distributions", "installation", "site"}
+SLOW_FIXTURES = {
+    *("deposit", "audited"),
+    *("benchmark", "chromium", "distributions", "installation", "site"),
+}
 """Tests that use one of them are marked `slow`: they audit, time, build, install or start a
 browser."""
 
@@ -43,7 +46,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """
     root = config.rootpath
     heavy = collection_path in (root / "baselines", root / "tests" / "baselines")
-    named = any("baselines" in argument for argument in config.invocation_params.args if isinstance(argument, str))
+    named = any(
+        "baselines" in argument
+        for argument in config.invocation_params.args
+        if isinstance(argument, str)
+    )
     return True if heavy and not named and config.option.markexpr == INNER_LOOP else None
 
 

@@ -468,16 +468,16 @@ def test_the_module_is_light():
 
 
 @pytest.fixture(scope="module")
-def audited(real_cache):
+def deposit(real_cache):
     """Audit of the data as the paper used them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
         return audit.audit([uhcs_bench.load(task) for task in protocol.TASKS])
 
 
-def test_real_duplicates_and_shared_micrograph(audited):
+def test_real_duplicates_and_shared_micrograph(deposit):
     """Check the known leak, the effective n, and the micrograph of both tasks."""
-    same = [overlap for overlap in audited.overlaps if overlap.is_same_spot]
+    same = [overlap for overlap in deposit.overlaps if overlap.is_same_spot]
     assert [{overlap.a, overlap.b} for overlap in same] == [
         {"800C-24H-Q-1", "800C-24H-Q-7"},
         {"970C-5M-Q-2", "uhcs0596"},
@@ -487,12 +487,12 @@ def test_real_duplicates_and_shared_micrograph(audited):
     assert leak.equal_pixels == leak.equal_labels == 1
     assert shared.is_across_tasks
     assert (shared.offset, shared.shape, shared.equal_pixels) == ((0, 0), (475, 645), 1)
-    assert (audited["particles"].n_distinct, audited["uhcs"].n_distinct) == (23, 24)
+    assert (deposit["particles"].n_distinct, deposit["uhcs"].n_distinct) == (23, 24)
 
 
-def test_real_neighbouring_fields(audited):
+def test_real_neighbouring_fields(deposit):
     """Check two pairs of micrographs whose edges show the same spot, in different folds."""
-    small = [overlap for overlap in audited.overlaps if overlap.share < overlaps.SAME_SPOT]
+    small = [overlap for overlap in deposit.overlaps if overlap.share < overlaps.SAME_SPOT]
     assert [{overlap.a, overlap.b} for overlap in small] == [
         {"uhcs0579", "uhcs1176"},
         {"800C-24H-Q-2", "800C-24H-Q-3"},
@@ -503,40 +503,40 @@ def test_real_neighbouring_fields(audited):
         assert overlap.correlation > 0.65
 
 
-def test_real_shifts(audited):
+def test_real_shifts(deposit):
     """Check the best shift of every particle map."""
-    found = {r.id.removeprefix("800C-"): r for r in audited["particles"].registrations}
+    found = {r.id.removeprefix("800C-"): r for r in deposit["particles"].registrations}
     assert len(found) == 24
     shifts = {id_: r.best_shift for id_, r in found.items() if r.is_shifted}
     one_row = ("24H-Q-2", "24H-Q-3", "24H-Q-4", "24H-Q-5", "3H-Q-1", "3H-Q-2", "85H-Q-3")
     assert shifts == dict.fromkeys(one_row, (1, 0)) | {"24H-Q-6": (2, 0), "3H-Q-3": (2, 0)}
     assert found["3H-Q-3"].gray_correlation == pytest.approx((0.26, 0.40), abs=0.01)
-    assert not any(r.is_shifted for r in audited["uhcs"].registrations)
+    assert not any(r.is_shifted for r in deposit["uhcs"].registrations)
 
 
-def test_real_drifts(audited):
+def test_real_drifts(deposit):
     """Check the map that is known to drift, and six that drift by a row."""
-    drifts = {r.id: r.drift[0] for r in audited["particles"].registrations if r.is_drifting}
+    drifts = {r.id: r.drift[0] for r in deposit["particles"].registrations if r.is_drifting}
     assert drifts.pop("800C-3H-Q-3") == pytest.approx(-2.3, abs=0.2)
     assert set(drifts) == {"800C-3H-Q-1", *(f"970C-5M-Q-{k}" for k in range(1, 6))}
     assert list(drifts.values()) == pytest.approx([1.0] * 6, abs=0.25)
-    assert audited["particles"].repeated_rows == {"800C-3H-Q-3": (120, 359)}
-    assert audited["uhcs"].repeated_rows == {}
-    assert not any(r.is_drifting for r in audited["uhcs"].registrations)
+    assert deposit["particles"].repeated_rows == {"800C-3H-Q-3": (120, 359)}
+    assert deposit["uhcs"].repeated_rows == {}
+    assert not any(r.is_drifting for r in deposit["uhcs"].registrations)
 
 
-def test_real_classes(audited):
+def test_real_classes(deposit):
     """Check the micrograph of one class, and the shares of the pixels."""
-    assert audited["uhcs"].absent == {"uhcs0596": ("matrix", "network", "widmanstatten")}
-    assert audited["particles"].absent == {}
-    shares = list(audited["uhcs"].shares.values())
+    assert deposit["uhcs"].absent == {"uhcs0596": ("matrix", "network", "widmanstatten")}
+    assert deposit["particles"].absent == {}
+    shares = list(deposit["uhcs"].shares.values())
     assert shares == pytest.approx([0.161, 0.130, 0.682, 0.027], abs=5e-4)
-    assert audited["particles"].shares["particle"] == pytest.approx(0.152, abs=5e-4)
+    assert deposit["particles"].shares["particle"] == pytest.approx(0.152, abs=5e-4)
 
 
-def test_real_particle_counts(audited):
+def test_real_particle_counts(deposit):
     """Check border particles, specks, and what connectivity changes."""
-    counts = {c.id: c for c in audited["particles"].particles}
+    counts = {c.id: c for c in deposit["particles"].particles}
     assert sum(c.n_border > 0 for c in counts.values()) == 23
     assert max(c.n_border for c in counts.values()) == 99
     ones = [c.n_one_pixel for c in counts.values()]
@@ -545,12 +545,12 @@ def test_real_particle_counts(audited):
     assert max(c.connectivity_change for c in counts.values()) == pytest.approx(0.284, abs=1e-3)
 
 
-def test_real_samples_span_folds(audited):
+def test_real_samples_span_folds(deposit):
     """Check the example that is known, and that particles have spanning samples too."""
-    spans = {span.sample: span.folds for span in audited["uhcs"].samples}
+    spans = {span.sample: span.folds for span in deposit["uhcs"].samples}
     assert spans["AC1 970C 3H Q"] == (0, 1, 2)
     assert len(spans) == 5
-    particles = {span.sample: span.folds for span in audited["particles"].samples}
+    particles = {span.sample: span.folds for span in deposit["particles"].samples}
     assert particles == {
         "800 °C for 24 h": (0, 1, 2, 3, 5),
         "800 °C for 85 h": (1, 3, 4, 5),
@@ -558,52 +558,52 @@ def test_real_samples_span_folds(audited):
         "800 °C for 8 h": (1, 3, 5),
         "AC1 800C 3H WQ": (2, 3, 4),
     }
-    concerned = [id_ for span in audited["particles"].samples for id_ in span.ids]
+    concerned = [id_ for span in deposit["particles"].samples for id_ in span.ids]
     assert sorted(concerned) == sorted(r.id for r in registry.entries("particles"))
-    assert "24 of 24 particle micrographs are from samples" in audited.to_text()
+    assert "24 of 24 particle micrographs are from samples" in deposit.to_text()
 
 
-def test_real_fields_at_two_magnifications(audited):
+def test_real_fields_at_two_magnifications(deposit):
     """Check that each pair is a finding, and the sentence that sums them up."""
-    across = [overlap for overlap in audited.overlaps if overlap.is_across_magnifications]
+    across = [overlap for overlap in deposit.overlaps if overlap.is_across_magnifications]
     assert len(across) == 4
-    assert audited.n_pairs_of_magnifications == 337
-    found = [f for f in audited.findings if f.kind == "two magnifications"]
+    assert deposit.n_pairs_of_magnifications == 337
+    found = [f for f in deposit.findings if f.kind == "two magnifications"]
     assert {f.ids for f in found} == {(o.a, o.b) for o in across} | {()}
     (summary,) = [f.sentence for f in found if not f.ids]
     assert summary.startswith("4 of 337 pairs across magnifications show the same field")
-    assert audited.best_unrelated.fine in summary
+    assert deposit.best_unrelated.fine in summary
 
 
-def test_real_misplaced_maps_are_counted_once(audited):
+def test_real_misplaced_maps_are_counted_once(deposit):
     """Check that maps which are shifted and stretched count once, and are those corrected."""
     corrected = [e.id for e in registry.entries("particles", "audited") if e.correction]
-    assert sorted(audited["particles"].misplaced) == sorted(corrected)
+    assert sorted(deposit["particles"].misplaced) == sorted(corrected)
     sentence = "14 of 24 particle label maps are off: 9 shifted, 7 stretched, 2 of them both."
-    assert sentence in audited.to_text()
+    assert sentence in deposit.to_text()
 
 
-def test_real_pixel_sizes_and_filled_rows(audited):
+def test_real_pixel_sizes_and_filled_rows(deposit):
     """Check the eight conflicts among 22, the two unknown sizes, and the nine lost rows."""
-    particles = audited["particles"]
+    particles = deposit["particles"]
     hours = ("24H-Q-1", "24H-Q-7", "3H-Q-1", "8H-Q-3", "8H-Q-4", "85H-Q-1", "85H-Q-2", "85H-Q-3")
     assert {c.id for c in particles.pixel_sizes} == {f"800C-{name}" for name in hours}
     assert particles.n_comparable_pixel_sizes == 22
     assert set(particles.pixel_size_unknown) == {"800C-24H-Q-4", "800C-24H-Q-6"}
     assert set(particles.filled_rows.values()) == {(0,)}
     assert len(particles.filled_rows) == 9
-    assert not audited["uhcs"].pixel_sizes
-    assert not audited["uhcs"].filled_rows
+    assert not deposit["uhcs"].pixel_sizes
+    assert not deposit["uhcs"].filled_rows
 
 
-def test_the_text_fits_a_terminal_and_is_worst_first(audited, synthetic):
+def test_the_text_fits_a_terminal_and_is_worst_first(deposit, synthetic):
     """Check width, order, and that each finding is there."""
-    for found in (audited, synthetic):
+    for found in (deposit, synthetic):
         text = found.to_text()
         assert max(map(len, text.splitlines())) <= 80
         assert text.count("\n- ") == len(found.findings)
         assert all(id_ in text for f in found.findings if len(f.ids) < 3 for id_ in f.ids)
-    lines = audited.to_text().splitlines()
+    lines = deposit.to_text().splitlines()
     headings = ["Duplicates", "Shifted label maps", "Conflicting pixel sizes", "Filled rows"]
     assert [line for line in lines if line in headings] == headings
-    json.loads(audited.to_json())
+    json.loads(deposit.to_json())

@@ -199,7 +199,7 @@ def test_resampled_labels_are_the_majority():
 
 
 @pytest.fixture(scope="module")
-def audited(real_cache):
+def deposit(real_cache):
     """Micrographs of both tasks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
@@ -207,9 +207,9 @@ def audited(real_cache):
 
 
 @pytest.fixture(scope="module")
-def found(audited):
+def found(deposit):
     """Search on the real data."""
-    return magnifications.search(audited)
+    return magnifications.search(deposit)
 
 
 KNOWN = {
@@ -248,12 +248,12 @@ def test_real_pairs_stand_apart(found):
     assert found.best_unrelated.correlation < 0.4
 
 
-def test_real_pair_of_unknown_size_would_be_found(audited):
+def test_real_pair_of_unknown_size_would_be_found(deposit):
     """Check that the pairs don't hang on the micron bars."""
     names = ("800C-3H-Q-1", "800C-3H-Q-2", "uhcs0599", "uhcs0333")
     without = [
         replace(m, entry=replace(m.entry, pixel_size=replace(m.entry.pixel_size, um=None)))
-        for m in real
+        for m in deposit
         if m.id in names
     ]
     overlaps = magnifications.search(without).overlaps

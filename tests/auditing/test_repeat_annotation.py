@@ -93,7 +93,7 @@ def test_field_without_particles_has_no_distance():
 
 
 @pytest.fixture(scope="module")
-def audited(real_cache):
+def deposit(real_cache):
     """Agreement on the data as the paper used them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
@@ -106,9 +106,9 @@ def audited(real_cache):
         return repeat_annotation.agreement(datasets, overlaps)
 
 
-def test_real_fields(audited):
+def test_real_fields(deposit):
     """Check which fields were annotated twice, and that the duplicate is none of them."""
-    pairs = [(field.b, field.a) for field in audited.fields]
+    pairs = [(field.b, field.a) for field in deposit.fields]
     assert pairs == [
         ("800C-3H-Q-2", "800C-3H-Q-1"),
         ("800C-85H-Q-1", "800C-85H-Q-5"),
@@ -119,21 +119,21 @@ def test_real_fields(audited):
     ]
 
 
-def test_real_means(audited):
+def test_real_means(deposit):
     """Check the means that the documentation prints."""
-    particles = repeat_annotation.mean(audited.of("particles"))
+    particles = repeat_annotation.mean(deposit.of("particles"))
     assert (particles.n, particles.n_consistent) == (3, 3)
     assert particles.AC == pytest.approx(0.938, abs=0.002)
     assert particles.IU["particle"] == pytest.approx(0.621, abs=0.005)
-    others = repeat_annotation.mean(audited.of("uhcs"))
+    others = repeat_annotation.mean(deposit.of("uhcs"))
     assert (others.n, others.n_consistent) == (1, None)
     assert others.AC == pytest.approx(0.908, abs=0.002)
 
 
-def test_text_fits_a_terminal_and_states_its_limits(audited):
+def test_text_fits_a_terminal_and_states_its_limits(deposit):
     """Check width, and that each limit is printed."""
-    text = audited.to_text()
+    text = deposit.to_text()
     assert max(map(len, text.splitlines())) <= 80
     joined = " ".join(text.split())
     assert all(limit in joined for limit in repeat_annotation.LIMITS)
-    assert json.loads(audited.to_json())["limits"] == list(repeat_annotation.LIMITS)
+    assert json.loads(deposit.to_json())["limits"] == list(repeat_annotation.LIMITS)
