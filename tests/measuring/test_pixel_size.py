@@ -78,12 +78,57 @@ def test_imagej_scale(tmp_path, unit, per_unit, um):
     assert scale.source == "the file's ImageJ scale"
 
 
-@pytest.mark.parametrize("unit", ["pixel", "", "furlong"])
+@pytest.mark.parametrize("unit", ["pixel", ""])
 def test_imagej_without_a_length(tmp_path, unit):
-    """Check that other units say nothing."""
+    """Check that a resolution in pixels says nothing."""
     path = tmp_path / "a.tif"
     write_tiff(path, imagej=True, resolution=(4, 4), metadata={"unit": unit})
     assert found(path) == pixel_size.Scale(None, UNKNOWN)
+
+
+def test_imagej_with_an_unknown_unit(tmp_path):
+    """Check that what is found and not understood is named."""
+    path = tmp_path / "a.tif"
+    write_tiff(path, imagej=True, resolution=(4, 4), metadata={"unit": "furlong"})
+    assert found(path).um is None
+    assert found(path).source == (
+        "none: the ImageJ scale is in 'furlong', which is no unit of length: set the scale in it, "
+        "or give --pixel-size"
+    )
+
+
+@pytest.mark.parametrize("unit", ["MILLIMETER", "MICROMETER"])
+def test_tifffiles_resolution_units(tmp_path, unit):
+    """Check the units 4 and 5, which TIFF 6.0 does not have."""
+    path, per_unit = tmp_path / "a.tif", {"MILLIMETER": 4000, "MICROMETER": 4}[unit]
+    write_tiff(path, resolution=(per_unit, per_unit), resolutionunit=unit, metadata=None)
+    assert found(path).um == pytest.approx(0.25)
+    assert found(path).warning == ""
+
+
+def test_sources_that_disagree_are_named(tmp_path):
+    """Check header against resolution, and registry against header; the first is taken."""
+    header = fei_header("1e-8")
+    options = {"resolution": (1e6, 1e6), "resolutionunit": "CENTIMETER", "metadata": None}
+    scale = found(with_tag(tmp_path / "a.tif", 34682, header, **options))
+    assert scale.um == pytest.approx(0.01)
+    options["resolution"] = (2e6, 2e6)
+    scale = found(with_tag(tmp_path / "b.tif", 34682, header, **options))
+    assert scale.um == pytest.approx(0.01)
+    assert scale.warning == (
+        "the FEI header says 0.01 um a pixel, the file's TIFF resolution 0.005 um; the first was "
+        "taken"
+    )
+    path = with_tag(tmp_path / "uhcs0006.tif", 34682, header, metadata=None)
+    scale = pixel_size.find(path, (484, 645))
+    assert scale.um == 0.16129
+    assert scale.warning.startswith("the registry says 0.1613 um a pixel, the file's FEI header")
+
+
+def test_sources_that_agree_are_not_named(tmp_path):
+    """Check that the same size twice is no warning."""
+    options = {"resolution": (1e6, 1e6), "resolutionunit": "CENTIMETER", "metadata": None}
+    assert found(with_tag(tmp_path / "a.tif", 34682, fei_header("1e-8"), **options)).warning == ""
 
 
 @pytest.mark.parametrize(
@@ -123,9 +168,9 @@ def test_png_resolution_of_a_microscope(tmp_path):
     assert (scale.um, scale.source) == (pytest.approx(0.25, rel=1e-5), "the file's PNG resolution")
 
 
-@pytest.mark.parametrize("metres", ["5e-11", "2e-3"])
+@pytest.mark.parametrize("metres", ["5e-13", "2e-3"])
 def test_absurd_header_is_ignored_with_a_warning(tmp_path, metres):
-    """Check less than 0.1 nm and more than 1 mm; the next thing that the file says is taken."""
+    """Check less than 1 pm and more than 1 mm; the next thing that the file says is taken."""
     header = fei_header(metres)
     alone = found(with_tag(tmp_path / "a.tif", 34682, header, metadata=None))
     assert alone.um is None
@@ -137,14 +182,19 @@ def test_absurd_header_is_ignored_with_a_warning(tmp_path, metres):
     assert second.warning
 
 
-def test_pixels_that_are_not_square_are_ignored(tmp_path):
-    """Check that one length can't stand for both."""
-    scale = found(with_tag(tmp_path / "a.tif", 34682, fei_header("1e-8", "2e-8")))
+def test_rectangular_pixels_are_refused(tmp_path):
+    """Check that one length can't stand for both, and that no other source covers it up."""
+    options = {"resolution": (1e5, 1e5), "resolutionunit": "CENTIMETER", "metadata": None}
+    scale = found(with_tag(tmp_path / "a.tif", 34682, fei_header("1e-8", "2e-8"), **options))
     assert scale.um is None
-    assert "0.01 x 0.02 um, no square" in scale.source
+    assert scale.warning == (
+        "the FEI header says pixels of 0.01 x 0.02 um, which are not square: resample the image, "
+        "and give its --pixel-size"
+    )
+    assert scale.source == f"none: {scale.warning}"
 
 
-@pytest.mark.parametrize("um", [0, -1, 9e-5, 1001, float("nan"), float("inf")])
+@pytest.mark.parametrize("um", [0, -1, 9e-7, 1001, float("nan"), float("inf")])
 def test_impossible_size_from_the_user_is_refused(tmp_path, um):
     """Check the ends, and what is no number."""
     with pytest.raises(UsageError, match="not possible"):

@@ -26,7 +26,8 @@ MAP_SUFFIXES = (".png", ".tif", ".tiff", ".npy")
 OTHER_SUFFIXES = (".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".npz", ".mat")
 
 
-_DATA_BAR_ROWS = 38
+DATA_BAR_ROWS = 38
+"""Rows of the data bar below the micrographs of UHCSDB."""
 
 
 def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
@@ -141,10 +142,10 @@ def _check_header(header: images.Header, entry: Entry) -> None:
         return
     expected = f"expected ({rows}, {columns})"
     described = f"({', '.join(map(str, found))})"
-    if found == (rows + _DATA_BAR_ROWS, columns):
+    if found == (rows + DATA_BAR_ROWS, columns):
         raise images.ImageError(
-            f"has {rows + _DATA_BAR_ROWS} rows, {expected}: "
-            f"crop the {_DATA_BAR_ROWS}-row data bar, label_map[:{rows}]"
+            f"has {rows + DATA_BAR_ROWS} rows, {expected}: "
+            f"crop the {DATA_BAR_ROWS}-row data bar, label_map[:{rows}]"
         )
     if len(found) != 2:
         hint = "class scores need an argmax over the class axis first"

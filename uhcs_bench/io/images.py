@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -261,35 +263,97 @@ def _upright(stored: NDArray[np.generic], orientation: int) -> NDArray[np.generi
     return np.ascontiguousarray(stored)
 
 
-@contextmanager
-def silenced(logger_name: str) -> Iterator[None]:
-    """Keep a library from logging each damaged tag: what is wrong is raised, in one sentence."""
+class _Silence:
+    """Silences a library while anybody asks for it, in however many threads.
+
+    The first who asks silences it, and the last who leaves puts back what was: state that is
+    process-wide can't be saved and restored by each thread for itself.
+    """
+
+    def __init__(self, begin: Callable[[], Callable[[], object]]) -> None:
+        self._begin = begin
+        self._lock = threading.Lock()
+        self._users = 0
+        self._end: Callable[[], object] = lambda: None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._end = self._begin()
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._end()
+
+
+@cache
+def silenced(logger_name: str) -> _Silence:
+    """Keep a library from logging each damaged tag: what is wrong is raised, in one sentence.
+
+    Examples
+    --------
+    >>> with silenced("tifffile"):
+    ...     logging.getLogger("tifffile").disabled
+    True
+    >>> logging.getLogger("tifffile").disabled
+    False
+    """
     logger = logging.getLogger(logger_name)
-    disabled, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = disabled
+
+    def begin() -> Callable[[], object]:
+        disabled, logger.disabled = logger.disabled, True
+        return lambda: setattr(logger, "disabled", disabled)
+
+    return _Silence(begin)
 
 
-def _read_with_pillow(
-    source: Path | BytesIO, check: Callable[[Header], None]
-) -> NDArray[np.generic]:
+def _without_warnings() -> Callable[[], object]:
+    """Keep Pillow from warning of large images and odd tags: `check` and messages are for that."""
+    manager = warnings.catch_warnings()
+    manager.__enter__()
+    warnings.filterwarnings("ignore", module=r"PIL\b")
+    return lambda: manager.__exit__(None, None, None)
+
+
+_quiet_pillow = _Silence(_without_warnings)
+
+READABLE = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+"""What Pillow is allowed to open. Its other readers start other programs, or rescale values."""
+
+
+@contextmanager
+def opened(source: Path | BytesIO) -> Iterator[Image.Image]:
+    """Open an image of a format other than TIFF and NPY, without a warning and without decoding.
+
+    Raises
+    ------
+    ImageError
+        If it is of no such format, or of a size that no micrograph has.
+    """
     from PIL import Image, UnidentifiedImageError
 
-    with warnings.catch_warnings():
-        # `check` decides on sizes; Pillow's own warning would only add noise.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with _quiet_pillow:
         try:
-            with Image.open(source) as image:
-                check(_pillow_header(image))
-                return _upright(np.array(image), _orientation(image))
+            image = Image.open(source, formats=READABLE)
         except UnidentifiedImageError as error:
             raise ImageError("is not an image of a known format") from error
         except Image.DecompressionBombError as error:
             raise ImageError(
                 "claims to be of a size that no micrograph has; it was not decoded"
             ) from error
+        with image:
+            yield image
+
+
+def _read_with_pillow(
+    source: Path | BytesIO, check: Callable[[Header], None]
+) -> NDArray[np.generic]:
+    with opened(source) as image:
+        check(_pillow_header(image))
+        return _upright(np.array(image), _orientation(image))
 
 
 def _orientation(image: Image.Image) -> int:

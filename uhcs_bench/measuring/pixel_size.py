@@ -9,24 +9,26 @@ pixel; they are taken as long as the length is possible at all.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io import images
+from uhcs_bench.measuring import headers, lengths
+from uhcs_bench.measuring.lengths import positive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
     from uhcs_bench.data.registry import Entry
 
-SMALLEST_UM, LARGEST_UM = 1e-4, 1e3
-"""A pixel's edge lies between 0.1 nm, less than an atom, and 1 mm; anything else is a mistake."""
+SMALLEST_UM, LARGEST_UM = 1e-6, 1e3
+"""A pixel's edge lies between 1 pm, less than the finest microscope's, and 1 mm; anything else is a
+mistake."""
 
 LARGEST_PRINT_UM = 10.0
 """Resolutions per inch or centimetre count below this, that is, above 2540 dpi. Screens have 72 to
@@ -35,24 +37,10 @@ LARGEST_PRINT_UM = 10.0
 SQUARE_WITHIN = 0.01
 """Relative difference of a pixel's edges up to which it is square."""
 
-_INCH_UM = 25_400.0
-_UNITS_UM = {
-    "pm": 1e-6,
-    "nm": 1e-3,
-    "um": 1.0,
-    "µm": 1.0,  # the micro sign
-    "\u03bcm": 1.0,  # the Greek letter
-    "\\u00b5m": 1.0,  # ImageJ escapes the micro sign
-    "micron": 1.0,
-    "microns": 1.0,
-    "micrometer": 1.0,
-    "mm": 1e3,
-    "cm": 1e4,
-    "m": 1e6,
-    "inch": _INCH_UM,
-}
-_PRINT_UNITS = ("inch", "cm")
-_TIFF_UNITS = {2: "inch", 3: "cm"}
+AGREE_WITHIN = 0.01
+"""Relative difference up to which two sources say the same."""
+
+_CENTIMETRE_UM = 1e4
 
 
 @dataclass(frozen=True)
@@ -93,15 +81,22 @@ class _Claim:
         return not possible and not self.is_of_a_screen
 
     @property
+    def is_square(self) -> bool:
+        return abs(self.width_um - self.height_um) <= SQUARE_WITHIN * self.width_um
+
+    @property
     def objection(self) -> str:
         """Why it is not to be believed; empty where it is."""
         if self.is_of_a_screen:
-            dpi = f"{_INCH_UM / self.width_um:.4g} dpi"
+            dpi = f"{lengths.INCH_UM / self.width_um:.4g} dpi"
             return f"the {self.place} of {dpi} is that of a screen or printer"
         if self.is_absurd:
             return f"the {self.place} says {self.width_um:g} um, which no pixel has"
-        if abs(self.width_um - self.height_um) > SQUARE_WITHIN * self.width_um:
-            return f"the {self.place} says {self.width_um:g} x {self.height_um:g} um, no square"
+        if not self.is_square:
+            return (
+                f"the {self.place} says pixels of {self.width_um:g} x {self.height_um:g} um, which "
+                "are not square: resample the image, and give its --pixel-size"
+            )
         return ""
 
 
@@ -125,8 +120,9 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
     """Find the pixel size of a file.
 
     The first of these that says something sensible: the user; the registry, if the file is named
-    like one of the benchmark's micrographs and has its shape; the file's own header (FEI or Thermo
-    Fisher, Zeiss, ImageJ, resolution of TIFF, PNG or JPEG), see `uhcs_bench.measuring.pixel_size`.
+    like one of the benchmark's micrographs and has its shape; a microscope's header in the file or
+    beside it, see `uhcs_bench.measuring.headers`; ImageJ's scale; the resolution of TIFF, PNG or
+    JPEG. Where others that can be believed say something else, a warning names them.
 
     Parameters
     ----------
@@ -156,24 +152,45 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
     """
     if given_um is not None:
         return Scale(check(given_um), "given by the user")
-    objections = []
-    entry = _entry(path.stem)
-    if entry is not None and entry.shape == tuple(shape):
-        if entry.pixel_size.um is not None:
-            return Scale(entry.pixel_size.um, f"registry, {entry.task} {entry.version}, by name")
-        objections.append(f"the registry has none for {entry.id}")
-    warning = ""
-    for claim in _claims(path):
+    claims, objections = _claims(path)
+    named = entry(path.stem)
+    if named is not None and named.shape == tuple(shape):
+        if named.pixel_size.um is not None:
+            source = f"registry, {named.task} {named.version}, by name"
+            return Scale(
+                named.pixel_size.um, source, _disagreement("registry", named.pixel_size.um, claims)
+            )
+        objections.insert(0, f"the registry has none for {named.id}")
+    warnings = [f"{claim.objection}; it was ignored" for claim in claims if claim.is_absurd]
+    for position, claim in enumerate(claims):
         if not claim.objection:
-            return Scale(claim.width_um, f"the file's {claim.place}", warning)
+            warnings.append(_disagreement(claim.place, claim.width_um, claims[position + 1 :]))
+            return Scale(claim.width_um, f"the file's {claim.place}", _joined(warnings))
         objections.append(claim.objection)
-        if claim.is_absurd:
-            warning = f"{claim.objection}; it was ignored"
-    reasons = "; ".join(objections) or "the file holds no pixel size"
-    return Scale(None, f"none: {reasons}", warning)
+        if not claim.is_absurd and not claim.is_of_a_screen:
+            # What is said of the pixels' form holds for what is said elsewhere, too.
+            return Scale(None, f"none: {_joined(objections)}", claim.objection)
+    reasons = _joined(objections) or "the file holds no pixel size"
+    return Scale(None, f"none: {reasons}", _joined(warnings))
 
 
-def _entry(id_: str) -> Entry | None:
+def _joined(parts: Sequence[str]) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def _disagreement(place: str, um: float, others: Sequence[_Claim]) -> str:
+    """Name those that say something else, and can be believed as well."""
+    said = [
+        f"the file's {other.place} {other.width_um:.4g} um"
+        for other in others
+        if not other.objection and abs(other.width_um - um) > AGREE_WITHIN * um
+    ]
+    if not said:
+        return ""
+    return f"the {place} says {um:.4g} um a pixel, {_joined(said)}; the first was taken"
+
+
+def entry(id_: str) -> Entry | None:
     """Find one of the benchmark's micrographs, real or generated; no two have the same name."""
     # The catalogue of generated micrographs imports the generator.
     is_synthetic = id_.startswith(f"{protocol.SYNTHETIC_VERSION}-")
@@ -188,74 +205,44 @@ def _entries(version: protocol.Version) -> dict[str, Entry]:
     }
 
 
-def _claims(path: Path) -> Iterator[_Claim]:
-    """List what a file says of its pixels, the most specific first; nothing if it is damaged."""
+def _claims(path: Path) -> tuple[list[_Claim], list[str]]:
+    """List what a file says of its pixels, the most specific first, and what can't be used."""
+    found = headers.read(path)
+    claims, objections = [], []
+    for header in found.headers:
+        if header.problem:
+            objections.append(header.problem)
+        elif header.width_um is not None:
+            height = header.width_um if header.height_um is None else header.height_um
+            claims.append(_Claim(header.place, header.width_um, height))
+    if found.resolution is None:
+        claims += _pillow_claims(path)
+        return claims, objections
+    place, unit, per_unit = astuple(found.resolution)
+    unit_um = lengths.unit_um(unit)
+    if unit_um is not None:
+        width, height = (unit_um / number for number in per_unit)
+        is_print = unit_um in (lengths.INCH_UM, _CENTIMETRE_UM)
+        claims.append(_Claim(place, width, height, is_print))
+    elif not _is_no_scale(unit, per_unit):
+        objections.append(
+            f"the {place} is in {unit!r}, which is no unit of length: set the scale in it, or give "
+            "--pixel-size"
+        )
+    return claims, objections
+
+
+def _is_no_scale(unit: str, per_unit: tuple[float, float]) -> bool:
+    """Whether a resolution is what programs write that know of no scale."""
+    return per_unit == (1.0, 1.0) or unit.casefold() in ("", "pixel", "pixels", "none")
+
+
+def _pillow_claims(path: Path) -> list[_Claim]:
     try:
-        with path.open("rb") as stream:
-            is_tiff = stream.read(2) in (b"II", b"MM")
-        yield from _tiff_claims(path) if is_tiff else _pillow_claims(path)
+        with images.opened(path) as image:
+            dpi = image.info.get("dpi")
+            kind = f"{image.format} resolution"
     except Exception:  # noqa: BLE001 - a damaged header says nothing; reading pixels says why
-        return
-
-
-def _tiff_claims(path: Path) -> Iterator[_Claim]:
-    import tifffile
-
-    with images.silenced("tifffile"), tifffile.TiffFile(path) as tiff:
-        yield from _fei_claims(tiff.fei_metadata or {})
-        yield from _zeiss_claims(tiff.sem_metadata or {})
-        tags = tiff.pages.first.tags
-        per_unit = [_per_unit(tags.valueof(name)) for name in ("XResolution", "YResolution")]
-        if not all(per_unit):
-            return
-        imagej = tiff.imagej_metadata
-        if imagej is not None:
-            unit, place = str(imagej.get("unit", "")).lower(), "ImageJ scale"
-        else:
-            unit = _TIFF_UNITS.get(int(tags.valueof("ResolutionUnit", default=2)), "")
-            place = "TIFF resolution"
-        if unit in _UNITS_UM:
-            width, height = (_UNITS_UM[unit] / number for number in per_unit)
-            yield _Claim(place, width, height, unit in _PRINT_UNITS)
-
-
-def _per_unit(rational: Any) -> float:
-    """Pixels per unit; 0 where it is not said."""
-    if rational is None:
-        return 0.0
-    numerator, denominator = rational
-    return numerator / denominator if denominator else 0.0
-
-
-def _fei_claims(header: dict[str, Any]) -> Iterator[_Claim]:
-    """Read FEI's and Thermo Fisher's header, which holds metres."""
-    for section in ("Scan", "EScan", "IScan"):
-        scan = header.get(section, {})
-        width, height = scan.get("PixelWidth"), scan.get("PixelHeight", scan.get("PixelWidth"))
-        if _is_length(width) and _is_length(height):
-            yield _Claim("FEI header", width * 1e6, height * 1e6)
-            return
-
-
-def _zeiss_claims(header: dict[str, Any]) -> Iterator[_Claim]:
-    """Read Zeiss's header; the image's own pixel size comes before that of the scan."""
-    for key in ("ap_image_pixel_size", "ap_pixel_size"):
-        _, length, unit = (*header.get(key, ()), None, None, None)[:3]
-        if _is_length(length) and str(unit).lower() in _UNITS_UM:
-            um = length * _UNITS_UM[str(unit).lower()]
-            yield _Claim("Zeiss header", um, um)
-            return
-
-
-def _is_length(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
-
-
-def _pillow_claims(path: Path) -> Iterator[_Claim]:
-    from PIL import Image
-
-    with Image.open(path) as image:
-        dpi = image.info.get("dpi")
-        kind = f"{image.format} resolution"
-    if dpi and all(_is_length(float(number)) for number in dpi):
-        yield _Claim(kind, _INCH_UM / float(dpi[0]), _INCH_UM / float(dpi[1]), is_print=True)
+        return []
+    sizes = [lengths.INCH_UM / number for number in map(positive, dpi or ()) if number]
+    return [_Claim(kind, sizes[0], sizes[1], is_print=True)] if len(sizes) == 2 else []
