@@ -16,7 +16,8 @@ import click
 
 from baselines.configuration import configure
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import ReportingGroup, version_option
+from uhcs_bench.cli.common import ReportingGroup, split_option, version_option
+from uhcs_bench.data import dataset
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +123,11 @@ def otsu(task: str, version: str, out: Path) -> None:
     epilog="\b\nExamples:\n"
     "  python -m baselines run pixelnet-ce --task microconstituents --out runs/\n"
     "  python -m baselines run pixelnet-focal --task particles --folds 0,2 \\\n"
-    "      --crop 224 --out runs/\n" + _EXIT_CODES
+    "      --crop 224 --out runs/\n"
+    "  python -m baselines run unet-efficientnet --task particles --split grouped \\\n"
+    "      --out runs-grouped/\n"
+    "  python -m baselines run unet-efficientnet --task particles --train-size 4 \\\n"
+    "      --out runs-4/\n" + _EXIT_CODES
 )
 @click.argument("method", metavar="METHOD")
 @task_option
@@ -132,22 +137,35 @@ def otsu(task: str, version: str, out: Path) -> None:
     is_flag=True,
     help="Hold out and segment the next fold as well, to choose settings on.",
 )
+@click.option(
+    "--train-size",
+    type=int,
+    metavar="N",
+    help="Train on a fixed subset of N of a fold's micrographs: 1, 2, 4, 8 or 16; "
+    "smaller subsets lie inside larger ones.  [default: all]",
+)
+@split_option
 @training_options
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
-def run(method: str, task: str, folds: str, inner: bool, out: Path, **options: Any) -> None:
+def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
     """Train METHOD on folds and segment their validation micrographs.
 
     METHOD is pixelnet-focal, pixelnet-ce, unet, unet-vgg or unet-efficientnet.
     Label maps go to OUT/METHOD/<task>/<id>.png, the record to
     OUT/METHOD/record.json, loss curves and checkpoints to OUT/folds/. Finished
     folds are skipped; an interrupted one goes on from its last 100 updates.
+    Without a terminal, a line a minute on standard error says how far it is.
+
+    A folder OUT holds runs of one split and one training size: give each its
+    own. The record states both, and "uhcs-bench submit" reads them there.
 
     ImageNet weights of VGG-16 are torchvision's, those of EfficientNet timm's;
     UHCS_BENCH_VGG16 and UHCS_BENCH_EFFICIENTNET name local files instead.
     """
     name = protocol.task(task).name
-    numbers = parse_folds(folds)
-    done = _run(method, name, numbers, out, inner=inner, **options)
+    count = dataset.n_folds(name, options["version"], options["split"])
+    numbers = parse_folds(folds, count)
+    done = _run(method, name, numbers, out, **options)
     skipped = len(numbers) - len(done)
     click.echo(
         f"{method}, {name}: {len(done)} folds run, {skipped} were finished before. {out / method}"
@@ -164,13 +182,16 @@ def _run(
     precision: str,
     version: str,
     jobs: int,
+    split: str = protocol.PAPER_SPLIT,
     inner: bool = False,
+    train_size: int | None = None,
     **settings: Any,
 ) -> list[int | None]:
     plan = _plan(method, task, out, device, precision, version, jobs, settings)
     from baselines import runs
 
-    return runs.run(replace(plan, inner=inner), folds)
+    chosen = replace(plan, split=protocol.check_split(split), inner=inner, train_size=train_size)
+    return runs.run(chosen, folds)
 
 
 def _plan(
@@ -221,7 +242,8 @@ def segment(
     """Segment validation micrographs with METHOD's finished folds.
 
     Class probabilities are averaged over the runs, such as those of several
-    seeds, and over views of a micrograph. Label maps go to
+    seeds, and over views of a micrograph. The folds are those of the split that
+    the runs were trained on. Label maps go to
     OUT/NAME/<task>/<id>.png, the record to OUT/NAME/record.json.
     """
     from baselines import ensemble, hardware
@@ -288,9 +310,10 @@ def ship(
 @click.option(
     "--no-run", is_flag=True, help="Only print the tables from the label maps that are there."
 )
+@split_option
 @training_options
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
-def reproduce(no_run: bool, out: Path, version: str, **options: Any) -> None:
+def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any) -> None:
     """Run what the paper compares, and print its Tables 1 to 4.
 
     Otsu, PixelNet with both losses and U-Net run on both tasks, all in the
@@ -299,14 +322,16 @@ def reproduce(no_run: bool, out: Path, version: str, **options: Any) -> None:
     """
     from baselines import reproduce as tables
 
+    tables.check(out, version, split, required=no_run)
     for method, task in product(() if no_run else tables.METHODS, protocol.TASKS):
         if method == "otsu":
             from baselines.otsu import write_label_maps
 
             write_label_maps(out / method, task, version)
         else:
-            _run(method, task, list(range(protocol.N_FOLDS)), out, version=version, **options)
-    click.echo(tables.tables(out, version))
+            folds = list(range(dataset.n_folds(task, version, split)))
+            _run(method, task, folds, out, version=version, split=split, **options)
+    click.echo(tables.tables(out, version, split))
 
 
 @main.command(
@@ -454,21 +479,36 @@ def export(checkpoint: Path, half: bool, out: Path | None) -> None:
     click.echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
 
 
-def parse_folds(text: str) -> list[int]:
+def parse_folds(text: str, n_folds: int = protocol.N_FOLDS) -> list[int]:
     """Read the option that names folds.
+
+    Parameters
+    ----------
+    text : str
+    n_folds : int
+        Number of folds of the split.
+
+    Returns
+    -------
+    list of int
 
     Raises
     ------
     UsageError
         It is neither "all" nor numbers of folds.
+
+    Examples
+    --------
+    >>> parse_folds("all", 5), parse_folds("2,0,2")
+    ([0, 1, 2, 3, 4], [0, 2])
     """
     if text == "all":
-        return list(range(protocol.N_FOLDS))
+        return list(range(n_folds))
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise UsageError(f'--folds {text}: give "all" or numbers such as 0,2.') from error
-    return sorted({protocol.check_fold(number) for number in numbers})
+    return sorted({protocol.check_fold(number, n_folds) for number in numbers})
 
 
 if __name__ == "__main__":

@@ -119,6 +119,11 @@ class Configuration:
     average: float | None = None
     tta: bool = False
 
+    @property
+    def updates(self) -> int:
+        """Number of updates over all stages."""
+        return sum(stage.updates for stage in self.stages)
+
     def changed(self, **settings: object) -> Configuration:
         """Give a copy with some settings changed."""
         return replace(self, **settings)  # type: ignore[arg-type]

@@ -11,15 +11,14 @@ from tqdm import tqdm
 import uhcs_bench
 from baselines import prediction, records
 from uhcs_bench import protocol
-from uhcs_bench.data import label_maps
-from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.data import dataset, label_maps
+from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-
-SCHEMA = "uhcs-bench/ensemble-record/1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +71,8 @@ def segment_folds(plan: Plan) -> int:
     Raises
     ------
     UsageError
-        The maps would replace those of a run.
+        The maps would replace those of a run, or the runs are of different splits, of inner folds
+        or of another data set version.
     UhcsBenchError
         Folds are not finished, or a checkpoint is gone; the message lists all.
     """
@@ -80,31 +80,57 @@ def segment_folds(plan: Plan) -> int:
         raise UsageError(
             f"{plan.out / plan.name} holds the label maps of a run. Choose another --name or --out."
         )
-    _check_finished(plan)
+    split = _common_split(plan)
     written = {}
-    for fold in tqdm(range(protocol.N_FOLDS), desc=plan.name, unit="fold", disable=None):
-        written[str(fold)] = _segment_fold(plan, fold)
+    n_folds = dataset.n_folds(plan.task, plan.version, split)
+    for fold in tqdm(range(n_folds), desc=plan.name, unit="fold", disable=None):
+        written[str(fold)] = _segment_fold(plan, fold, split)
     _write_record(plan, written)
     return sum(len(members[0]["validation"]) for members in written.values())
 
 
-def _check_finished(plan: Plan) -> None:
+def _common_split(plan: Plan) -> protocol.Split:
+    """Give the split that all runs were trained on, once all folds are there."""
+    found = [
+        (place, place.read()) for fold in range(protocol.N_FOLDS) for place in plan.members(fold)
+    ]
+    of_runs = [(place, record) for place, record in found if record is not None]
+    wrong = [
+        f"{place}, in {place.out}, has the data set version {record['dataset_version']}, not "
+        f"{plan.version}."
+        for place, record in of_runs
+        if record["dataset_version"] != plan.version
+    ]
+    wrong += [
+        f"{place}, in {place.out}, segmented an inner fold; run it without --inner."
+        for place, record in of_runs
+        if record.get("inner")
+    ]
+    splits = {record.get("split", protocol.PAPER_SPLIT) for _, record in of_runs}
+    if len(splits) > 1:
+        wrong.append(
+            f"The runs were trained on the folds of the splits {' and '.join(sorted(splits))}; "
+            "give runs of one split."
+        )
+    if wrong:
+        raise UsageError(listed(f"{plan.name} was not segmented", wrong))
+    split = protocol.check_split(next(iter(splits), protocol.PAPER_SPLIT))
     missing = [
-        f"{place.folder}: {place}"
-        for fold in range(protocol.N_FOLDS)
+        f"{place.folder}: {place} is not finished or has no model"
+        for fold in range(dataset.n_folds(plan.task, plan.version, split))
         for place in plan.members(fold)
         if place.read() is None or not place.checkpoint.is_file()
     ]
     if missing:
-        lines = "".join(f"\n  {line}" for line in missing)
-        raise UhcsBenchError(f"{len(missing)} folds are not finished or have no model:{lines}")
+        raise UhcsBenchError(listed(f"{plan.name} was not segmented", missing))
+    return split
 
 
-def _segment_fold(plan: Plan, fold: int) -> list[dict[str, Any]]:
+def _segment_fold(plan: Plan, fold: int, split: protocol.Split) -> list[dict[str, Any]]:
     """Write the label maps of one fold, and give the records of its members."""
     places = plan.members(fold)
     model, *others = prediction.load_models([place.checkpoint for place in places], plan.device)
-    for micrograph in uhcs_bench.load(plan.task, fold=fold, version=plan.version).val:
+    for micrograph in uhcs_bench.load(plan.task, fold=fold, version=plan.version, split=split).val:
         labels = prediction.segment(
             model, micrograph.image, plan.precision, tta=plan.tta, others=others
         )
@@ -115,10 +141,9 @@ def _segment_fold(plan: Plan, fold: int) -> list[dict[str, Any]]:
 
 def _write_record(plan: Plan, written: dict[str, list[dict[str, Any]]]) -> None:
     """Write the task's part of the record; that of the other task stays."""
-    path = plan.out / plan.name / "record.json"
+    path = plan.out / plan.name / training_record.FILE_NAME
     tasks = json.loads(path.read_text(encoding="utf-8"))["tasks"] if path.is_file() else {}
     how = {"tta": plan.tta, "precision": plan.precision, "dataset_version": plan.version}
     tasks[plan.task] = {**how, "folds": written}
-    records.write_json(
-        path, {"schema": SCHEMA, "name": plan.name, "method": plan.method, "tasks": tasks}
-    )
+    names = {"name": plan.name, "method": plan.method}
+    records.write_json(path, {"schema": training_record.ENSEMBLE_SCHEMA, **names, "tasks": tasks})

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 FOLD_SCHEMA = "uhcs-bench/fold-run/1"
-RECORD_SCHEMA = "uhcs-bench/method-record/1"
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def write_method_record(out: Path, method: str) -> Path:
         record = run.read()
         if record is not None:
             tasks.setdefault(run.task, {})[str(run.fold)] = record
-    path = out / method / "record.json"
-    write_json(path, {"schema": RECORD_SCHEMA, "method": method, "tasks": tasks})
+    path = out / method / training_record.FILE_NAME
+    write_json(path, {"schema": training_record.RUN_SCHEMA, "method": method, "tasks": tasks})
     return path
 
 

@@ -11,6 +11,8 @@ from tabulate import tabulate
 import uhcs_bench
 from uhcs_bench import paper, protocol
 from uhcs_bench.data import dataset
+from uhcs_bench.errors import UsageError, listed
+from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,15 +45,54 @@ class Cell:
         return f"{self.mean:.1f}" if self.se is None else f"{self.mean:.1f} ± {self.se:.1f}"
 
 
-def tables(out: Path, version: str = protocol.REAL_VERSION) -> str:
+def check(out: Path, version: str, split: str, *, required: bool) -> None:
+    """Make sure that a folder holds, or may hold, label maps of the methods for a split.
+
+    Parameters
+    ----------
+    out : Path
+    version, split : str
+    required : bool
+        Whether label maps have to be there already.
+
+    Raises
+    ------
+    UsageError
+        There is no such version or split, there are no label maps, or those that are there come
+        from models that were trained for something else.
+    """
+    protocol.check_version(version)
+    protocol.check_split(split)
+    problems = [
+        f"{out / method}: {problem}"
+        for method in METHODS
+        for problem in training_record.contradictions(
+            training_record.read(out / method), version, split
+        )
+    ]
+    if problems:
+        raise UsageError(listed(f"{out} was not read", problems))
+    there = any((out / method / task).is_dir() for method in METHODS for task in protocol.TASKS)
+    if required and not there:
+        fact = f"{out} holds no label maps" if out.is_dir() else f"There is no folder {out}"
+        raise UsageError(
+            f"{fact}. Give the folder of finished runs, which has a folder for each method "
+            f"({', '.join(METHODS)}), such as leaderboard/ in the repository; or leave --no-run "
+            "out to run the methods there."
+        )
+
+
+def tables(
+    out: Path, version: str = protocol.REAL_VERSION, split: str = protocol.PAPER_SPLIT
+) -> str:
     """Lay out the paper's Tables 1 to 4, and what else was run, with differences.
 
     Parameters
     ----------
     out : Path
         Folder with label maps, ``<out>/<method>/<task>/<id>.png``.
-    version : str
-        Data set version to score against.
+    version, split : str
+        Data set version and split to score against.
 
     Returns
     -------
@@ -65,7 +106,7 @@ def tables(out: Path, version: str = protocol.REAL_VERSION) -> str:
         Label maps are there, but can't be scored.
     """
     scores: dict[tuple[str, str], TaskScore | str] = {
-        (method, task): _score(out, method, task, version)
+        (method, task): _score(out, method, task, version, split)
         for method in METHODS
         for task in protocol.TASKS
     }
@@ -74,6 +115,11 @@ def tables(out: Path, version: str = protocol.REAL_VERSION) -> str:
     if version != protocol.REAL_VERSION:
         parts.append(
             f"Scored on the data set version {version!r}:\nnot comparable with the paper's numbers."
+        )
+    if split != protocol.PAPER_SPLIT:
+        parts.append(
+            f"Trained and scored on the folds of the split {split!r}:\nnot comparable with the "
+            "paper's numbers."
         )
     parts += [
         _class_table(table, found.get((table.method, table.task))) for table in paper.CLASS_TABLES
@@ -93,14 +139,14 @@ def tables(out: Path, version: str = protocol.REAL_VERSION) -> str:
     return "\n\n".join(parts)
 
 
-def _score(out: Path, method: str, task: str, version: str) -> TaskScore | str:
+def _score(out: Path, method: str, task: str, version: str, split: str) -> TaskScore | str:
     """Score a method on a task, or say what is missing for that."""
-    ids = [entry.id for entry in dataset.catalogue(task, version)]
+    ids = [entry.id for entry in dataset.catalogue(task, version, split)]
     folder = out / method / task
     present = sum((folder / f"{name}.png").is_file() for name in ids)
     if present < len(ids):
         return f"{present} of {len(ids)} label maps in {folder}"
-    return uhcs_bench.score(folder, task=task, version=version)[task]
+    return uhcs_bench.score(folder, task=task, version=version, split=split)[task]
 
 
 def _class_table(table: paper.ClassTable, score: TaskScore | None) -> str:

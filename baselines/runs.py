@@ -6,6 +6,7 @@ import csv
 import multiprocessing
 import os
 import signal
+import sys
 import time
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -21,19 +22,20 @@ from baselines import checkpoint, hardware, prediction, records, training
 from baselines.configuration import SEMANTICS, Configuration
 from baselines.model import build
 from baselines.progress import Progress
+from baselines.update_log import UpdateLog
 from uhcs_bench import protocol
-from uhcs_bench.data import label_maps
-from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.data import dataset, label_maps
+from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from baselines.records import FoldRun
-    from uhcs_bench import Micrograph
+    from uhcs_bench import Fold, Micrograph
 
 
-_BEFORE = {"inner": False}
+_BEFORE = {"inner": False, "split": protocol.PAPER_SPLIT, "train_size": None}
 """What settings were that are newer than a record."""
 
 
@@ -55,6 +57,11 @@ class Plan:
     inner : bool
         Hold out the fold after the one that is named from its training micrographs, and validate on
         that: for choices, which the fold itself must not see.
+    split : str
+        Whose folds, see `uhcs_bench.load`.
+    train_size : int or None
+        Train on a fixed subset of so many of a fold's training micrographs, see
+        `uhcs_bench.data.dataset.Fold.subset`; None for all.
     """
 
     configuration: Configuration
@@ -64,6 +71,13 @@ class Plan:
     device: torch.device
     jobs: int = 1
     inner: bool = False
+    split: protocol.Split = protocol.PAPER_SPLIT
+    train_size: int | None = None
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds of the split."""
+        return dataset.n_folds(self.task, self.version, self.split)
 
     def fold_run(self, fold: int | None) -> FoldRun:
         """Place of a fold's files; None stands for all micrographs."""
@@ -76,6 +90,8 @@ class Plan:
             "semantics": SEMANTICS,
             "dataset_version": self.version,
             "inner": self.inner,
+            "split": self.split,
+            "train_size": self.train_size,
         }
 
 
@@ -96,12 +112,14 @@ def run(plan: Plan, folds: Sequence[int | None]) -> list[int | None]:
     Raises
     ------
     UsageError
-        A finished fold was run with other settings.
+        A finished fold of the task, one that is asked for or another, was run with other settings;
+        or the plan's own don't go together.
     UhcsBenchError
         A fold failed. Those that finished before it are kept.
     """
+    _check(plan, folds)
     pending = [fold for fold in folds if not is_finished(plan, fold)]
-    updates = sum(stage.updates for stage in plan.configuration.stages)
+    updates = plan.configuration.updates
     with tqdm(
         total=updates * len(pending),
         desc=f"{plan.configuration.method} {plan.task}",
@@ -112,29 +130,49 @@ def run(plan: Plan, folds: Sequence[int | None]) -> list[int | None]:
             _run_side_by_side(plan, pending, lambda: bar.update(updates))
         else:
             for fold in pending:
-                run_fold(plan, fold, lambda _: bar.update())
+                _run_logged(plan, fold, lambda _: bar.update())
     return pending
 
 
-def is_finished(plan: Plan, fold: int | None) -> bool:
-    """Tell whether a fold is finished.
+def _check(plan: Plan, folds: Sequence[int | None]) -> None:
+    """Make sure that no two folds of a task in one folder come from different settings.
 
-    Raises
-    ------
-    UsageError
-        It is, but with other settings.
+    Label maps of another split are those of other folds; a score over both would be nobody's.
     """
-    run = plan.fold_run(fold)
-    record = run.read()
-    if record is None:
-        return False
-    differences = _differences(record, plan.settings())
-    if differences:
-        raise UsageError(
-            f"{run} was finished with other settings ({'; '.join(differences)}). Give the same "
-            f"settings, choose another --out, or delete {run.folder} to run it again."
-        )
-    return True
+    if plan.inner and plan.train_size is not None:
+        raise UsageError("--inner and --train-size can't be combined: leave one of them out.")
+    if plan.train_size is not None:
+        for fold in folds:
+            if fold is not None:
+                _load_fold(plan, fold)
+    every = {*folds, *(range(protocol.N_FOLDS) if set(folds) != {None} else ())}
+    problems = []
+    for fold in sorted(every, key=lambda number: -1 if number is None else number):
+        run = plan.fold_run(fold)
+        record = run.read()
+        differences = _differences(record, plan.settings()) if record is not None else []
+        if differences:
+            problems.append(
+                f"{run} was finished with other settings ({'; '.join(differences)}). Give the same "
+                f"settings, choose another --out, or delete {run.folder} to run it again."
+            )
+    if problems:
+        raise UsageError(listed(f"Nothing was run in {plan.out}", problems))
+
+
+def is_finished(plan: Plan, fold: int | None) -> bool:
+    """Tell whether a fold is finished, with whatever settings."""
+    return plan.fold_run(fold).read() is not None
+
+
+def _run_logged(
+    plan: Plan, fold: int | None, report: Callable[[float], object] = lambda _: None
+) -> None:
+    """Run a fold; where there is no terminal for a bar, log a line a minute."""
+    if sys.stderr.isatty():
+        run_fold(plan, fold, report)
+    else:
+        run_fold(plan, fold, UpdateLog(str(plan.fold_run(fold)), plan.configuration.updates))
 
 
 def _differences(record: dict[str, Any], settings: dict[str, Any]) -> list[str]:
@@ -238,6 +276,7 @@ def _run_fold(
             "training": [micrograph.id for micrograph in seen],
             "validation": [micrograph.id for micrograph in validation],
             "weights": weights,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "seed": seed,
             "updates": len(losses),
             "resumed_after": len(before["losses"]) if before else 0,
@@ -258,14 +297,20 @@ def _split(plan: Plan, fold: int | None) -> tuple[Sequence[Micrograph], Sequence
     """Load the micrographs to train on, and those to validate on."""
     if fold is None:
         return uhcs_bench.load(plan.task, version=plan.version), ()
-    split = uhcs_bench.load(plan.task, fold=fold, version=plan.version)
+    loaded = _load_fold(plan, fold)
     if not plan.inner:
-        return split.train, split.val
-    held_out = (fold + 1) % protocol.N_FOLDS
+        return loaded.train, loaded.val
+    held_out = (fold + 1) % plan.n_folds
     return (
-        [micrograph for micrograph in split.train if micrograph.fold != held_out],
-        [micrograph for micrograph in split.train if micrograph.fold == held_out],
+        [micrograph for micrograph in loaded.train if micrograph.fold != held_out],
+        [micrograph for micrograph in loaded.train if micrograph.fold == held_out],
     )
+
+
+def _load_fold(plan: Plan, fold: int) -> Fold:
+    """Load a fold's micrographs, in training those of the plan's subset."""
+    loaded = uhcs_bench.load(plan.task, fold=fold, version=plan.version, split=plan.split)
+    return loaded if plan.train_size is None else loaded.subset(plan.train_size)
 
 
 class _Clock:
@@ -307,7 +352,7 @@ def _run_side_by_side(
     ) as pool:
         # Workers inherit this: the parent alone hears an interrupt, and ends them itself.
         heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        futures = [pool.submit(run_fold, plan, fold) for fold in folds]
+        futures = [pool.submit(_run_logged, plan, fold) for fold in folds]
         signal.signal(signal.SIGINT, heard)
         for future in futures:
             future.add_done_callback(lambda done: None if done.cancelled() else report())

@@ -13,12 +13,14 @@ import uhcs_bench
 from baselines import export, runs
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from uhcs_bench import Dataset
     from uhcs_bench.scoring.results import MeanScore
+    from uhcs_bench.scoring.training_record import TrainedModel
 
 ABOUT_KEY = "uhcs_bench.about"
 """Key of the model's metadata: a JSON object, see `describe`."""
@@ -84,7 +86,7 @@ def describe(plan: runs.Plan, maps: Path) -> dict[str, Any]:
         "pixel_size_um": _pixel_sizes(dataset),
         "score": {
             "protocol": f"{protocol.N_FOLDS}-fold cross-validation of the recipe, "
-            + ("eight views averaged" if _twin_tta(maps, plan.task) else "a single view"),
+            + ("eight views averaged" if _twin(maps, plan.task)[0].tta else "a single view"),
             "n": report[plan.task].n_images,
             "IU": _percent(paper.IU),
             "AC": _percent(paper.AC),
@@ -106,41 +108,37 @@ def _pixel_sizes(dataset: Dataset) -> list[float] | None:
     return [min(known), max(known)] if known else None
 
 
-def _twin_record(maps: Path, task: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Read how the twin's maps were made, and the records of its folds."""
-    path = maps / "record.json"
-    try:
-        part = json.loads(path.read_text(encoding="utf-8"))["tasks"][task]
-    except (OSError, ValueError, KeyError) as error:
+def _twin(maps: Path, task: str) -> list[TrainedModel]:
+    """Read which models made the twin's maps of a task."""
+    found = [model for model in training_record.read(maps) if model.task == task]
+    if not found:
         raise UhcsBenchError(
-            f"{path} does not say how the label maps of {task} were made. Give the folder of maps "
-            "that `python -m baselines run` or `segment` wrote."
-        ) from error
-    folds = part.get("folds", part)
-    return part, [run for fold in folds.values() for run in _members(fold)]
-
-
-def _members(fold: dict[str, Any] | list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return fold if isinstance(fold, list) else [fold]
-
-
-def _twin_tta(maps: Path, task: str) -> bool:
-    part, members = _twin_record(maps, task)
-    return bool(part.get("tta", members[0]["configuration"].get("tta", False)))
+            f"{maps / training_record.FILE_NAME} does not say how the label maps of {task} were "
+            "made. Give the folder of maps that `python -m baselines run` or `segment` wrote."
+        )
+    return found
 
 
 def _check_twin(plan: runs.Plan, maps: Path) -> None:
     """Make sure that the twin is complete and was trained as the model is."""
-    _, members = _twin_record(maps, plan.task)
+    models = _twin(maps, plan.task)
     wanted = plan.configuration.to_dict()
-    differing = {
-        f"{name}: {run['configuration'].get(name)}, here {value}"
-        for run in members
+    problems = {
+        f"{name}: {model.run['configuration'].get(name)}, here {value}"
+        for model in models
         for name, value in wanted.items()
-        if name not in ("seed", "tta") and run["configuration"].get(name) != value
+        if name not in ("seed", "tta") and model.run["configuration"].get(name) != value
     }
-    if differing or len(members) < protocol.N_FOLDS:
+    problems |= {
+        f"trained on {model.train_size} micrographs of each fold"
+        for model in models
+        if model.train_size is not None
+    }
+    problems |= set(training_record.contradictions(models, plan.version, protocol.PAPER_SPLIT))
+    if len({model.fold for model in models}) < protocol.N_FOLDS:
+        problems.add("folds are missing")
+    if problems:
         raise UhcsBenchError(
-            f"{maps}: its {len(members)} folds of {plan.task} are no twin of this model "
-            f"({'; '.join(sorted(differing)) or 'folds are missing'})."
+            f"{maps}: its {len({model.fold for model in models})} folds of {plan.task} are no twin "
+            f"of this model ({'; '.join(sorted(problems))})."
         )

@@ -83,6 +83,23 @@ def test_unfinished_folds_are_listed(trained, tmp_path):
     first, second = (records.FoldRun(folder, "unet", "particles", 1) for folder in trained)
     first.record.unlink()
     second.checkpoint.unlink()
-    with pytest.raises(UhcsBenchError, match=r"(?s)2 folds .*seed0.*seed1"):
+    with pytest.raises(UhcsBenchError, match=r"(?s)2 problems.*seed0.*seed1"):
+        ensemble.segment_folds(plan(trained, tmp_path))
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": "grouped"}, "splits grouped and paper"),
+        ({"inner": True}, "segmented an inner fold"),
+        ({"dataset_version": "1.0"}, "has the data set version 1.0, not synthetic"),
+    ],
+)
+def test_runs_that_do_not_belong_together(trained, tmp_path, changes, message):
+    """Check that runs of several splits, of inner folds or of other data are refused."""
+    place = records.FoldRun(trained[1], "unet", "particles", 1)
+    records.write_json(place.record, {**place.read(), **changes})
+    with pytest.raises(UsageError, match=message):
         ensemble.segment_folds(plan(trained, tmp_path))
     assert not (tmp_path / "both").exists()

@@ -80,7 +80,24 @@ def test_without_torch_the_extra_is_named(arguments, extra, tmp_path):
         (["run", "unet", "--task", "particles", "--crop", "8"], "--crop 8 is too small"),
         (["run", "unet", "--task", "particles", "--device", "tpu9"], "no device 'tpu9'"),
         (["run", "unet", "--task", "particles", "--dataset-version", "2"], "no data set version"),
+        (["run", "unet", "--task", "particles", "--split", "mine"], "There is no split 'mine'"),
+        (["run", "unet", "--task", "particles", "--split", "grouped", "--folds", "5"], "no fold 5"),
+        (
+            [
+                "run",
+                "unet",
+                "--task",
+                "particles",
+                "--dataset-version",
+                "synthetic",
+                "--train-size",
+                "5",
+            ],
+            "no subset of 5 training micrographs",
+        ),
         (["reproduce", "--no-run", "--dataset-version", "2"], "no data set version"),
+        (["reproduce", "--no-run", "--split", "mine"], "There is no split 'mine'"),
+        (["reproduce", "--no-run"], "holds no label maps. Give the folder of finished runs"),
         (["otsu", "--task", "grains"], "There is no task 'grains'"),
     ],
 )
@@ -139,11 +156,20 @@ def test_a_run_from_the_command_line(invoke, tmp_path, monkeypatch, tiny):
 
 
 def test_reproduce_without_running(invoke, tmp_path):
-    """Check that tables come out of an empty folder, all missing."""
+    """Check that tables come out of a folder with no complete method, all missing."""
+    (tmp_path / "unet" / "particles").mkdir(parents=True)
     result = invoke("reproduce", "--no-run", "--dataset-version", "synthetic", "--out", tmp_path)
     assert result.exit_code == 0
     for number in range(1, 5):
         assert f"Table {number}." in result.stdout
+
+
+def test_reproduce_of_a_folder_that_is_not_there(invoke, tmp_path):
+    """Check that a wrong name gives an error, and no tables."""
+    result = invoke("reproduce", "--no-run", "--out", tmp_path / "wrong")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "There is no folder" in result.stderr
 
 
 def test_reproduce_runs_what_is_missing(invoke, tmp_path, monkeypatch, tiny):

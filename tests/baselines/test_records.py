@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from baselines import records
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.ranking import strict_yaml
+from uhcs_bench.scoring import training_record
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"
 COMMITTED = sorted(path.parent.name for path in LEADERBOARD.glob("*/record.json"))
@@ -18,10 +17,10 @@ COMMITTED = sorted(path.parent.name for path in LEADERBOARD.glob("*/record.json"
 
 @pytest.fixture(params=COMMITTED)
 def entry(request):
-    """Give name, record and declaration of a trained baseline in the leaderboard."""
+    """Give folder, models and declaration of a trained baseline in the leaderboard."""
     folder = LEADERBOARD / request.param
-    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    return folder, record, strict_yaml.load((folder / "entry.yaml").read_bytes())
+    models = training_record.read(folder)
+    return folder, models, strict_yaml.load((folder / "entry.yaml").read_bytes())
 
 
 def test_trained_baselines_are_committed():
@@ -31,32 +30,36 @@ def test_trained_baselines_are_committed():
 
 def test_every_label_map_is_on_record(entry):
     """Check that the maps are those that the recorded folds predicted, and no others."""
-    folder, record, _ = entry
-    assert record["schema"] == records.RECORD_SCHEMA
+    folder, models, declaration = entry
+    split = declaration["split"]
+    assert not training_record.contradictions(models, declaration["dataset_version"], split)
     for task in protocol.TASKS:
-        folds = record["tasks"].get(task, {}).values()
-        predicted = [name for fold in folds for name in fold["validation"]]
-        assert sorted(predicted) == sorted(path.stem for path in (folder / task).glob("*.png"))
-        fold_of = {item.id: item.fold for item in dataset.catalogue(task)}
-        assert all(fold_of[name] == fold["fold"] for fold in folds for name in fold["validation"])
-        assert all(fold_of[name] != fold["fold"] for fold in folds for name in fold["training"])
+        mine = [model for model in models if model.task == task]
+        predicted = {name for model in mine for name in model.validation}
+        assert predicted == {path.stem for path in (folder / task).glob("*.png")}
+        fold_of = {item.id: item.fold for item in dataset.catalogue(task, split=split)}
+        assert all(fold_of[name] == model.fold for model in mine for name in model.validation)
+        assert all(fold_of[name] != model.fold for model in mine for name in model.training)
 
 
 def test_all_folds_of_a_task_have_one_configuration(entry):
-    """Check the rule of the leaderboard that settings are the same for all folds."""
-    _, record, _ = entry
-    for folds in record["tasks"].values():
-        first, *others = (fold["configuration"] for fold in folds.values())
-        assert all(other == first for other in others)
+    """Check the rule of the leaderboard that settings are the same for all folds but for seeds."""
+    _, models, _ = entry
+    for task in protocol.TASKS:
+        found = [
+            {**model.run["configuration"], "seed": None} for model in models if model.task == task
+        ]
+        assert all(other == found[0] for other in found)
 
 
 def test_the_declaration_says_what_is_on_record(entry):
     """Check finished tasks, seeds, hours of training and settings of entry.yaml."""
-    _, record, declaration = entry
-    runs = [fold for folds in record["tasks"].values() for fold in folds.values()]
-    for task in protocol.TASKS:
-        finished = len(record["tasks"].get(task, {})) == protocol.N_FOLDS
+    _, models, declaration = entry
+    for task in declaration["tasks"]:
+        folds = {model.fold for model in models if model.task == task}
+        finished = len(folds) == dataset.n_folds(task, split=declaration["split"])
         assert declaration["tasks"][task]["status"] == ("active" if finished else "incomplete")
+    runs = [model.run for model in models]
     assert declaration["seeds"] == sorted({run["seed"] for run in runs})
     hours = sum(run["seconds"]["train"] for run in runs) / 3600
     assert declaration["training_hours"] == pytest.approx(hours, abs=0.005)

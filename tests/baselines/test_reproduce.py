@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 import uhcs_bench
-from baselines import reproduce
+from baselines import records, reproduce
 from uhcs_bench import paper, protocol
 from uhcs_bench.data import label_maps
+from uhcs_bench.errors import UsageError
+from uhcs_bench.scoring import training_record
 
 
 @pytest.fixture
@@ -58,3 +60,20 @@ def test_the_paper_has_no_table_2():
     """Check that nobody fills in numbers that the paper's readers don't have."""
     table = next(t for t in paper.CLASS_TABLES if t.title.startswith("Table 2"))
     assert not table.cells
+
+
+def test_maps_of_another_split_are_refused(perfect):
+    """Check that a record that contradicts is named."""
+    folds = {"0": {"dataset_version": "synthetic", "split": "grouped", "configuration": {},
+                   "training": [], "validation": []}}  # fmt: skip
+    content = {"schema": training_record.RUN_SCHEMA, "tasks": {"particles": folds}}
+    records.write_json(perfect / "pixelnet-focal" / "record.json", content)
+    reproduce.check(perfect, "synthetic", "grouped", required=True)
+    with pytest.raises(UsageError, match=r"pixelnet-focal: record\.json: .* Say --split grouped"):
+        reproduce.check(perfect, "synthetic", "paper", required=True)
+
+
+def test_another_split_is_named(perfect):
+    """Check the sentence above the tables."""
+    text = reproduce.tables(perfect, "synthetic", "clean")
+    assert "the folds of the split 'clean':" in text

@@ -90,6 +90,28 @@ def test_an_inner_split_leaves_the_fold_alone(plan):
         runs.run(plan(updates=1), [5])
 
 
+def test_a_split_has_its_own_folds(plan):
+    """Check training and validation micrographs on real ids, and that splits are not mixed."""
+    chosen = replace(plan(updates=1), split="clean", train_size=2)
+    runs.run(chosen, [1])
+    record = chosen.fold_run(1).read()
+    assert (record["split"], record["train_size"]) == ("clean", 2)
+    fold = uhcs_bench.load("particles", fold=1, version="synthetic", split="clean")
+    assert record["training"] == list(fold.subset(2).train.ids)
+    assert record["validation"] == list(fold.val.ids)
+    with pytest.raises(UsageError, match=r"(?s)fold 1 was finished .*split: clean, now paper"):
+        runs.run(plan(updates=1), [0])
+    assert not runs.is_finished(chosen, 0)
+
+
+def test_settings_that_exclude_each_other(plan):
+    """Check the messages, before anything is trained."""
+    with pytest.raises(UsageError, match="--inner and --train-size"):
+        runs.run(replace(plan(), inner=True, train_size=2), [0])
+    with pytest.raises(UsageError, match="no subset of 3 training micrographs"):
+        runs.run(replace(plan(), train_size=3), [0])
+
+
 def test_an_interrupted_fold_goes_on(plan, monkeypatch):
     """Check that a killed run's state is used by the next, and that it is gone in the end."""
     monkeypatch.setattr("baselines.training.SAVE_EVERY", 1)

@@ -12,6 +12,7 @@ import uhcs_bench
 from baselines import checkpoint, export, prediction, records, runs, shipping
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.scoring import training_record
 from uhcs_bench.segmentation import onnx_model
 
 onnx = pytest.importorskip("onnx")
@@ -32,15 +33,22 @@ def plan(tiny, tmp_path):
 def twin(plan, tmp_path):
     """Write the label maps of a twin that is always right, and what it says of itself."""
 
-    def make(tta=False, folds=6, **changed):
+    def make(tta=False, folds=6, about={}, **changed):  # noqa: B006 - it is not changed
         settings = plan.configuration.changed(**changed).to_dict()
         maps = tmp_path / "twin"
         for micrograph in uhcs_bench.load("particles", version="synthetic"):
             path = maps / "particles" / f"{micrograph.id}.png"
             label_maps.write_label_map(path, micrograph.labels)
-        runs_of_folds = {str(fold): [{"configuration": settings}] for fold in range(folds)}
+        run = {"configuration": settings, "dataset_version": "synthetic", **about}
+        runs_of_folds = {
+            str(fold): [{**run, "training": [], "validation": []}] for fold in range(folds)
+        }
         records.write_json(
-            maps / "record.json", {"tasks": {"particles": {"tta": tta, "folds": runs_of_folds}}}
+            maps / "record.json",
+            {
+                "schema": training_record.ENSEMBLE_SCHEMA,
+                "tasks": {"particles": {"tta": tta, "folds": runs_of_folds}},
+            },
         )
         return maps
 
@@ -79,6 +87,9 @@ def test_a_shipped_model(plan, twin, tmp_path):
     [
         ({"crop": 48}, "crop: 48, here 32"),
         ({"folds": 5}, "its 5 folds .*folds are missing"),
+        ({"about": {"split": "grouped"}}, "split grouped, not on those of paper"),
+        ({"about": {"train_size": 4}}, "trained on 4 micrographs of each fold"),
+        ({"about": {"inner": True}}, "those of inner folds"),
     ],
 )
 def test_another_recipe_is_no_twin(plan, twin, tmp_path, changes, message):
@@ -92,7 +103,7 @@ def test_seed_and_views_may_differ(plan, twin):
     """Check that a twin of another seed counts, and that its views are stated."""
     maps = twin(tta=True, seed=3)
     shipping._check_twin(plan, maps)
-    assert shipping._twin_tta(maps, "particles")
+    assert shipping._twin(maps, "particles")[0].tta
 
 
 def test_maps_without_a_record(plan, tmp_path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import resources
-from itertools import combinations
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from uhcs_bench import protocol
 from uhcs_bench.auditing import magnifications
 from uhcs_bench.auditing.overlaps import find_overlaps
 from uhcs_bench.data import dataset, registry, splits
+from uhcs_bench.errors import UsageError
 
 NOT_RECORDED = registry.HeatTreatment(None, None, None, None)
 ORIGINAL = {task: [e.id for e in registry.entries(task)] for task in protocol.TASKS}
@@ -217,3 +219,68 @@ def test_splits_are_what_their_generator_writes():
     """Check that the committed file follows from the micrographs, to the byte."""
     committed = (resources.files("uhcs_bench") / "data" / "splits.json").read_text("utf-8")
     assert committed == write_splits.as_json(write_splits.generate())
+
+
+# Subsets of training micrographs
+
+
+@pytest.mark.parametrize("split", protocol.SPLITS)
+@pytest.mark.parametrize("task", protocol.TASKS)
+def test_training_orders_are_fixed_and_leave_the_fold_alone(task, split):
+    """Check the shipped ids against the rule, written out here, and against the folds."""
+    entries = registry.entries(task, split=split)
+    for fold in range(dataset.n_folds(task, split=split)):
+        order = registry.training_order(task, split, fold)
+        others = {e.id for e in entries if e.fold != fold}
+        hashes = {sha256(f"{fold} {name}".encode()).hexdigest(): name for name in others}
+        assert order == tuple(hashes[key] for key in sorted(hashes))[:16]
+
+
+def test_an_order_survives_what_a_split_leaves_out():
+    """Check that the order of clean is the paper's less what clean leaves out."""
+    for task, fold in product(protocol.TASKS, range(6)):
+        clean = registry.training_order(task, "clean", fold)
+        paper = registry.training_order(task, "paper", fold)
+        kept = {e.id for e in registry.entries(task, split="clean")}
+        shorter = [name for name in paper if name in kept]
+        assert list(clean[: len(shorter)]) == shorter
+
+
+@given(st.sets(st.text(max_size=8), max_size=30), st.integers(0, 5))
+def test_subsets_are_nested_whatever_the_order_of_the_ids(ids, fold):
+    """Check that the order depends on the ids alone."""
+    order = splits.training_order(sorted(ids), fold)
+    assert order == splits.training_order(sorted(ids, reverse=True), fold)
+    assert len(order) == min(len(ids), 16)
+    assert set(order) <= ids
+
+
+def test_subset_of_a_fold():
+    """Check members, order and validation micrographs of a subset, and that subsets are nested."""
+    fold = dataset.load("particles", fold=4, version="synthetic")
+    found = [set(fold.subset(size).train.ids) for size in splits.TRAIN_SIZES]
+    assert [len(ids) for ids in found] == [1, 2, 4, 8, 16]
+    assert all(small < large for small, large in pairwise(found))
+    small = fold.subset(4)
+    assert small.val is fold.val
+    assert [m.id for m in fold.train if m.id in found[2]] == list(small.train.ids)
+    assert small.subset(2).train.ids == fold.subset(2).train.ids
+
+
+@pytest.mark.parametrize("size", [0, 3, 32])
+def test_there_are_no_subsets_of_other_sizes(size):
+    """Check that the message lists the sizes."""
+    fold = dataset.load("particles", fold=0, version="synthetic")
+    with pytest.raises(UsageError, match=r"has 20, and the subsets have 1, 2, 4, 8, 16"):
+        fold.subset(size)
+    with pytest.raises(UsageError, match=r"no subset of 8 .* has 4, and the subsets have 1, 2, 4"):
+        fold.subset(4).subset(8)
+
+
+@pytest.mark.usefixtures("real_data")
+def test_a_small_fold_has_smaller_subsets():
+    """Check a fold of grouped with 14 training micrographs."""
+    fold = dataset.load("particles", fold=0, split="grouped")
+    assert len(fold.subset(8).train) == 8
+    with pytest.raises(UsageError, match=r"split grouped, has 14, and the subsets have 1, 2, 4, 8"):
+        fold.subset(16)

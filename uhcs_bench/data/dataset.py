@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from uhcs_bench import formatting, protocol
-from uhcs_bench.data import registry
+from uhcs_bench.data import registry, splits
 from uhcs_bench.data.download import fetch
 from uhcs_bench.data.micrograph import Micrograph
-from uhcs_bench.errors import MissingItemError
+from uhcs_bench.errors import MissingItemError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -206,6 +206,54 @@ class Fold:
     train: Dataset
     val: Dataset
 
+    def subset(self, size: int) -> Fold:
+        """Give the fold with some of its training micrographs, for curves of label efficiency.
+
+        The subsets are fixed and nested: each holds all smaller ones. See
+        `uhcs_bench.data.splits.training_order`.
+
+        Parameters
+        ----------
+        size : {1, 2, 4, 8, 16}
+            Number of training micrographs.
+
+        Returns
+        -------
+        Fold
+
+        Raises
+        ------
+        UsageError
+            If there is no subset of this size, or the fold has fewer training micrographs.
+
+        Examples
+        --------
+        >>> fold = load("particles", fold=2, version="synthetic")
+        >>> fold.subset(2).train.ids
+        ('synthetic-particles-14', 'synthetic-particles-18')
+        >>> set(fold.subset(2).train.ids) < set(fold.subset(4).train.ids)
+        True
+        """
+        order = training_order(self.train, self.number)
+        sizes = [n for n in splits.TRAIN_SIZES if n <= len(order)]
+        if size not in sizes:
+            raise UsageError(
+                f"There is no subset of {size} training micrographs: fold {self.number} of "
+                f"{self.train.task.name}, split {self.train.split}, has {len(self.train)}, and the "
+                f"subsets have {', '.join(map(str, sizes))}."
+            )
+        chosen = set(order[:size])
+        return Fold(
+            self.number,
+            Dataset(
+                self.train.task,
+                self.train.version,
+                (m for m in self.train if m.id in chosen),
+                self.train.split,
+            ),
+            self.val,
+        )
+
     def _repr_html_(self) -> str:
         from uhcs_bench.web import notebook
 
@@ -217,6 +265,26 @@ class Fold:
         return notebook.html(
             title, facts, tables=[_html_table(self.val, caption)], sentences=[train]
         )
+
+
+def training_order(train: Dataset, fold: int) -> tuple[str, ...]:
+    """List a fold's training micrographs in the order in which they join a subset.
+
+    Parameters
+    ----------
+    train : Dataset
+        The training micrographs of the fold, all or some.
+    fold : int
+
+    Returns
+    -------
+    tuple of str
+        Ids, 16 at most.
+    """
+    if train.version == protocol.SYNTHETIC_VERSION:
+        return tuple(splits.training_order(train.ids, fold))
+    order = registry.training_order(train.task.name, train.split, fold)
+    return tuple(name for name in order if name in train.ids)
 
 
 def _html_table(dataset: Dataset, caption: str = "") -> HtmlTable:

@@ -274,6 +274,30 @@ def _entries(
     return tuple(listed)
 
 
+def training_order(task: str, split: protocol.Split, fold: int) -> tuple[str, ...]:
+    """List training micrographs of a fold in the order in which they join a subset.
+
+    Parameters
+    ----------
+    task : str
+        Name or alias of a task.
+    split : {'paper', 'clean', 'grouped'}
+    fold : int
+
+    Returns
+    -------
+    tuple of str
+        Ids, 16 at most; see `uhcs_bench.data.splits.training_order`.
+
+    Examples
+    --------
+    >>> training_order("particles", "paper", 0)[:2]
+    ('800C-24H-Q-1', '970C-5M-Q-4')
+    """
+    orders = _read("splits.json")["training_orders"][protocol.task(task).name][split]
+    return tuple(orders[fold])
+
+
 def _corrections(task: protocol.TaskName) -> dict[str, Correction]:
     return {
         id_: Correction(

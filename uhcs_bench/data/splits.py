@@ -15,6 +15,9 @@ scores tell nothing about steel that a model hasn't seen.
     group comes first, each goes to the fold that has the fewest micrographs so far. Where there are
     fewer groups than the paper has folds, there are fewer folds.
 
+How much a method gains from more annotated micrographs is measured on nested subsets of each fold's
+training micrographs, the first 1, 2, 4, 8 or 16 of `training_order`.
+
 What shows the same steel is measured, see `uhcs_bench.auditing.overlaps.find_overlaps` and
 `uhcs_bench.auditing.magnifications.search`. The outcome is
 ``data/splits.json``, written by ``python -m tools.write_splits``.
@@ -22,16 +25,52 @@ What shows the same steel is measured, see `uhcs_bench.auditing.overlaps.find_ov
 
 from __future__ import annotations
 
+import hashlib
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from uhcs_bench.auditing.overlaps import Overlap
     from uhcs_bench.data.registry import Entry
+
+TRAIN_SIZES = (1, 2, 4, 8, 16)
+"""Numbers of training micrographs that subsets have."""
+
+
+def training_order(ids: Iterable[str], fold: int) -> list[str]:
+    """Order a fold's training micrographs; subsets are the first so many.
+
+    They are sorted by the SHA-256 of ``"<fold> <id>"``: an order without meaning that nobody has
+    chosen and that every language can compute. A micrograph that a split leaves out changes nothing
+    in the order of the others.
+
+    Parameters
+    ----------
+    ids : iterable of str
+        All training micrographs of the fold.
+    fold : int
+
+    Returns
+    -------
+    list of str
+        At most as many as the largest of `TRAIN_SIZES`.
+
+    Examples
+    --------
+    >>> training_order(["a", "b", "c"], 0), training_order(["a", "b", "c"], 1)
+    (['b', 'a', 'c'], ['c', 'a', 'b'])
+    >>> training_order(["a", "c"], 0)
+    ['a', 'c']
+    """
+
+    def key(name: str) -> str:
+        return hashlib.sha256(f"{fold} {name}".encode()).hexdigest()
+
+    return sorted(ids, key=key)[: max(TRAIN_SIZES)]
 
 
 def clean(entries: Sequence[Entry], overlaps: Collection[Overlap]) -> list[list[str]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime
 import re
+import shutil
 import unicodedata
 from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.io.atomic import new_folder
-from uhcs_bench.ranking import strict_yaml
+from uhcs_bench.ranking import recorded, strict_yaml
 from uhcs_bench.ranking.declaration import (
     FILE_NAME,
     SCHEMA,
@@ -21,7 +22,7 @@ from uhcs_bench.ranking.declaration import (
     text_problems,
     texts,
 )
-from uhcs_bench.scoring import submission
+from uhcs_bench.scoring import submission, training_record
 from uhcs_bench.web import templates
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def create(
     split: str = protocol.PAPER_SPLIT,
 ) -> tuple[Path, list[str]]:
     """Make an entry of predicted label maps, with an ``entry.yaml`` to be filled in.
+
+    What the ``record.json`` of a reference method says is filled in, and the record goes with it.
 
     Parameters
     ----------
@@ -58,7 +61,8 @@ def create(
     Raises
     ------
     SubmissionError
-        If anything is wrong with the maps.
+        If anything is wrong with the maps, or the models that made them were trained on other
+        folds.
     UsageError
         If there is such a folder already, `name` can't stand on the board or name a folder, or
         there is no such version or split.
@@ -79,6 +83,10 @@ def create(
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
     submissions = submission.read_submission(predictions, version=version, split=split)
+    models = training_record.read(predictions)
+    problems = training_record.contradictions(models, version, split)
+    if problems:
+        raise SubmissionError(str(predictions), problems)
     text = templates.render(
         "ranking/entry.yaml.jinja",
         schema=SCHEMA,
@@ -88,11 +96,15 @@ def create(
         version=version,
         split=split,
         tasks={found.task.name: len(found.maps) for found in submissions},
+        known=recorded.declaration(models) if models else {},
     )
     text += "\n"
     to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
     with new_folder(folder) as unfinished:
         (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
+        record = training_record.find(predictions) if models else None
+        if record is not None:
+            shutil.copyfile(record, unfinished / training_record.FILE_NAME)
         for found in submissions:
             for map_name, labels in found.maps.items():
                 path = unfinished / found.task.name / f"{map_name}.png"

@@ -25,6 +25,7 @@ from uhcs_bench.ranking.declaration import (
     read_declaration,
     shown,
 )
+from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from uhcs_bench.data import registry
 
-RECORD_NAME = "record.json"
+RECORD_NAME = training_record.FILE_NAME
 PATH_LIMIT = 4096
 """Characters of a folder's path that are shown: all, since its end names the entry."""
 

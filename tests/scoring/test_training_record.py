@@ -1,0 +1,96 @@
+"""What record.json says of the models behind label maps."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.scoring import training_record
+
+
+def write(folder, content):
+    """Write a record."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / "record.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+def run(**changes):
+    """Give what is on record of a fold."""
+    return {
+        "dataset_version": "1.0",
+        "configuration": {"tta": True},
+        "training": ["a", "b"],
+        "validation": ["c"],
+        **changes,
+    }
+
+
+def of_method(*folds):
+    """Give the record of a method's folds on particles."""
+    tasks = {"particles": {str(number): fold for number, fold in enumerate(folds)}}
+    return {"schema": training_record.RUN_SCHEMA, "method": "mine", "tasks": tasks}
+
+
+def test_records_of_runs_and_of_ensembles(tmp_path):
+    """Check both kinds, older records without a split, and the record of a task's folder."""
+    write(tmp_path, of_method(run(), run(split="grouped", train_size=2)))
+    (tmp_path / "particles").mkdir()
+    first, second = training_record.read(tmp_path)
+    assert (first.split, first.train_size, first.inner, first.tta) == ("paper", None, False, True)
+    assert (second.fold, second.split, second.train_size) == (1, "grouped", 2)
+    assert second.training == ("a", "b")
+    assert training_record.read(tmp_path / "particles") == (first, second)
+    part = {"tta": False, "folds": {"0": [run(), run()]}}
+    content = {"schema": training_record.ENSEMBLE_SCHEMA, "tasks": {"particles": part}}
+    models = training_record.read(write(tmp_path / "ensemble", content))
+    assert [model.tta for model in models] == [False, False]
+
+
+def test_folders_without_a_record(tmp_path):
+    """Check that another program's record and none are the same."""
+    assert training_record.read(tmp_path) == ()
+    for content in ({}, {"schema": "mine/1"}, []):
+        assert training_record.read(write(tmp_path, content)) == ()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "[" * 100_000,
+        {"schema": training_record.RUN_SCHEMA},
+        of_method({"configuration": {}}),
+        {"schema": training_record.RUN_SCHEMA, "tasks": {"grains": {"0": run()}}},
+        {"schema": training_record.RUN_SCHEMA, "tasks": {"particles": {"x": run()}}},
+        {"schema": training_record.RUN_SCHEMA, "tasks": []},
+    ],
+    ids=range(7),
+)
+def test_damaged_records(tmp_path, content):
+    """Check that the file is named and what to do is said."""
+    with pytest.raises(UhcsBenchError, match=r"record\.json is .*Run the method again, or delete"):
+        training_record.read(write(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("changes", "version", "split", "message"),
+    [
+        ({}, "1.0", "paper", None),
+        ({"split": "grouped"}, "1.0", "grouped", None),
+        ({"split": "grouped"}, "1.0", "paper", "the split grouped, not on those of paper"),
+        ({}, "1.0", "clean", "the split paper, not on those of clean. Say --split paper."),
+        ({}, "audited", "paper", "version 1.0, not audited. Say --dataset-version 1.0."),
+        ({"inner": True}, "1.0", "paper", "Run the method without --inner."),
+    ],
+)
+def test_contradictions(tmp_path, changes, version, split, message):
+    """Check each way in which maps can stand for something else than they are."""
+    models = training_record.read(write(tmp_path, of_method(run(**changes))))
+    found = training_record.contradictions(models, version, split)
+    assert len(found) == (message is not None)
+    if message:
+        assert message in found[0]

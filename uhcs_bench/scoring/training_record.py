@@ -1,0 +1,174 @@
+"""What a folder of label maps says of the models that made them: its ``record.json``.
+
+The reference methods write one beside their label maps, for each fold what its model was trained on
+and how. From it follows for which split the maps count.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import protocol
+from uhcs_bench.errors import UhcsBenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+FILE_NAME = "record.json"
+
+RUN_SCHEMA = "uhcs-bench/method-record/1"
+"""One model for each fold."""
+
+ENSEMBLE_SCHEMA = "uhcs-bench/ensemble-record/1"
+"""Several models for each fold, averaged, or one that segmented its micrographs again."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The model of a fold.
+
+    Attributes
+    ----------
+    task : str
+    fold : int
+    version : str
+        Data set version.
+    split : str
+        Whose folds.
+    train_size : int or None
+        Number of training micrographs if a fixed subset was taken.
+    inner : bool
+        Whether the label maps are those of a fold inside the training micrographs, which serves
+        choices.
+    training, validation : tuple of str
+        Ids of the micrographs.
+    tta : bool
+        Whether the label maps average eight views of a micrograph.
+    run : dict
+        All that is on record.
+    """
+
+    task: protocol.TaskName
+    fold: int
+    version: str
+    split: str
+    train_size: int | None
+    inner: bool
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    tta: bool
+    run: dict[str, Any]
+
+
+def read(predictions: Path) -> tuple[TrainedModel, ...]:
+    """Read which models made the label maps of a folder.
+
+    Parameters
+    ----------
+    predictions : Path
+        A folder as `uhcs_bench.score` takes it, or one task's folder in it.
+
+    Returns
+    -------
+    tuple of TrainedModel
+        Empty if there is no record, or one of another program.
+
+    Raises
+    ------
+    UhcsBenchError
+        The record is one of the reference methods, but damaged.
+    """
+    path = find(predictions)
+    if path is None:
+        return ()
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UhcsBenchError(
+            f"{path} is not JSON, so that it is unknown what the models were trained on. Run the "
+            "method again, or delete the file and state the split yourself."
+        ) from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema not in (RUN_SCHEMA, ENSEMBLE_SCHEMA):
+        return ()
+    try:
+        return tuple(_models(content))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UhcsBenchError(
+            f"{path} is damaged ({type(error).__name__}: {error}), so that it is unknown what the "
+            "models were trained on. Run the method again, or delete the file and state the split "
+            "yourself."
+        ) from error
+
+
+def find(predictions: Path) -> Path | None:
+    """Find the record beside label maps; None if there is none."""
+    folders = [predictions]
+    if predictions.resolve().name in protocol.TASKS:
+        folders.append(predictions.resolve().parent)
+    return next((f / FILE_NAME for f in folders if (f / FILE_NAME).is_file()), None)
+
+
+def _models(content: dict[str, Any]) -> Iterator[TrainedModel]:
+    for task, part in content["tasks"].items():
+        how = part if content["schema"] == ENSEMBLE_SCHEMA else {}
+        for fold, members in (how["folds"] if how else part).items():
+            for run in members if isinstance(members, list) else [members]:
+                yield TrainedModel(
+                    task=protocol.task(task).name,
+                    fold=int(fold),
+                    version=run["dataset_version"],
+                    split=run.get("split", protocol.PAPER_SPLIT),
+                    train_size=run.get("train_size"),
+                    inner=run.get("inner", False),
+                    training=tuple(run["training"]),
+                    validation=tuple(run["validation"]),
+                    tta=bool(how.get("tta", run["configuration"].get("tta", False))),
+                    run=run,
+                )
+
+
+def contradictions(models: Sequence[TrainedModel], version: str, split: str) -> list[str]:
+    """List why label maps can't stand for a data set version and split.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        Those that made the label maps.
+    version, split : str
+        What the maps are meant for.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty if nothing contradicts.
+
+    Examples
+    --------
+    >>> contradictions((), "1.0", "grouped")
+    []
+    """
+    problems = []
+    for task in protocol.TASKS:
+        mine = [model for model in models if model.task == task]
+        splits = sorted({model.split for model in mine} - {split})
+        if splits:
+            problems.append(
+                f"{FILE_NAME}: the models of {task} were trained on the folds of the split "
+                f"{' and '.join(splits)}, not on those of {split}. Say --split {splits[0]}."
+            )
+        versions = sorted({model.version for model in mine} - {version})
+        if versions:
+            problems.append(
+                f"{FILE_NAME}: the models of {task} were trained on the data set version "
+                f"{' and '.join(versions)}, not {version}. Say --dataset-version {versions[0]}."
+            )
+        if any(model.inner for model in mine):
+            problems.append(
+                f"{FILE_NAME}: the label maps of {task} are those of inner folds, which serve "
+                "choices. Run the method without --inner."
+            )
+    return problems
