@@ -81,7 +81,8 @@ def test_pixel_size_from_the_files_themselves(tmp_path):
     labels = particle_map(0)
     resolution = {"resolutionunit": "CENTIMETER", "metadata": None}
     tifffile.imwrite(tmp_path / "a.tif", labels, resolution=(2e5, 2e5), **resolution)
-    tifffile.imwrite(tmp_path / "b.tif", labels, resolution=(1e-6, 1e-6), **resolution)
+    resolution["resolutionunit"] = "MICROMETER"
+    tifffile.imwrite(tmp_path / "b.tif", labels, resolution=(1e9, 1e9), **resolution)
     np.save(tmp_path / "c.npy", labels)
     summary = measure(tmp_path, tmp_path / "out.csv")
     assert summary.n_without_size == 2
