@@ -16,7 +16,13 @@ import click
 
 from baselines.configuration import configure
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import ReportingGroup, split_option, version_option
+from uhcs_bench.cli.common import (
+    OutputFile,
+    OutputFolder,
+    ReportingGroup,
+    split_option,
+    version_option,
+)
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
 
@@ -106,7 +112,7 @@ def training_options(command: Any) -> Any:
 )
 @task_option
 @version_option
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", required=True, type=OutputFolder())
 def otsu(task: str, version: str, out: Path) -> None:
     """Segment by Otsu's threshold, without training.
 
@@ -146,7 +152,7 @@ def otsu(task: str, version: str, out: Path) -> None:
 )
 @split_option
 @training_options
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", required=True, type=OutputFolder())
 def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
     """Train METHOD on folds and segment their validation micrographs.
 
@@ -234,7 +240,7 @@ def _plan(
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @click.option("--name", required=True, help="What the maps are filed under.")
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", required=True, type=OutputFolder(may_be_input=True))
 def segment(
     method: str, task: str, version: str, folders: tuple[Path, ...], tta: bool, device: str,
     precision: str, name: str, out: Path,
@@ -279,10 +285,8 @@ def segment(
     type=click.Path(file_okay=False, path_type=Path),
     help="Label maps of the same recipe's six folds, whose score the model states.",
 )
-@click.option(
-    "--model", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx"
-)
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--model", required=True, type=OutputFile(), metavar="FILE.onnx")
+@click.option("--out", required=True, type=OutputFolder())
 def ship(
     method: str, task: str, maps: Path, model: Path, out: Path, version: str, device: str,
     precision: str, jobs: int, **settings: Any,
@@ -312,7 +316,7 @@ def ship(
 )
 @split_option
 @training_options
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", required=True, type=OutputFolder())
 def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any) -> None:
     """Run what the paper compares, and print its Tables 1 to 4.
 
@@ -356,7 +360,7 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
     type=click.Path(path_type=Path),
     help="Average with this model, too.",
 )
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--out", required=True, type=OutputFolder())
 def predict(
     checkpoint: Path, images: tuple[Path, ...], device: str, precision: str, tta: bool,
     others: tuple[Path, ...], out: Path,
@@ -414,9 +418,7 @@ def predict(
     help="May be given several times.",
 )
 @version_option
-@click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), default="figures", show_default=True
-)
+@click.option("--out", type=OutputFolder(), default="figures", show_default=True)
 def figures(
     maps: Path,
     method: str,
@@ -463,7 +465,7 @@ def figures(
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--half", is_flag=True, help="Store the weights as float16.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.onnx",
+@click.option("--out", type=OutputFile(), metavar="FILE.onnx",
               help="[default: CHECKPOINT with the suffix .onnx]")  # fmt: skip
 def export(checkpoint: Path, half: bool, out: Path | None) -> None:
     """Write the model in CHECKPOINT as ONNX, to run without PyTorch.

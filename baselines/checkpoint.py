@@ -58,7 +58,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "classes": list(checkpoint.classes),
         "state": checkpoint.model.state_dict(),
     }
-    with replacing(path) as partial:
+    with replacing(path, mark=SCHEMA.encode()) as partial:
         torch.save(content, partial)
 
 

@@ -76,7 +76,8 @@ def segment_folds(plan: Plan) -> int:
     UhcsBenchError
         Folds are not finished, or a checkpoint is gone; the message lists all.
     """
-    if plan.name == plan.method and plan.out in plan.runs:
+    held = records.method_record(plan.out, plan.name)
+    if held.is_file() and training_record.RUN_SCHEMA.encode() in held.read_bytes():
         raise UsageError(
             f"{plan.out / plan.name} holds the label maps of a run. Choose another --name or --out."
         )
@@ -141,7 +142,7 @@ def _segment_fold(plan: Plan, fold: int, split: protocol.Split) -> list[dict[str
 
 def _write_record(plan: Plan, written: dict[str, list[dict[str, Any]]]) -> None:
     """Write the task's part of the record; that of the other task stays."""
-    path = plan.out / plan.name / training_record.FILE_NAME
+    path = records.method_record(plan.out, plan.name)
     tasks = json.loads(path.read_text(encoding="utf-8"))["tasks"] if path.is_file() else {}
     how = {"tta": plan.tta, "precision": plan.precision, "dataset_version": plan.version}
     tasks[plan.task] = {**how, "folds": written}

@@ -572,7 +572,9 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
             )
         for micrograph in tqdm(todo, desc="particles", unit="micrograph", disable=None):
             maps[micrograph.id] = prediction.segment(loaded.model, micrograph.image)
-            label_maps.write_label_map(folder / f"{micrograph.id}.png", maps[micrograph.id])
+            kept = folder / f"{micrograph.id}.png"
+            kept.unlink(missing_ok=True)  # a damaged one
+            label_maps.write_label_map(kept, maps[micrograph.id])
         about = {"method": loaded.configuration.method, "fold": loaded.fold, "sha256": digest}
         records.write_json(folder / "model.json", about)
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))

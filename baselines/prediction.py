@@ -13,6 +13,7 @@ from baselines import checkpoint, hardware
 from baselines.preparation import autocast
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.io import protection
 from uhcs_bench.io.images import ImageError, read_image
 from uhcs_bench.segmentation.preprocessing import gray
 
@@ -135,6 +136,8 @@ def predict_files(
         raise UsageError(
             "Two images have the same name without suffix; segment them one at a time."
         )
+    for path in images:
+        protection.check(out / f"{path.stem}.png")
     place = hardware.choose_device(device)
     chosen = hardware.choose_precision(precision, place)
     model, *others = load_models(model_files, place)

@@ -32,7 +32,7 @@ class Progress:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write the state, complete or not at all, in place of an earlier one."""
-        with replacing(self.path) as partial:
+        with replacing(self.path, mark=SCHEMA.encode()) as partial:
             torch.save({"schema": SCHEMA, "settings": self.settings, "state": state}, partial)
 
     def load(self) -> dict[str, Any] | None:

@@ -87,7 +87,8 @@ class FoldRun:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
+    mark = content["schema"].encode() if "schema" in content else None
+    with replacing(path, mark=mark) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -110,9 +111,14 @@ def write_method_record(out: Path, method: str) -> Path:
         record = run.read()
         if record is not None:
             tasks.setdefault(run.task, {})[str(run.fold)] = record
-    path = out / method / training_record.FILE_NAME
+    path = method_record(out, method)
     write_json(path, {"schema": training_record.RUN_SCHEMA, "method": method, "tasks": tasks})
     return path
+
+
+def method_record(out: Path, method: str) -> Path:
+    """Return the place of the record of a method, or of what is filed under a name."""
+    return out / method / training_record.FILE_NAME
 
 
 def fold_runs(out: Path, method: str) -> Iterator[FoldRun]:

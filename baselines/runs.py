@@ -26,6 +26,8 @@ from baselines.update_log import UpdateLog
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.io import protection
+from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -230,11 +232,14 @@ def _run_fold(
     configuration, device = plan.configuration, plan.device
     seed = configuration.seed * protocol.N_FOLDS + (fold or 0)
     clock = _Clock()
+    protection.check(place.record, records.FOLD_SCHEMA.encode())
     place.record.unlink(missing_ok=True)
     place.folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seen, validation = _split(plan, fold)
+    for micrograph in validation:
+        protection.check(place.label_map(micrograph.id))
     classes = protocol.task(plan.task).classes
     torch.manual_seed(seed)
     model, weights = build(configuration, len(classes))
@@ -330,7 +335,10 @@ def _write_losses(place: FoldRun, losses: Sequence[float]) -> None:
     """Write the loss of each update as a table and as a figure."""
     from matplotlib.figure import Figure
 
-    with (place.folder / "loss.csv").open("w", newline="", encoding="utf-8") as stream:
+    with (
+        replacing(place.folder / "loss.csv") as partial,
+        partial.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(("update", "loss"))
         writer.writerows(enumerate(losses, start=1))
@@ -338,7 +346,8 @@ def _write_losses(place: FoldRun, losses: Sequence[float]) -> None:
     axes = figure.subplots()
     axes.plot(range(1, len(losses) + 1), losses, linewidth=1)
     axes.set(xlabel="update", ylabel="training loss", title=str(place), ylim=(0, None))
-    figure.savefig(place.folder / "loss.png", dpi=120)
+    with replacing(place.folder / "loss.png") as partial:
+        figure.savefig(partial, dpi=120)
 
 
 def _run_side_by_side(

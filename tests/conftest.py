@@ -13,6 +13,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import registry
 from uhcs_bench.data.download import fetch
 from uhcs_bench.errors import DataUnavailableError
+from uhcs_bench.io import protection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +55,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if heavy and not named and config.option.markexpr == INNER_LOOP else None
 
 
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for what the program remembers of the files that it wrote."""
+    return tmp_path_factory.mktemp("state")
+
+
 @pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Give each test an empty cache and no network."""
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: Path) -> None:
+    """Give each test an empty cache, no network, and a memory that is not the user's."""
+    monkeypatch.setattr(protection, "_state", lambda: state)
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
     monkeypatch.setenv(fetch.CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv(fetch.OFFLINE_VARIABLE, "1")
     monkeypatch.delenv(fetch.MIRROR_VARIABLE, raising=False)

@@ -8,12 +8,14 @@ import pytest
 
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import UnwritableError, check, new_folder, replacing
+from uhcs_bench.io.protection import protecting
 
 
 def test_failure_leaves_the_old_file(tmp_path):
     """Check that what was there stays, and nothing else is left."""
     path = tmp_path / "a.txt"
-    path.write_text("old")
+    with replacing(path) as partial:
+        partial.write_text("old")
 
     def write():
         with replacing(path) as partial:
@@ -31,19 +33,26 @@ def test_links_are_replaced_and_not_followed(tmp_path):
     (tmp_path / "other").write_text("other")
     path = tmp_path / "a.txt"
     path.symlink_to("other")
-    with replacing(path) as partial:
+    with protecting([], force=True), replacing(path) as partial:
         partial.write_text("new")
     assert not path.is_symlink()
     assert path.read_text() == "new"
     assert (tmp_path / "other").read_text() == "other"
 
 
-def test_others_may_read(tmp_path):
-    """Check that the file has not the narrow mode of a temporary one."""
-    path = tmp_path / "a.txt"
-    with replacing(path) as partial:
-        partial.write_text("new")
-    assert path.stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077, 0o002])
+def test_modes_follow_the_umask(tmp_path, mask):
+    """Check a file and a folder."""
+    before = os.umask(mask)
+    try:
+        with replacing(tmp_path / "a.txt") as partial:
+            partial.write_text("new")
+        with new_folder(tmp_path / "maps"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o666 & ~mask
+    assert (tmp_path / "maps").stat().st_mode & 0o777 == 0o777 & ~mask
 
 
 def test_pipes_and_devices_stay_what_they_are(tmp_path):

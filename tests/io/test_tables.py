@@ -94,10 +94,11 @@ def test_a_failure_leaves_what_was_there(tmp_path, form):
         raise OSError("disk full")
 
     path = tmp_path / f"t.{form}"
-    path.write_text("before")
+    tables.write(path, COLUMNS, ROWS, NOTES)
+    before = path.read_bytes()
     with pytest.raises(OSError, match="disk full"):
         tables.write(path, COLUMNS, broken(), NOTES)
-    assert path.read_text() == "before"
+    assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 

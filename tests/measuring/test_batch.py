@@ -217,6 +217,7 @@ def test_bad_files_do_not_stop_the_rest(folder, tmp_path, measured):
     assert [r["id"] for r in table["rows"]] == ["map0", "map3", "map6", "map7"]
     assert [f["file"] for f in table["failed"]] == [file for file, _ in summary.failures]
     measured.clear()
+    (folder / "map5.png").unlink()
     label_maps.write_label_map(folder / "map5.png", particle_map(5))
     again = measure(folder, tmp_path / "out.json")
     assert sorted(measured) == sorted(expected)

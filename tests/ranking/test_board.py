@@ -16,6 +16,7 @@ import uhcs_bench
 from tests.entries import annotations, declared, noisy, write_entry
 from uhcs_bench import paper
 from uhcs_bench.data import label_maps
+from uhcs_bench.io.protection import ProtectedFileError, protecting
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking import files
 from uhcs_bench.ranking.declaration import EntryError
@@ -152,6 +153,7 @@ def test_one_changed_pixel_changes_the_board(folder, board, tmp_path):
     path = copy / "near" / "particles" / "synthetic-particles-00.png"
     labels = read_entry(copy / "near").tasks["particles"].maps[path.stem].copy()
     labels[:8] = 1 - labels[:8]
+    path.unlink()
     label_maps.write_label_map(path, labels)
     changed = leaderboard.build(leaderboard.read_entries(copy))
     assert changed.to_json() != board.to_json()
@@ -300,7 +302,11 @@ def test_links_in_the_way_are_not_written_through(tmp_path):
     write_entry(folder / "a", {}, declared(tasks=UNFINISHED))
     for name in ("README.md", ".README.md.partial", "leaderboard.json"):
         (folder / name).symlink_to(victim)
-    files.write(folder, leaderboard.build(leaderboard.read_entries(folder)))
+    board = leaderboard.build(leaderboard.read_entries(folder))
+    with pytest.raises(ProtectedFileError, match="--force"):
+        files.write(folder, board)
+    with protecting([], force=True):
+        files.write(folder, board)
     assert victim.read_text() == "untouched"
     assert "a/" in (folder / "README.md").read_text("utf-8")
 

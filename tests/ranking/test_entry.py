@@ -355,6 +355,7 @@ def test_the_fingerprint_is_of_ids_and_pixels(tmp_path):
 
     changed = annotations()[FIRST].copy()
     changed[0, 0] ^= 1
+    path.unlink()
     label_maps.write_label_map(path, changed)
     assert entry.read_entry(other).fingerprint.sha256 != first.sha256
 

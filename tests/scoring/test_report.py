@@ -18,6 +18,7 @@ from tests import browser
 from tests.browser import expect
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
+from uhcs_bench.io.atomic import replacing
 from uhcs_bench.scoring import report as html_report
 from uhcs_bench.scoring import score as scoring
 from uhcs_bench.scoring.submission import read_submission
@@ -342,7 +343,8 @@ def test_failure_leaves_the_old_page(
     fold: tuple[Report, tuple[Submission, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Check that a full disk leaves neither half a page nor a partial file."""
-    (tmp_path / "index.html").write_text("old")
+    with replacing(tmp_path / "index.html") as partial:
+        partial.write_text("old")
 
     def fail(*_: Path) -> None:
         raise OSError(28, "No space left on device")

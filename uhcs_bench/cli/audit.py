@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES, emit, format_option, out_option, version_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    OutputFolder,
+    emit,
+    format_option,
+    out_option,
+    version_option,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench audit\n"
     "  uhcs-bench audit --format json --out audit.json\n"
     "  uhcs-bench audit --agreement\n"
-    "  uhcs-bench audit --report audit/\n" + EXIT_CODES
+    "  uhcs-bench audit --report audit/\n" + EXIT_CODES,
 )
 @version_option
 @click.option(
@@ -27,7 +39,7 @@ from uhcs_bench.cli.common import EXIT_CODES, emit, format_option, out_option, v
     "--report",
     "report_folder",
     metavar="FOLDER",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputFolder(),
     help="Also write a web page with pictures of what is shown twice.",
 )
 @format_option("table", "json")

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, format_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    OutputFolder,
+    format_option,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uhcs_bench.measuring.calibration import Calibration
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench calibrate --out calibration/\n"
     "  uhcs-bench calibrate --out calibration/ --replicates 32 --format csv\n"
-    "  uhcs-bench calibrate --out c/ --resolution 5 --resolution 10 --noise 6\n" + EXIT_CODES
+    "  uhcs-bench calibrate --out c/ --resolution 5 --resolution 10 --noise 6\n" + EXIT_CODES,
 )
 @click.option(
     "--out",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Folder to write calibration.json, calibration.csv and calibration.png to.",
 )
 @click.option(

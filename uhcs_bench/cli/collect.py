@@ -7,19 +7,22 @@ from pathlib import Path
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    NewFolder,
+)
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExample:\n"
     "  uhcs-bench collect nnunet nnUNet_results/Dataset501_particles_1.0_paper \\\n"
-    "    --out preds/particles\n" + EXIT_CODES
+    "    --out preds/particles\n" + EXIT_CODES,
 )
 @click.argument("form", metavar="FORMAT", type=click.Choice(["nnunet"]))
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder to write; a new one."
-)
+@click.option("--out", required=True, type=NewFolder(), help="Folder to write; a new one.")
 @click.option(
     "--dataset-version",
     "version",

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES, emit
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    OutputFile,
+    emit,
+)
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io import atomic
 
@@ -24,23 +29,24 @@ FORMATS = (".json", ".csv")
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n"
     "  uhcs-bench combine maps/particles maps/microconstituents --out sizes.json\n"
     "  uhcs-bench combine particle.png constituent.png --pixel-size 0.1 \\\n"
-    "      --bins 0,2,5,10,20um --out sizes.csv --particles particles.csv\n" + EXIT_CODES
+    "      --bins 0,2,5,10,20um --out sizes.csv --particles particles.csv\n" + EXIT_CODES,
 )
 @click.argument("particle_maps", type=click.Path(path_type=Path))
 @click.argument("microconstituent_maps", type=click.Path(path_type=Path))
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="File for the results, .json or .csv.",
 )
 @click.option(
     "--particles",
     "particle_table",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="CSV file for every particle's size, place and distance from the network.",
 )
 @click.option(

@@ -12,7 +12,7 @@ import click
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.io import atomic
+from uhcs_bench.io import atomic, protection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,77 @@ INTERRUPTED = 130
 """Exit code of an interrupted command: 128 and the number of SIGINT, as shells give it."""
 
 
-class ReportingGroup(click.Group):
+class OutputFile(click.Path):
+    """Type of an option or argument that names a file to write."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+
+class OutputFolder(click.Path):
+    """Type of an option or argument that names a folder to write files into.
+
+    Parameters
+    ----------
+    may_be_input : bool, optional
+        Whether the command also reads from the folder. Otherwise it may not be an input.
+    """
+
+    def __init__(self, *, may_be_input: bool = False) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+        self.may_be_input = may_be_input
+
+
+class NewFolder(click.Path):
+    """Type of an option or argument that names a folder which is written with `new_folder`."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+
+class GuardedCommand(click.Command):
+    """A command whose outputs replace neither its inputs nor files of the user.
+
+    All parameters of type `click.Path` are inputs, but those of `OutputFile`, `OutputFolder` and
+    `NewFolder`. A command that replaces files gets the option ``--force``.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        if any(isinstance(parameter.type, OutputFile | OutputFolder) for parameter in self.params):
+            help_text = "Replace files that uhcs-bench did not write, or that were changed since."
+            self.params.append(click.Option(["--force"], is_flag=True, help=help_text))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        force = bool(ctx.params.pop("force", False))
+        inputs: list[Path] = []
+        files: list[Path] = []
+        folders: list[Path] = []
+        shared: list[Path] = []
+        for parameter in self.params:
+            kind, value = parameter.type, ctx.params.get(parameter.name or "")
+            if value is None or isinstance(kind, NewFolder) or not isinstance(kind, click.Path):
+                continue
+            group = inputs
+            if isinstance(kind, OutputFile):
+                group = files
+            elif isinstance(kind, OutputFolder):
+                group = shared if kind.may_be_input else folders
+            group += map(Path, value if isinstance(value, tuple) else [value])
+        with protection.protecting(inputs, force=force):
+            protection.check_apart(files, folders, shared)
+            return super().invoke(ctx)
+
+
+class CommandGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = GuardedCommand
+    group_class = type
+
+
+class ReportingGroup(CommandGroup):
     """A command group that turns the package's errors into a message and an exit code."""
 
     interrupted = "Interrupted."
@@ -89,7 +159,7 @@ def out_option(command: Any) -> Any:
     """Add the option that names a file for the result; see `emit`."""
     return click.option(
         "--out",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=OutputFile(),
         help="File to write instead of standard output.",
     )(command)
 

@@ -8,6 +8,7 @@ import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
+    GuardedCommand,
     emit,
     format_option,
     out_option,
@@ -19,8 +20,9 @@ from uhcs_bench.errors import UsageError
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench compare preds/otsu preds/unet\n"
-    "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n" + EXIT_CODES
+    "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--task", help="Task to compare on.  [default: those that all of them have]")

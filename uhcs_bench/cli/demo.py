@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    OutputFolder,
+)
 from uhcs_bench.cli.score import formatted
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench demo\n"
     "  uhcs-bench demo --out demo/   # keep the label maps, then:\n"
-    "  uhcs-bench score demo/ --dataset-version synthetic --format json\n" + EXIT_CODES
+    "  uhcs-bench score demo/ --dataset-version synthetic --format json\n" + EXIT_CODES,
 )
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Folder to keep the label maps in.",
 )
 def demo(out: Path | None) -> None:

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, emit, out_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    CommandGroup,
+    emit,
+    out_option,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,8 +20,9 @@ task_option = click.option("--task", help="Task to describe.  [default: both]")
 
 
 @click.group(
+    cls=CommandGroup,
     epilog="\b\nExamples:\n  uhcs-bench describe croissant --out croissant.json\n"
-    "  uhcs-bench describe card --task particles --out README.md\n" + EXIT_CODES
+    "  uhcs-bench describe card --task particles --out README.md\n" + EXIT_CODES,
 )
 def describe() -> None:
     """Write standard descriptions of the data sets.

@@ -7,12 +7,16 @@ from pathlib import Path
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import EXIT_CODES
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+)
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench download all\n  uhcs-bench download all --verify\n"
-    "  uhcs-bench download all --from ~/Downloads/particles.zip\n" + EXIT_CODES
+    "  uhcs-bench download all --from ~/Downloads/particles.zip\n" + EXIT_CODES,
 )
 @click.argument("task", metavar="[particles|microconstituents|all]", default="all")
 @click.option(

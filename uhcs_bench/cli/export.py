@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, split_option, version_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    NewFolder,
+    split_option,
+    version_option,
+)
 from uhcs_bench.exporters.formats import FORMATS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 _WIDTH = max(map(len, FORMATS)) + 2
 _LISTED = "\b\nFormats:\n" + "".join(
@@ -16,12 +26,13 @@ _LISTED = "\b\nFormats:\n" + "".join(
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog=_LISTED + "\n\b\nExamples:\n  uhcs-bench export nnunet data/nnunet\n"
     "  uhcs-bench export coco data/coco --dataset-version audited\n"
-    "  uhcs-bench export png data/uhcs --task microconstituents --split clean\n" + EXIT_CODES
+    "  uhcs-bench export png data/uhcs --task microconstituents --split clean\n" + EXIT_CODES,
 )
 @click.argument("form", metavar="FORMAT")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=NewFolder())
 @click.option("--task", help="Task to export.  [default: all that the format can express]")
 @version_option
 @split_option

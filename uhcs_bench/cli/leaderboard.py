@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    CommandGroup,
+    OutputFolder,
+)
 
 DEFAULT_FOLDER = Path("leaderboard")
 
 
-@click.group(epilog=EXIT_CODES)
+@click.group(cls=CommandGroup, epilog=EXIT_CODES)
 def leaderboard() -> None:
     """Build the leaderboard from its entries."""
 
@@ -24,14 +28,14 @@ def leaderboard() -> None:
 @click.option(
     "--entries",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(may_be_input=True),
     default=DEFAULT_FOLDER,
     show_default=True,
     help="Folder of the entries; README.md and leaderboard.json are written there.",
 )
 @click.option(
     "--site",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Folder to write a static web site to.",
 )
 @click.option(

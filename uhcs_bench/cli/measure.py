@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class UnmeasuredError(UhcsBenchError):
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="""\b
 Examples:
   uhcs-bench measure preds/ --task particles --out sizes.csv
@@ -33,25 +35,25 @@ Exit codes:
   1    a file could not be measured, read or written; all others were
   2    wrong usage
   130  interrupted; the same command does the rest
-"""
+""",
 )
 @click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--task", help="What the labels mean.  [required without a --model that says it]")
 @click.option(
     "--out",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Table to write, .parquet, .csv or .json, a row for each INPUT.",
 )
 @click.option(
     "--particles",
     "particles_out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Second table to write, a row for each particle.",
 )
 @click.option(
     "--plots",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Folder to write plots to: a distribution for each INPUT, and an overview.",
 )
 @click.option(

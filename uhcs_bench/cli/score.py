@@ -9,6 +9,8 @@ import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
+    GuardedCommand,
+    OutputFolder,
     emit,
     format_option,
     out_option,
@@ -23,11 +25,12 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench score preds/\n"
     "  uhcs-bench score preds/ --task particles --fold 2\n"
     "  uhcs-bench score preds/ --split grouped\n"
     "  uhcs-bench score preds/ --format json --out scores.json\n"
-    "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES
+    "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
 @click.option("--task", help="Task to score.  [default: those that the ids belong to]")
@@ -56,7 +59,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
 @click.option(
     "--report",
     "report_folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputFolder(),
     help="Folder to write a web page to, with tables, maps, errors and sizes.",
 )
 @format_option(*FORMATS)

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, format_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    format_option,
+)
 
 
-@click.command(epilog="\b\nExample:\n  uhcs-bench sources --format json\n" + EXIT_CODES)
+@click.command(
+    cls=GuardedCommand, epilog="\b\nExample:\n  uhcs-bench sources --format json\n" + EXIT_CODES
+)
 @format_option("table", "json")
 def sources(form: str) -> None:
     """Ask every source of the data whether it answers now.

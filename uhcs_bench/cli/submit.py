@@ -6,19 +6,26 @@ from pathlib import Path
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, split_option, version_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    NewFolder,
+    split_option,
+    version_option,
+)
 from uhcs_bench.cli.leaderboard import DEFAULT_FOLDER
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench submit preds/mine --name 'My network'\n"
-    "  uhcs-bench submit preds/mine --name 'My network' --out leaderboard/\n" + EXIT_CODES
+    "  uhcs-bench submit preds/mine --name 'My network' --out leaderboard/\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name on the board.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NewFolder(),
     default=DEFAULT_FOLDER,
     show_default=True,
     help="Folder of the entries.",

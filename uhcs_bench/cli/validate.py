@@ -7,14 +7,22 @@ from typing import Any
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, emit, format_option, json_text, out_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    emit,
+    format_option,
+    json_text,
+    out_option,
+)
 
 SCHEMA = "uhcs-bench/validation/1"
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench validate leaderboard/otsu\n"
-    "  uhcs-bench validate leaderboard/*/ --format json\n" + EXIT_CODES
+    "  uhcs-bench validate leaderboard/*/ --format json\n" + EXIT_CODES,
 )
 @click.argument(
     "entries", metavar="ENTRY...", nargs=-1, required=True, type=click.Path(path_type=Path)

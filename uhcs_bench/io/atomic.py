@@ -8,13 +8,14 @@ folder are not: the command that wrote the folder can write it again.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.io import protection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,8 @@ def check(path: Path) -> None:
     ------
     UnwritableError
         If the path is a folder, or its own folder is missing or read-only.
+    ProtectedFileError
+        If it is an input of the command, or a file of the user; see `uhcs_bench.io.protection`.
 
     Examples
     --------
@@ -52,15 +55,23 @@ Make the folder, or name another file.
     elif not os.access(path if path.exists() else parent, os.W_OK):
         reason = "permission denied. Name a file that you may write"
     else:
+        protection.check(path)
         return
     raise UnwritableError(f"Can't write {path}: {reason}.")
 
 
 @contextmanager
-def replacing(path: Path, workspace: Path | None = None) -> Iterator[Path]:
+def replacing(
+    path: Path,
+    workspace: Path | None = None,
+    *,
+    mark: bytes | None = None,
+    private: bool = False,
+) -> Iterator[Path]:
     """Give a file to write that replaces another one when the block ends without an error.
 
-    The temporary name is random, so that no link can be prepared under it.
+    The temporary name is random, so that no link can be prepared under it. The file's mode follows
+    the umask.
 
     Parameters
     ----------
@@ -69,6 +80,12 @@ def replacing(path: Path, workspace: Path | None = None) -> Iterator[Path]:
         ``/dev/stdout``, is given itself.
     workspace : Path, optional
         Folder of the temporary file, on the same file system. By default that of `path`.
+    mark : bytes, optional
+        What a file of this kind begins with, if the program wrote it; see
+        `uhcs_bench.io.protection.check`.
+    private : bool, optional
+        Whether the file is in a folder of the program's own, such as the cache, where the user has
+        no files: nothing is checked or remembered.
 
     Yields
     ------
@@ -79,10 +96,13 @@ def replacing(path: Path, workspace: Path | None = None) -> Iterator[Path]:
     ------
     OSError
         If it can't be written; what was there before is then unchanged.
+    ProtectedFileError
+        If it is an input of the command, or a file of the user.
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "table.csv"
     ...     with replacing(path) as partial:
     ...         _ = partial.write_text("a")
@@ -92,17 +112,21 @@ def replacing(path: Path, workspace: Path | None = None) -> Iterator[Path]:
     if path.exists() and not path.is_file():
         yield path
         return
+    if not private:
+        protection.check(path, mark)
     folder = path.parent if workspace is None else workspace
+    partial = folder / f".partial.{secrets.token_hex(8)}{path.suffix}"
     try:
-        handle, name = tempfile.mkstemp(suffix=path.suffix, prefix=".partial.", dir=folder)
+        # Not tempfile: it narrows the mode, which the umask should give.
+        os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    os.close(handle)
-    partial = Path(name)
     try:
         yield partial
         _synchronise(partial)
-        partial.chmod(0o644)
+        # First, so that a process killed in between leaves a file that counts as the program's.
+        if not private and not _UNFINISHED.intersection(path.absolute().parents):
+            protection.remember(path, partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -111,6 +135,10 @@ def replacing(path: Path, workspace: Path | None = None) -> Iterator[Path]:
 def _synchronise(path: Path) -> None:
     with path.open("rb+") as stream:
         os.fsync(stream.fileno())
+
+
+_UNFINISHED: set[Path] = set()
+"""Folders that `new_folder` gives, until they get their name."""
 
 
 @contextmanager
@@ -136,7 +164,8 @@ def new_folder(target: Path) -> Iterator[Path]:
 
     Examples
     --------
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     with new_folder(Path(folder) / "maps") as partial:
     ...         _ = (partial / "a.txt").write_text("a")
     ...     (Path(folder) / "maps" / "a.txt").read_text()
@@ -149,13 +178,16 @@ def new_folder(target: Path) -> Iterator[Path]:
     if target == Path.cwd():
         raise UsageError(f"{target} is the current folder. Nothing was written; name a new one.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    partial = target.parent / f".{target.name}.{secrets.token_hex(8)}"
+    partial.mkdir()
+    _UNFINISHED.add(partial)
     try:
         yield partial
-        partial.chmod(0o755)
         if target.exists():
             target.rmdir()
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    finally:
+        _UNFINISHED.discard(partial)

@@ -24,7 +24,7 @@ from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
-from uhcs_bench.io import atomic, images
+from uhcs_bench.io import atomic, images, protection
 from uhcs_bench.io import tables as table_files
 from uhcs_bench.measuring import columns, executors, pixel_size
 from uhcs_bench.measuring import row as measurement
@@ -336,6 +336,7 @@ def run(
     # Tables and journal hold Unicode, which a name on a disk need not be.
     files = [os.fsencode(path).decode("utf-8", "replace") for path in inputs]
     plot_paths = None if plots is None else [plots / name for name in _plot_names(inputs)]
+    _check_plots(plot_paths)
     with Journal(out.with_name(out.name + JOURNAL_SUFFIX)) as journal:
         keys = [_key(path, options) for path in inputs]
         jobs = []
@@ -374,6 +375,12 @@ def run(
         tuple((files[index], warnings[index]) for index in sorted(warnings)),
         failed,
     )
+
+
+def _check_plots(paths: Sequence[Path] | None) -> None:
+    """Check all plots before anything is measured."""
+    for path in paths or []:
+        protection.check(path)
 
 
 def _check_outputs(options: Options, tables: Sequence[Path]) -> None:

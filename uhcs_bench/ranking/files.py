@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io.atomic import replacing
-from uhcs_bench.ranking.board import DATA_NAME, PAGE_NAME
+from uhcs_bench.ranking.board import DATA_NAME, PAGE_NAME, SCHEMA
 from uhcs_bench.ranking.page import to_markdown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from uhcs_bench.ranking.board import Board
+
+
+_MARK = b"<!-- Written by `uhcs-bench leaderboard build`"
 
 
 class OutdatedError(UhcsBenchError):
@@ -27,8 +30,10 @@ def write(folder: Path, board: Board) -> None:
     folder : Path
     board : Board
     """
+    marks = {PAGE_NAME: _MARK, DATA_NAME: f'"schema": "{SCHEMA}"'.encode()}
     for name, text in _files(board).items():
-        with replacing(folder / name) as partial:
+        # A clone of the repository has them from another machine.
+        with replacing(folder / name, mark=marks[name]) as partial:
             partial.write_text(text, encoding="utf-8")
 
 

@@ -150,7 +150,7 @@ def write(entry: Entry, pixels: Pixels, workspace: Path) -> None:
 
 
 def _replace(path: Path, content: bytes, workspace: Path) -> None:
-    with replacing(path, workspace) as partial:
+    with replacing(path, workspace, private=True) as partial:
         partial.write_bytes(content)
 
 
