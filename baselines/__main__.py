@@ -96,6 +96,9 @@ def training_options(command: Any) -> Any:
         click.option("--updates", type=click.IntRange(1), metavar="N",
                      help="Length of the training, of methods that train in one stage.  "
                      "[default: the method's]"),
+        click.option("--fc7/--no-fc7", default=None,
+                     help="Add fc7 to PixelNet's hypercolumn; needs VGG-16's fully connected "
+                     "layers.  [default: the method's]"),
         click.option("--tta/--no-tta", default=None,
                      help="Average over the eight rotations and reflections of a micrograph.  "
                      "[default: the method's]"),
@@ -156,7 +159,8 @@ def otsu(task: str, version: str, out: Path) -> None:
 def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
     """Train METHOD on folds and segment their validation micrographs.
 
-    METHOD is pixelnet-focal, pixelnet-ce, unet, unet-vgg or unet-efficientnet.
+    METHOD is pixelnet-focal, pixelnet-focal-paper (the settings of the paper's
+    text), pixelnet-ce, unet, unet-vgg or unet-efficientnet.
     Label maps go to OUT/METHOD/<task>/<id>.png, the record to
     OUT/METHOD/record.json, loss curves and checkpoints to OUT/folds/. Finished
     folds are skipped; an interrupted one goes on from its last 100 updates.
@@ -320,9 +324,11 @@ def ship(
 def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any) -> None:
     """Run what the paper compares, and print its Tables 1 to 4.
 
-    Otsu, PixelNet with both losses and U-Net run on both tasks, all in the
-    layout that the command "run" writes. Finished folds are skipped. Each
-    number stands beside the paper's, with the difference.
+    Otsu, PixelNet with both losses, the focal loss also with the settings of
+    the paper's text, and U-Net run on both tasks, all in the layout that the
+    command "run" writes. Finished folds are skipped. Each number stands beside
+    the paper's, with the difference; tables below list the settings that differ
+    from the paper's, and the paper's comparisons of the methods.
     """
     from baselines import reproduce as tables
 

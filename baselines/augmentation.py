@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, pi
 from typing import TYPE_CHECKING
 
@@ -84,6 +84,15 @@ def draw(n: int, shape: tuple[int, int], crop: int | None, generator: Generator)
     )
 
 
+def draw_text(n: int, shape: tuple[int, int], crop: int | None, generator: Generator) -> Views:
+    """Draw views as the paper's text has them: scale uniform in [1, 2], all else as `draw`.
+
+    Parameters and result are those of `draw`.
+    """
+    views = draw(n, shape, crop, generator)
+    return replace(views, scale=1 + torch.rand(n, generator=generator))
+
+
 def draw_strong(n: int, shape: tuple[int, int], crop: int | None, generator: Generator) -> Views:
     """Draw views that also differ in contrast and noise, of planes with a deviation of about 1.
 
@@ -114,6 +123,7 @@ def draw_strong(n: int, shape: tuple[int, int], crop: int | None, generator: Gen
 
 DRAW: dict[str, Callable[[int, tuple[int, int], int | None, Generator], Views]] = {
     "paper": draw,
+    "text": draw_text,
     "strong": draw_strong,
 }
 """The ways to draw views, by the name that `Configuration.augmentation` has for them."""

@@ -79,7 +79,7 @@ class Configuration:
     crop : int or None
         Height and width of the window of the augmented micrograph that an update sees. None, the
         whole micrograph, follows paper and code; 224 is for training on a CPU.
-    augmentation : {"paper", "strong"}
+    augmentation : {"paper", "text", "strong"}
         Which random views of the micrographs are trained on, see `baselines.augmentation`.
     weight_decay : float
         Of AdamW: 5e-4, the paper's text. The amsgrad variant of the code is left out: with 250
@@ -111,7 +111,7 @@ class Configuration:
     batch: int = 4
     pixels: int = 2048
     crop: int | None = None
-    augmentation: Literal["paper", "strong"] = "paper"
+    augmentation: Literal["paper", "text", "strong"] = "paper"
     weight_decay: float = 5e-4
     seed: int = 0
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -155,6 +155,16 @@ fold 0), in percent of IU and accuracy:
 - code's scaling (see `augmentation.draw`), first stage: 55.5, 81.0; after these rates: 65.2, 86.0.
 """
 
+_TEXT_STAGES = (
+    Stage(updates=125, learning_rate=1e-3),
+    Stage(updates=125, learning_rate=1e-5, features_rate=1e-5),
+)
+"""The paper's section "Training details", to the letter: "fix the parameters in the feature
+extraction portion of the network and train the pixel classification layers with an initial learning
+rate of 10^-3 for 20 epochs (125 gradient updates)", then "fine-tune the entire CNN for 125
+additional gradient updates using AdamW with an initial learning rate of 10^-5". No decay is stated.
+"""
+
 _FROM_SCRATCH = (Stage(updates=500, learning_rate=1e-3, features_rate=1e-3, decay=True),)
 """Neither paper nor code has a schedule for U-Net. Without pretrained layers there is nothing to
 keep fixed and more to learn: twice the updates of PixelNet, at its first rate, falling to zero."""
@@ -168,6 +178,29 @@ METHODS: dict[str, Configuration] = {
     configuration.method: configuration
     for configuration in (
         Configuration(method="pixelnet-focal", model="pixelnet", loss="focal", stages=_TWO_STAGES),
+        Configuration(
+            method="pixelnet-focal-paper",
+            model="pixelnet",
+            # "focusing parameter gamma = 2", "alpha_t proportionally to the inverse frequency of
+            # each class" (section "Training details").
+            loss="focal",
+            gamma=2.0,
+            alpha_power=1.0,
+            # "hypercolumn features consist of the highest convolution feature map within each block
+            # of the VGG architecture ({1_2, 2_2, 3_3, 4_3, 5_3, 7})" (section "PixelNet
+            # architecture").
+            fc7=True,
+            stages=_TEXT_STAGES,
+            # "a random sample of 2048 pixels each from 4 augmented training images" (section
+            # "Training details"), whole micrographs: no windows are mentioned.
+            batch=4,
+            pixels=2048,
+            crop=None,
+            # "scaling in the range [1, 2], and a +-5 % random intensity shift" (the same section).
+            augmentation="text",
+            # "weight decay strength to 0.0005" (the same section).
+            weight_decay=5e-4,
+        ),
         Configuration(method="pixelnet-ce", model="pixelnet", loss="ce", stages=_TWO_STAGES),
         Configuration(
             method="unet", model="unet", loss="ce", encoder="plain", stages=_FROM_SCRATCH

@@ -1,48 +1,31 @@
-"""Print the paper's tables beside what the label maps of a folder score."""
+"""Reproduce the paper: its tables, its comparisons and its settings beside what was found here."""
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tabulate import tabulate
 
 import uhcs_bench
+from baselines.configuration import METHODS as TRAINED
+from baselines.configuration import Configuration
+from baselines.paper_settings import differences
+from baselines.paper_tables import STRICT, WIDTH, Scores, class_table, overall_iu, table_4
 from uhcs_bench import paper, protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError, listed
 from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from uhcs_bench.scoring.results import MeanScore, TaskScore
+    from uhcs_bench.scoring.results import TaskScore
 
-METHODS = ("otsu", "pixelnet-focal", "pixelnet-ce", "unet")
-"""What the paper compares."""
-
-UNKNOWN = "unknown"
-MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number found here, percent.
-
-    Attributes
-    ----------
-    mean, se : float or None
-    """
-
-    mean: float | None
-    se: float | None
-
-    def __str__(self) -> str:
-        if self.mean is None:
-            return "-"
-        return f"{self.mean:.1f}" if self.se is None else f"{self.mean:.1f} ± {self.se:.1f}"
+METHODS = ("otsu", "pixelnet-focal", STRICT, "pixelnet-ce", "unet")
+"""What the paper compares; PixelNet with the focal loss twice, see `baselines.paper_settings`."""
 
 
 def check(out: Path, version: str, split: str, *, required: bool) -> None:
@@ -111,24 +94,11 @@ def tables(
         for task in protocol.TASKS
     }
     found = {key: score for key, score in scores.items() if not isinstance(score, str)}
-    parts = []
-    if version != protocol.REAL_VERSION:
-        parts.append(
-            f"Scored on the data set version {version!r}:\nnot comparable with the paper's numbers."
-        )
-    if split != protocol.PAPER_SPLIT:
-        parts.append(
-            f"Trained and scored on the folds of the split {split!r}:\nnot comparable with the "
-            "paper's numbers."
-        )
-    parts += [
-        _class_table(table, found.get((table.method, table.task))) for table in paper.CLASS_TABLES
-    ]
-    parts.append(_table_4(found))
-    parts += [
-        _class_table(table, found.get((table.method, table.task)))
-        for table in paper.TABLES_WITHOUT_NUMBERS
-    ]
+    parts = _warnings(version, split)
+    parts += [class_table(table, found) for table in paper.CLASS_TABLES]
+    parts.append(table_4(found))
+    parts += [class_table(table, found) for table in paper.TABLES_WITHOUT_NUMBERS]
+    parts += [_comparisons(found), *_settings(out, found)]
     gaps = [
         f"  {method}, {task}: {score}"
         for (method, task), score in scores.items()
@@ -137,6 +107,22 @@ def tables(
     if gaps:
         parts.append("\n".join(["Missing:", *gaps]))
     return "\n\n".join(parts)
+
+
+def _warnings(version: str, split: str) -> list[str]:
+    parts = []
+    if version != protocol.REAL_VERSION:
+        parts.append(
+            f"Scored on the data set version {version!r}:\
+not comparable with the paper's numbers."
+        )
+    if split != protocol.PAPER_SPLIT:
+        parts.append(
+            f"Trained and scored on the folds of the split {split!r}:\
+not comparable with the "
+            "paper's numbers."
+        )
+    return parts
 
 
 def _score(out: Path, method: str, task: str, version: str, split: str) -> TaskScore | str:
@@ -149,75 +135,90 @@ def _score(out: Path, method: str, task: str, version: str, split: str) -> TaskS
     return uhcs_bench.score(folder, task=task, version=version, split=split)[task]
 
 
-def _class_table(table: paper.ClassTable, score: TaskScore | None) -> str:
-    rows = []
-    for name in (*protocol.task(table.task).classes, "overall"):
-        for metric in paper.METRICS:
-            published = table.cells.get(name, {}).get(metric)
-            cell = None if score is None else _found(score, name, metric)
-            rows.append([name, metric, *_compare(published, cell)])
-    return _titled(table.title, rows, "class", table.note)
-
-
-def _found(score: TaskScore, name: str, metric: str) -> Cell:
-    """Pick a number of Tables 1 to 3: overall precision and recall are the pixel accuracy."""
-    means = score.conventions["paper"]
-    if name != "overall":
-        return _cell(getattr(means.classes[name], metric))
-    return _cell(means.IU if metric == "IU" else means.AC)
-
-
-def _table_4(found: dict[tuple[str, str], TaskScore]) -> str:
-    columns = ("IU matrix", "IU particle", "IU mean", "AC", "KS score")
-    rows = []
-    for method, published in paper.TABLE_4.items():
-        score = found.get((method, "particles"))
-        cells = None if score is None else _table_4_row(score)
-        for column in columns:
-            comparison = _compare(published.get(column), None if cells is None else cells[column])
-            rows.append([method, column, *comparison])
+def _comparisons(found: Scores) -> str:
+    """Lay out what the paper says of its methods beside the same differences here."""
+    rows = [
+        ["PixelNet (focal)", "62.6", _iu(found, "pixelnet-focal")],
+        ["the same with the text's settings", "62.6", _iu(found, STRICT)],
+        [
+            "cross-entropy - focal loss",
+            '"a nearly ten point bump"',
+            _difference(found, "pixelnet-ce", "pixelnet-focal"),
+        ],
+        [
+            "U-Net - PixelNet (cross-entropy)",
+            '"slightly underperformed"',
+            _difference(found, "unet", "pixelnet-ce"),
+        ],
+        [
+            "particles: PixelNet (focal) - Otsu",
+            '"slightly better"',
+            _difference(found, "pixelnet-focal", "otsu", "particles"),
+        ],
+    ]
+    text = tabulate(rows, headers=["overall IU", "paper", "here"], disable_numparse=True)
     note = (
-        "The draft's spread of the Otsu row fits a standard deviation (SD), not a standard error."
+        "Overall IU, percent; of microconstituents where particles are not named. A difference has "
+        "its standard error over micrographs, which both methods share."
     )
-    return _titled(paper.TABLE_4_TITLE, rows, "method", note)
+    return "\n".join(["The paper's comparisons", "", text, "", textwrap.fill(note, WIDTH)])
 
 
-def _table_4_row(score: TaskScore) -> dict[str, Cell]:
-    means = score.conventions["paper"]
-    consistent = None if score.psd is None else 100 * score.psd.ks_score
-    return {
-        "IU matrix": _cell(means.classes["matrix"].IU),
-        "IU particle": _cell(means.classes["particle"].IU),
-        "IU mean": _cell(means.IU),
-        "AC": _cell(means.AC),
-        "KS score": Cell(consistent, None),
-    }
+def _iu(found: Scores, method: str) -> str:
+    score = found.get((method, "microconstituents"))
+    return "missing" if score is None else str(overall_iu(score))
 
 
-def _cell(estimate: MeanScore) -> Cell:
-    return Cell(
-        None if estimate.mean is None else 100 * estimate.mean,
-        None if estimate.se is None else 100 * estimate.se,
-    )
+def _difference(found: Scores, one: str, other: str, task: str = "microconstituents") -> str:
+    """Give the mean difference of two methods' IU over micrographs, with its standard error."""
+    a, b = found.get((one, task)), found.get((other, task))
+    if a is None or b is None:
+        return "missing"
+    pairs = zip(a.images, b.images, strict=True)
+    values = 100 * np.array([first.IU - second.IU for first, second in pairs])
+    return f"{values.mean():+.1f} ± {values.std(ddof=1) / np.sqrt(len(values)):.1f}"
 
 
-def _compare(published: paper.Published | None, cell: Cell | None) -> list[str]:
-    """Give the paper's number, the one found here, and their difference."""
-    difference = ""
-    if published is not None and cell is not None and cell.mean is not None:
-        difference = f"{cell.mean - published.mean:+.1f}"
-    return [_published(published), MISSING if cell is None else str(cell), difference]
+def _settings(out: Path, found: Scores) -> list[str]:
+    """Lay out where the runs of each method depart from the paper's text."""
+    parts = []
+    for method in METHODS:
+        if method == "otsu":
+            continue
+        ran = {
+            model.task: Configuration.from_dict(model.run["configuration"])
+            for model in training_record.read(out / method)
+            if (method, model.task) in found
+        }
+        if ran:
+            parts.append(_settings_of(method, ran))
+    if not parts:
+        return []
+    return ["Settings that differ from the paper's text", *parts]
 
 
-def _published(number: paper.Published | None) -> str:
-    if number is None:
-        return UNKNOWN
-    if number.is_deviation:
-        return f"{number.mean:.1f} (SD {number.spread:.1f})"
-    return str(Cell(number.mean, number.spread))
+_WITHOUT_SETTINGS = {
+    "unet": "The paper states no settings of its U-Net.",
+    "pixelnet-ce": 'The paper gives the settings of its cross-entropy model as "revised training '
+    'hyperparameters", without values; these are those of the focal loss.',
+}
 
 
-def _titled(title: str, rows: Iterable[list[str]], what: str, note: str) -> str:
-    headers = [what, "%", "paper", "here", "diff."]
-    text = tabulate(rows, headers=headers, disable_numparse=True)
-    return "\n".join([title, "", text, *([f"\n{textwrap.fill(note, 80)}"] if note else [])])
+def _settings_of(method: str, ran: Mapping[protocol.TaskName, Configuration]) -> str:
+    """Lay out the differences of one method; a setting of one task alone is named with it."""
+    by_task = {task: differences(configuration) for task, configuration in ran.items()}
+    shared = [d for d in next(iter(by_task.values())) if all(d in ds for ds in by_task.values())]
+    rows = [[d.setting, d.paper or "not stated", d.here] for d in shared]
+    rows += [
+        [f"{d.setting}, {task}", d.paper or "not stated", d.here]
+        for task, found in by_task.items()
+        for d in found
+        if d not in shared
+    ]
+    title = f"{method}:" if rows else f"{method}: none."
+    note = _WITHOUT_SETTINGS.get(method, "")
+    if TRAINED[method].model != "pixelnet":
+        return f"{method}: {note}"
+    text = tabulate(rows, headers=["setting", "paper", "here"], disable_numparse=True)
+    parts = [title, textwrap.fill(note, WIDTH) if note else "", text if rows else ""]
+    return "\n\n".join(part for part in parts if part)

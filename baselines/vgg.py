@@ -216,7 +216,8 @@ def _copy(layer: nn.Conv2d, state: dict[str, Tensor], key: str, source: str) -> 
         if name not in state or parameter is None or state[name].numel() != parameter.numel():
             raise DataUnavailableError(
                 f"The weights ({source}) have no usable {name}. Expected are those of "
-                "torchvision's VGG-16; only a model with fc7 needs the fully connected layers."
+                "torchvision's VGG-16. Only a model with fc7 needs the fully connected layers; "
+                "--no-fc7 trains without it."
             )
         with torch.no_grad():
             parameter.copy_(state[name].float().view_as(parameter))
