@@ -113,13 +113,11 @@ def _warnings(version: str, split: str) -> list[str]:
     parts = []
     if version != protocol.REAL_VERSION:
         parts.append(
-            f"Scored on the data set version {version!r}:\
-not comparable with the paper's numbers."
+            f"Scored on the data set version {version!r}:\nnot comparable with the paper's numbers."
         )
     if split != protocol.PAPER_SPLIT:
         parts.append(
-            f"Trained and scored on the folds of the split {split!r}:\
-not comparable with the "
+            f"Trained and scored on the folds of the split {split!r}:\nnot comparable with the "
             "paper's numbers."
         )
     return parts
