@@ -1,40 +1,49 @@
-"""Pictures of the documentation, made from the synthetic set: no real micrograph is in them."""
+"""Pictures of the documentation, drawn from the synthetic set: no real micrograph is in them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import numpy as np
-from PIL import Image
+import matplotlib as mpl
+
+mpl.use("agg")
 
 import uhcs_bench
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset
+from uhcs_bench.measuring import pixel_size, plots, row
+from uhcs_bench.segmentation import otsu
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FRONT = Path(__file__).parent / "_static" / "front.png"
+"""Picture of README and front page, committed; ``python docs/pictures.py`` draws it."""
 
-    from numpy.typing import NDArray
-
-GAP = 8
-OPACITY = 0.45
+DPI = 100
 
 
 def write(folder: Path) -> None:
-    """Write a picture of each task: a micrograph beside its annotation."""
+    """Write annotations, errors, size distributions and plots of measures."""
     folder.mkdir(exist_ok=True)
-    for task in protocol.TASKS.values():
-        entry = dataset.catalogue(task.name, protocol.SYNTHETIC_VERSION)[0]
-        (micrograph,) = dataset.micrographs([entry])
-        gray = np.repeat(micrograph.image[..., None], 3, axis=2)
-        between = np.full((gray.shape[0], GAP, 3), 255, np.uint8)
-        row = np.hstack([gray, between, overlaid(micrograph, task)])
-        Image.fromarray(row).save(folder / f"{task.name}.png")
+    for task in protocol.TASKS:
+        shown = micrograph(task)
+        shown.show().savefig(folder / f"{task}.png", dpi=DPI)
+        scale = pixel_size.find(Path(shown.id), shown.labels.shape, shown.pixel_size_um)
+        found = row.measure(shown.labels, task, scale, shown.id)
+        (folder / f"measure-{task}.png").write_bytes(plots.distribution(found))
+    shown = micrograph("particles")
+    predicted = otsu.segment(shown.image, "particles")
+    shown.show(predicted).savefig(folder / "errors.png", dpi=DPI)
+    maps = {"annotated": shown.labels, "Otsu's threshold": predicted}
+    uhcs_bench.plot.sizes(maps, shown.pixel_size_um).savefig(folder / "sizes.png", dpi=DPI)
 
 
-def overlaid(micrograph: uhcs_bench.Micrograph, task: protocol.Task) -> NDArray[np.uint8]:
-    """Micrograph with its classes in their colours."""
-    palette = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in task.colors])
-    gray = micrograph.image[..., None]
-    mixed = (1 - OPACITY) * gray + OPACITY * palette[micrograph.labels]
-    return np.rint(mixed).astype(np.uint8)
+def write_front(path: Path = FRONT) -> None:
+    """Write the front picture: a micrograph of four constituents beside its annotation."""
+    micrograph("microconstituents").show().savefig(path, dpi=DPI)
+
+
+def micrograph(task: str) -> uhcs_bench.Micrograph:
+    """Return the first micrograph of the synthetic set."""
+    return uhcs_bench.load(task, version="synthetic")[0]
+
+
+if __name__ == "__main__":
+    write_front()

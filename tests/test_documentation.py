@@ -27,8 +27,7 @@ import pytest
 import uhcs_bench
 from tests import browser
 from uhcs_bench import cli, protocol
-from uhcs_bench.data import label_maps
-from uhcs_bench.segmentation.otsu import segment
+from uhcs_bench.measuring import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +37,11 @@ DOCS = ROOT / "docs"
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts),
+    *sorted(
+        path
+        for path in DOCS.rglob("*.md")
+        if not {"_build", "cli", "generated", "glossary.md"} & {*path.parts}
+    ),
 ]
 LANGUAGES = ("python", "sh", "console")
 NOT_CODE = ("text", "yaml", "json", "bibtex")
@@ -190,26 +193,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("real_data")
+@pytest.mark.usefixtures("real_data", "workplace")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_page(page, workplace):
+def test_page(page):
     """Check that each block of a page runs, and prints what the page shows."""
     codes = [block for block in blocks(page) if block.language in LANGUAGES]
-    if any("preds/mine" in block.content for block in codes):
-        bring_predictions(workplace / "preds" / "mine")
     n_left_out = sum(bool(b.not_run) or b.content.startswith(INSTALLING) for b in codes)
     assert run(page) == len(codes) - n_left_out
-
-
-def bring_predictions(folder: Path) -> None:
-    """Write predictions of a reader: Otsu's particles after a median filter."""
-    from scipy.ndimage import median_filter
-
-    for micrograph in uhcs_bench.load("particles"):
-        smooth = median_filter(micrograph.image, 3)
-        label_maps.write_label_map(
-            folder / "particles" / f"{micrograph.id}.png", segment(smooth, "particles")
-        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -295,7 +285,9 @@ def site(tmp_path_factory) -> Path:
     """Build the site in a copy of docs/; a warning is an error."""
     require("sphinx", "the extra 'docs'")
     clone = tmp_path_factory.mktemp("site")
-    shutil.copytree(DOCS, clone / "docs", ignore=shutil.ignore_patterns("_build", "generated"))
+    shutil.copytree(
+        DOCS, clone / "docs", ignore=shutil.ignore_patterns("_build", "generated", "cli", "glossary.md")
+    )
     for name in ("baselines", "CHANGELOG.md", "CONTRIBUTING.md"):
         (clone / name).symlink_to(ROOT / name)
     result = subprocess.run(
@@ -319,17 +311,18 @@ def require(module: str, what: str) -> None:
 
 def test_site_has_every_page(site):
     """Check that each page and each command is there."""
-    for page in DOCS.rglob("*.md"):
+    for page in (p for p in PAGES if DOCS in p.parents):
         assert (site / page.relative_to(DOCS).with_suffix(".html")).is_file(), page
-    commands = (site / "cli.html").read_text("utf-8")
     for name in cli.main.commands:
-        assert f'id="uhcs-bench-{name}"' in commands, name
+        page = (site / "cli" / f"{name}.html").read_text("utf-8")
+        assert f'id="uhcs-bench-{name}"' in page, name
+        assert "Exit codes" in page, name
 
 
 def test_site_has_the_outputs_of_the_notebook(site):
     """Check the pictures and results of the notebook, which the site runs on the synthetic set."""
     text = html.unescape((site / "tutorial.html").read_text("utf-8"))
-    assert text.count('src="_images/') == 5
+    assert text.count('src="_images/') == 4
     assert "particles-synthetic-paper-" in text
     assert "IU: smoothed is better than plain at n = 24" in text
 
@@ -357,7 +350,7 @@ def test_site_describes_every_public_name(site):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_site_fits_the_window(site, width):
     """Check that pages fit a desktop and a phone, and ask for nothing outside."""
-    names = ("index", "protocol", "cli", "tutorial", "data/particles")
+    names = ("index", "protocol", "cli/score", "glossary", "tutorial", "exercise", "data/particles")
     pages = [*(site / f"{name}.html" for name in names), page_of(site, "score")]
     with browser.chromium() as chromium:
         for path in pages:
@@ -366,18 +359,19 @@ def test_site_fits_the_window(site, width):
                 assert page.locator("h1").first.is_visible(), path
 
 
-def notebook():
+def notebook(name="tutorial"):
     require("nbclient", "the extra 'docs'")
     import nbformat
 
-    return nbformat.read(DOCS / "tutorial.ipynb", as_version=4)
+    return nbformat.read(DOCS / f"{name}.ipynb", as_version=4)
 
 
-def test_notebook_is_committed_without_outputs():
+@pytest.mark.parametrize("name", ["tutorial", "exercise"])
+def test_notebook_is_committed_without_outputs(name):
     """Check that it is valid, and holds no outputs, such as pictures of real micrographs."""
     import nbformat
 
-    content = notebook()
+    content = notebook(name)
     nbformat.validate(content)
     cells = [cell for cell in content.cells if cell.cell_type == "code"]
     assert len(cells) >= 8
@@ -397,10 +391,48 @@ def test_notebook_runs_on_real_data(tmp_path):
         content, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     outputs = [output for cell in content.cells for output in cell.get("outputs", [])]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 5
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 4
     printed = "".join(
-        output.get("text", "") for output in outputs if output.get("name") == "stdout"
+        output.get("text", "") + output.get("data", {}).get("text/html", "") for output in outputs
     )
     assert "particles-1.0-paper-" in printed
     assert "IU: smoothed is better than plain at n = 24" in printed
     assert "nan" not in printed
+
+
+def test_solutions_of_the_exercise_pass_their_checks(site):
+    """Check the outputs on the site: a blank is reported as blank, each solution as right."""
+    text = html.unescape((site / "exercise.html").read_text("utf-8"))
+    assert text.count("Still blank.\n") == 6
+    assert text.count("Right.\n") == 4
+    assert "Not yet." not in re.sub(r"print\(.*", "", text)
+
+
+def test_readme_is_short():
+    """Check that the first page stays one that is read."""
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 120
+
+
+def test_front_picture_is_that_of_the_synthetic_set(tmp_path):
+    """Check the committed picture against a new one; fonts and libraries may differ a little."""
+    import numpy as np
+    from PIL import Image
+
+    sys.path.insert(0, str(DOCS))
+    pictures = importlib.import_module("pictures")
+    pictures.write_front(tmp_path / "front.png")
+    found, expected = (
+        np.asarray(Image.open(path).convert("RGB").resize((200, 80)), float)
+        for path in (tmp_path / "front.png", pictures.FRONT)
+    )
+    assert abs(found - expected).mean() < 5
+
+
+def test_every_column_of_measure_is_in_the_glossary():
+    """Check the glossary against the tables' own columns."""
+    sys.path.insert(0, str(DOCS))
+    text = importlib.import_module("pages").glossary()
+    names = {c.name for task in protocol.TASKS for c in columns.columns(task)}
+    plain = {name.removesuffix("_low").removesuffix("_high") for name in names}
+    assert [name for name in sorted(plain) if f"`{name}`" not in text] == []
+    assert "IU (IoU, Jaccard index)" in text

@@ -45,7 +45,7 @@ def compare(
 
     Returns
     -------
-    uhcs_bench.scoring.comparison.Comparison
+    Comparison
         For each pair and score the mean difference with a 95 % interval, and the exact paired
         permutation test corrected by Holm's method for the number of pairs.
 
