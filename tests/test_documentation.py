@@ -286,7 +286,9 @@ def site(tmp_path_factory) -> Path:
     require("sphinx", "the extra 'docs'")
     clone = tmp_path_factory.mktemp("site")
     shutil.copytree(
-        DOCS, clone / "docs", ignore=shutil.ignore_patterns("_build", "generated", "cli", "glossary.md")
+        DOCS,
+        clone / "docs",
+        ignore=shutil.ignore_patterns("_build", "generated", "cli", "glossary.md"),
     )
     for name in ("baselines", "CHANGELOG.md", "CONTRIBUTING.md"):
         (clone / name).symlink_to(ROOT / name)
