@@ -75,13 +75,11 @@ def coverage(name: str, n: int, shape: tuple[int, int] = SHAPE) -> dict[str, tup
         rows.append(measurement.measure(labels, task, Scale(None, "synthetic")).row)
         lengths.append(_lengths(labels, is_particles))
     truths = _percentiles(lengths)
-    names = [key.removesuffix("_low") for key in rows[0] if key.endswith(("_px_low", "_px2_low"))]
-    names += [key.removesuffix("_low") for key in rows[0] if key.startswith("fraction")][1::3]
-    names += ["lognormal_sigma"] if is_particles else []
+    names = [key.removesuffix("_low") for key in rows[0] if key.endswith("_low")]
     return {
         key: _covered(rows, key, truths.get(key))
-        for key in dict.fromkeys(key.removesuffix("_low") for key in names)
-        if any(row[f"{key}_low"] is not None for row in rows)
+        for key in names
+        if "_um" not in key and any(row[f"{key}_low"] is not None for row in rows)
     }
 
 

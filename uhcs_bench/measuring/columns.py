@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from uhcs_bench import protocol
 from uhcs_bench.io.tables import Cell, Column
 from uhcs_bench.metallography.estimates import PERCENTILES, Estimate, Quantity
+from uhcs_bench.metallography.shapes import LARGEST_ASPECT_RATIOS
+from uhcs_bench.metallography.unfolding import ASSUMPTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +132,10 @@ _HEAD = (
     Measure("pixel_size_source", "word", "where the pixel size is from, or why there is none"),
 )
 
-_FOOT = (Measure("reason", "word", "why values are undefined"),)
+_FOOT = (
+    Measure("warning", "word", "what to beware of in the values"),
+    Measure("reason", "word", "why values are undefined"),
+)
 
 
 def _fractions(task: protocol.TaskName) -> tuple[Measure, ...]:
@@ -185,9 +190,60 @@ _PARTICLES = (
         "ASTM E1245, ISO 13322-1",
         "holds",
     ),
+    Measure(
+        "number_per_length",
+        "per length",
+        "particles crossed per length of test line",
+        "N_L",
+        "ASTM E1245",
+        "holds",
+    ),
+    Measure(
+        "mean_intercept",
+        "length",
+        "mean length of test line inside a particle",
+        "L_3",
+        "ASTM E1245",
+        "holds",
+    ),
+    Measure(
+        "free_path",
+        "length",
+        "mean free path: mean length of test line from the edge of a particle to that of the next",
+        "lambda",
+        "ASTM E1245",
+        "holds",
+    ),
+    Measure(
+        "nearest_neighbour_n", "count", "particles nearer to another one than to the map's edge"
+    ),
+    Measure(
+        "nearest_neighbour_distance",
+        "length",
+        "mean distance from a centroid to the nearest other one, corrected for the map's edge",
+        "r",
+        "",
+        "holds",
+    ),
     Measure("diameter_n", "count", "whole particles, those whose sizes count"),
     *_distribution(
         "diameter", "diameter of the circles of equal area", "x_1,0", "ISO 13322-1", "holds"
+    ),
+    Measure(
+        "diameter_area_weighted_mean",
+        "length",
+        "mean diameter weighted by its square, so that particles count as they take area",
+        "x_1,2",
+        "ISO 9276-2",
+        "holds",
+    ),
+    Measure(
+        "diameter_volume_weighted_mean",
+        "length",
+        "mean diameter weighted by its cube, so that particles count as they take volume",
+        "x_1,3",
+        "ISO 9276-2",
+        "holds",
     ),
     Measure(
         "lognormal_median",
@@ -210,6 +266,67 @@ _PARTICLES = (
         "number",
         "Kolmogorov-Smirnov distance of the diameters from that distribution, 0 to 1",
         "D",
+    ),
+    Measure(
+        "perimeter_mean",
+        "length",
+        "mean length of the outline, by Crofton's formula in 4 directions",
+        "P",
+        "ISO 9276-6",
+        "holds",
+    ),
+    Measure(
+        "feret_mean",
+        "length",
+        "mean of the largest caliper (Feret) diameter, over 16 directions",
+        "x_Fmax",
+        "ISO 13322-1",
+        "holds",
+    ),
+    Measure(
+        "circularity_mean",
+        "number",
+        "mean of 4 pi area over perimeter squared, 1 for a circle",
+        "C",
+        "ISO 9276-6",
+        "holds",
+    ),
+    Measure(
+        "aspect_ratio_mean",
+        "number",
+        "mean aspect ratio of the ellipse of equal second moments",
+        "",
+        "ISO 9276-6",
+        "holds",
+    ),
+    *(
+        Measure(
+            f"spheroidised_{limit}_by_{what}",
+            "share",
+            f"share of the whole particles, by {what}, of an aspect ratio up to {limit}",
+            "",
+            "counted as in ASTM E2567; ASTM A892",
+            "holds",
+        )
+        for limit in LARGEST_ASPECT_RATIOS
+        for what in ("number", "area")
+    ),
+    Measure(
+        "unfolded_diameter_mean",
+        "length",
+        "mean diameter of the spheres whose sections the particles would be (Saltykov). "
+        f"{ASSUMPTION}",
+        "D",
+        "",
+        "holds",
+    ),
+    Measure(
+        "unfolded_number_density",
+        "per volume",
+        "number of these spheres per volume (Saltykov), under the same assumption",
+        "N_V",
+        "",
+        "holds",
     ),
 )
 
@@ -248,6 +365,23 @@ _MICROCONSTITUENTS = (
             "ASTM E112",
         )
         for name in ("horizontal", "vertical")
+    ),
+    Measure(
+        "grain_size_number",
+        "number",
+        "grain size number of the spacing; a lower bound where the network is broken, since "
+        "boundaries without network are not seen",
+        "G",
+        "ASTM E112",
+        "holds",
+    ),
+    Measure("network_n_parts", "count", "parts of the network, 8-connected, specks left out"),
+    Measure("network_largest_part", "share", "share of the network in its largest part"),
+    Measure(
+        "network_closed_cells",
+        "share",
+        "share of the area outside the network that lies in cells which the network closes within "
+        "the map; a lower bound, since cells at the map's edge count as open",
     ),
 )
 

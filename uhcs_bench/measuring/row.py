@@ -16,7 +16,15 @@ from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.tables import Cell, Column, Row
 from uhcs_bench.measuring import columns as measures
-from uhcs_bench.metallography import arguments, components, particles, stereology
+from uhcs_bench.metallography import (
+    arguments,
+    components,
+    neighbours,
+    particles,
+    shapes,
+    stereology,
+    unfolding,
+)
 from uhcs_bench.metallography.estimates import Estimate, Quantity
 from uhcs_bench.metallography.labels import check_label_map
 
@@ -223,11 +231,18 @@ def _measure_particles(
         "n_particles": len(all_),
         "n_at_border": int(np.count_nonzero(all_.table["at_border"])),
         "number_density": particles.number_density(all_),
+        **_crossed_particles(labels, um),
+        **_neighbours(all_),
         "diameter_n": sizes.diameters.n,
         **_distribution("diameter", sizes.diameters),
+        "diameter_area_weighted_mean": sizes.area_weighted,
+        "diameter_volume_weighted_mean": sizes.volume_weighted,
         "lognormal_median": sizes.lognormal.median,
         "lognormal_sigma": sizes.lognormal.sigma,
         "lognormal_ks_distance": sizes.lognormal.ks_distance,
+        **_shapes(all_),
+        **_unfolded(all_),
+        "warning": "",
     }
     if sizes.diameters.reason:
         reasons.append(f"sizes: {sizes.diameters.reason}")
@@ -235,8 +250,45 @@ def _measure_particles(
     return Measurement(found.task, found.row, found.scale, all_, sizes.lognormal)
 
 
+def _crossed_particles(labels: LabelMap, um: float | None) -> dict[str, Value]:
+    found = stereology.mean_intercept_length(labels, um, "particle")
+    return {
+        "number_per_length": found.per_length,
+        "mean_intercept": found.thickness,
+        "free_path": found.free_path,
+    }
+
+
+def _neighbours(all_: Particles) -> dict[str, Value]:
+    found = neighbours.nearest_neighbours(all_)
+    return {"nearest_neighbour_n": found.n, "nearest_neighbour_distance": found.distance}
+
+
+def _shapes(all_: Particles) -> dict[str, Value]:
+    found = shapes.mean_shapes(all_)
+    values: dict[str, Value] = {
+        "perimeter_mean": found.perimeter,
+        "feret_mean": found.feret,
+        "circularity_mean": found.circularity,
+        "aspect_ratio_mean": found.aspect_ratio,
+    }
+    for limit, share in found.spheroidised.items():
+        values[f"spheroidised_{limit}_by_number"] = share.by_number
+        values[f"spheroidised_{limit}_by_area"] = share.by_area
+    return values
+
+
+def _unfolded(all_: Particles) -> dict[str, Value]:
+    found = unfolding.unfold(all_)
+    return {
+        "unfolded_diameter_mean": found.diameter,
+        "unfolded_number_density": found.number_per_volume,
+    }
+
+
 def _measure_network(labels: LabelMap, found: Measurement, values: dict[str, Value]) -> Measurement:
-    from uhcs_bench.metallography import denuded_zone  # maps of particles need not import it
+    # Maps of particles need not import these.
+    from uhcs_bench.metallography import denuded_zone
 
     reasons: list[str] = []
     um = found.scale.um
@@ -255,6 +307,7 @@ def _measure_network(labels: LabelMap, found: Measurement, values: dict[str, Val
         "authors_zone_width_n": len(authors_zone),
         **_distribution("authors_zone_width", denuded_zone.width_distribution(authors_zone, um)),
         **_intercepts(intercept, um),
+        **_network(labels, intercept, um),
     }
     for what, reason in (
         ("denuded zone", zone.reason),
@@ -278,6 +331,25 @@ def _intercepts(found: MeanIntercept, um: float | None) -> dict[str, Value]:
             f"intercept_spacing_{name}": Quantity.from_px(Estimate(px, math.nan, math.nan), um)
             for name, px in directions.items()
         },
+    }
+
+
+def _network(labels: LabelMap, intercept: MeanIntercept, um: float | None) -> dict[str, Value]:
+    from uhcs_bench.metallography import network
+
+    found = network.connectivity(labels, um)
+    warning = ""
+    if found.is_broken:
+        warning = (
+            f"grain size: the network is broken into {found.n_parts} parts, so that the grain size "
+            "number is a lower bound"
+        )
+    return {
+        "grain_size_number": network.grain_size_number(intercept.spacing),
+        "network_n_parts": found.n_parts,
+        "network_largest_part": found.largest_part,
+        "network_closed_cells": found.closed_cells,
+        "warning": warning,
     }
 
 

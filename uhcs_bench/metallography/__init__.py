@@ -2,7 +2,7 @@
 
 Particles and their sizes (`particles`, `components`), widths of the denuded zone (`denuded_zone`),
 phase fractions and intercept lengths (`stereology`), particles inside spheroidite (`spheroidite`),
-and intervals by a block bootstrap (`estimates`). Lengths are in pixels, and in micrometres where
+and intervals from blocks of the map (`estimates`). Lengths are in pixels, and in micrometres where
 the pixel size is known.
 
 >>> import numpy as np

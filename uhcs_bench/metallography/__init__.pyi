@@ -1,4 +1,16 @@
-from . import components, denuded_zone, estimates, labels, particles, spheroidite, stereology
+from . import (
+    components,
+    denuded_zone,
+    estimates,
+    labels,
+    neighbours,
+    network,
+    particles,
+    shapes,
+    spheroidite,
+    stereology,
+    unfolding,
+)
 from .components import equivalent_diameters, label_particles, particle_areas
 from .denuded_zone import (
     DenudedZone,
@@ -8,6 +20,8 @@ from .denuded_zone import (
     width_distribution,
 )
 from .estimates import Distribution, Estimate, Quantity
+from .neighbours import NearestNeighbours, nearest_neighbours
+from .network import Connectivity, connectivity, grain_size_number
 from .particles import (
     Lognormal,
     Particles,
@@ -19,40 +33,56 @@ from .particles import (
     size_distribution,
     sizes_by_distance,
 )
+from .shapes import Shapes, Spheroidised, mean_shapes
 from .spheroidite import CombinedAnalysis
 from .stereology import MeanIntercept, PhaseFraction, mean_intercept_length, phase_fractions
+from .unfolding import Unfolded, unfold
 
 __all__ = [
     "CombinedAnalysis",
+    "Connectivity",
     "DenudedZone",
     "Distribution",
     "Estimate",
     "Lognormal",
     "MeanIntercept",
+    "NearestNeighbours",
     "Particles",
     "PhaseFraction",
     "Quantity",
+    "Shapes",
     "SizeDistribution",
+    "Spheroidised",
+    "Unfolded",
     "UnobstructedWidths",
     "components",
+    "connectivity",
     "denuded_zone",
     "denuded_zone_widths",
     "distance_to_network",
     "equivalent_diameters",
     "estimates",
+    "grain_size_number",
     "label_particles",
     "labels",
     "mask_outside_spheroidite",
     "mean_intercept_length",
+    "mean_shapes",
     "measure_particles",
+    "nearest_neighbours",
+    "neighbours",
+    "network",
     "number_density",
     "particle_areas",
     "particles",
     "phase_fractions",
+    "shapes",
     "size_distribution",
     "sizes_by_distance",
     "spheroidite",
     "stereology",
+    "unfold",
+    "unfolding",
     "unobstructed_widths",
     "width_distribution",
 ]

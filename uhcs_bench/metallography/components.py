@@ -73,12 +73,34 @@ def join_runs(
     ndarray of int64, shape (n_runs,)
         Its own number for the first run of a component.
     """
-    # A run touches those of the row above whose pixels lie over it; with 8-connectivity also
-    # diagonally.
+    return _join_touching(*touching(starts, stops, width, connectivity))
+
+
+def touching(
+    starts: NDArray[np.int64], stops: NDArray[np.int64], width: int, connectivity: Literal[4, 8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find for each run the runs of the row above that touch it.
+
+    Parameters
+    ----------
+    starts, stops, width
+        As `find_runs` gives them.
+    connectivity : {4, 8}
+        Neighbours that join two pixels: with 8 also diagonal ones.
+
+    Returns
+    -------
+    first, last : ndarray of int64, shape (n_runs,)
+        The first of them, and the one after the last.
+    """
     reach = 1 if connectivity == 8 else 0
     first = np.searchsorted(stops, starts - width - reach, side="right")
     last = np.searchsorted(starts, stops - width + reach, side="left")
-    run = np.arange(len(starts))
+    return first, last
+
+
+def _join_touching(first: NDArray[np.int64], last: NDArray[np.int64]) -> NDArray[np.int64]:
+    run = np.arange(len(first))
     # Most runs touch one run above: that makes a forest, which few edges are left to join.
     roots = _roots(np.where(last > first, first, run))
     n_more = np.maximum(last - first - 1, 0)
@@ -102,6 +124,8 @@ class Band:
     part : ndarray of int64, shape (n_runs,)
         Part that each run belongs to, from 0 to `n_parts` - 1.
     n_parts : int
+    first, last : ndarray of int64, shape (n_runs,)
+        Runs of the row above that touch each run, see `touching`.
     """
 
     first_row: int
@@ -111,6 +135,8 @@ class Band:
     n_repeated: int
     part: NDArray[np.int64]
     n_parts: int
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
 
 
 class ComponentBands:
@@ -140,7 +166,8 @@ class ComponentBands:
         for row in range(0, len(mask), band_rows):
             overlap = min(row, 1)
             starts, stops, width = find_runs(mask[row - overlap : row + band_rows])
-            roots = join_runs(starts, stops, width, self._connectivity)
+            first, last = touching(starts, stops, width, self._connectivity)
+            roots = _join_touching(first, last)
             is_root = roots == np.arange(len(roots))
             part = np.cumsum(is_root)[roots] - 1
             n_repeated = int(np.searchsorted(starts, width * overlap))
@@ -151,7 +178,7 @@ class ComponentBands:
                 self._above.append(self._n_parts + part[np.searchsorted(starts, last_row) :])
             n_parts = int(is_root.sum())
             self._n_parts += n_parts
-            yield Band(row - overlap, starts, stops, width, n_repeated, part, n_parts)
+            yield Band(row - overlap, starts, stops, width, n_repeated, part, n_parts, first, last)
 
     @property
     def fewest(self) -> int:

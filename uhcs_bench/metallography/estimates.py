@@ -1,6 +1,7 @@
-"""Measures of one map with intervals from a bootstrap over blocks.
+"""Measures of one map with intervals from blocks that the map is cut into.
 
-Neighbouring pixels are correlated, so blocks are resampled, not pixels.
+Neighbouring pixels, interface points and particles resemble each other, so that blocks are left out
+one at a time, see `uhcs_bench.stats.blocks`.
 """
 
 from __future__ import annotations
@@ -11,22 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench.stats import bootstrap, proportions
+from uhcs_bench.stats import blocks, proportions
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from uhcs_bench.stats.means import Statistic
 
-BLOCKS = 4
-"""Blocks along each side of a map that the bootstrap draws, 16 in all.
+
+BLOCKS = 3
+"""Blocks along each side of a map, 9 in all.
 
 A block must be larger than the distance over which the structure is correlated, yet there must be
-enough of them to see how they differ. Here the network's cells are about as large as the image, so
-that no choice is safe. On windows of Voronoi networks with cells of 0.2 to 0.8 of the image's
-height, 4 x 4 blocks did about best: a standard error of 65 to 80 % of the true one, so that
-nominal 95 % intervals hold the whole map's fraction in about 8 of 10 windows (8 x 8 blocks: 6 to 8
-of 10; single pixels: next to none). Intervals from one field are lower bounds of the uncertainty;
-those from several fields, drawn field by field, are better.
+enough of them to see how they differ. ``tests/benchmarks/field_coverage.py`` simulates how often
+the intervals hold.
 """
 
 
@@ -35,13 +34,13 @@ PERCENTILES = (5, 25, 50, 75, 95)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and its confidence interval, see `BLOCKS`; NaN where undefined.
+    """A value and its 95 % interval, see `BLOCKS`; NaN where undefined.
 
     Attributes
     ----------
     value : float
     low, high : float
-        At the protocol's confidence.
+        Ends of an interval for the mean of many fields of view.
     """
 
     value: float
@@ -143,7 +142,7 @@ def distribution(
     pixel_size_um: float | None = None,
     reason: str = "there are no lengths",
 ) -> Distribution:
-    """Summarize lengths, with block bootstrap intervals.
+    """Summarize lengths, with intervals from blocks.
 
     Parameters
     ----------
@@ -161,13 +160,15 @@ def distribution(
     Returns
     -------
     Distribution
+        Intervals are NaN if the lengths come from fewer than
+        `uhcs_bench.stats.blocks.FEWEST_BLOCKS` blocks.
 
     Examples
     --------
-    >>> found = distribution([1, 2, 3, 6], block=[0, 1, 2, 3], pixel_size_um=0.5)
+    >>> found = distribution([1, 2, 3, 6, 8], block=[0, 1, 2, 3, 4], pixel_size_um=0.5)
     >>> found.mean.px.value, found.mean.um.value, found.median.px.value
-    (3.0, 1.5, 2.0)
-    >>> found.mean.px.low < 3 < found.mean.px.high
+    (4.0, 2.0, 3.0)
+    >>> found.mean.px.low < 4 < found.mean.px.high
     True
     """
     values, numbers = np.asarray(lengths, float), np.asarray(block, np.int64)
@@ -177,76 +178,111 @@ def distribution(
     if not len(values):
         percentiles = dict.fromkeys(PERCENTILES, NOWHERE)
         return Distribution(0, NOWHERE, NOWHERE, NOWHERE, percentiles, reason)
-    unique, place = np.unique(values, return_inverse=True)
-    occupied, number = np.unique(numbers, return_inverse=True)
-    by_block = np.zeros((len(unique), len(occupied)))
-    np.add.at(by_block, (place, number), weight)
+    order = np.argsort(values)
+    values, weight = values[order], weight[order]
+    occupied, number = np.unique(numbers[order], return_inverse=True)
     centre = float(np.average(values, weights=weight))
-    deviations = unique - centre  # so that their squares don't cancel
-    sums = np.stack([by_block.sum(0), deviations @ by_block, deviations**2 @ by_block])
-    up_to = by_block.cumsum(0)
+    deviations = values - centre  # so that their squares don't cancel
+    sums = block_sums(number, [weight, weight * deviations, weight * deviations**2])
 
     def statistic(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         total, first, second = sums @ drawn.T
         mean, square = proportions.ratio(first, total), proportions.ratio(second, total)
-        columns = [centre + mean, np.sqrt(np.maximum(square - mean**2, 0))]
-        columns += [_quantile(unique, up_to, drawn, p / 100) for p in PERCENTILES]
-        return np.stack(columns, axis=1)
+        return np.stack([centre + mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=1)
 
-    mean, deviation, *quantiles = (
+    mean, deviation = (
         Quantity.from_px(estimate, pixel_size_um)
         for estimate in estimates(statistic, len(occupied))
     )
-    by_percent = dict(zip(PERCENTILES, quantiles, strict=True))
-    return Distribution(len(values), mean, by_percent[50], deviation, by_percent)
+    quantiles = {
+        percent: Quantity.from_px(
+            _quantile(values, weight, number, sums[0], percent / 100), pixel_size_um
+        )
+        for percent in PERCENTILES
+    }
+    return Distribution(len(values), mean, quantiles[50], deviation, quantiles)
+
+
+def block_sums(
+    number: NDArray[np.int64], columns: list[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Add up columns over the members of each block.
+
+    Parameters
+    ----------
+    number : ndarray of int64, shape (n,)
+        Block of each member, from 0 on without gaps.
+    columns : list of ndarray, each of shape (n,)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_columns, n_blocks)
+
+    Examples
+    --------
+    >>> block_sums(np.array([0, 1, 0]), [np.array([1.0, 2.0, 4.0])])
+    array([[5., 2.]])
+    """
+    return np.stack([np.bincount(number, weights=column) for column in columns])
 
 
 def _quantile(
     values: NDArray[np.float64],
-    up_to: NDArray[np.float64],
-    drawn: NDArray[np.float64],
-    level: float,
-) -> NDArray[np.float64]:
-    """Smallest value that has at least a share of each sample's weight up to it.
-
-    By bisection, so that a sample's whole distribution function is never built.
+    weight: NDArray[np.float64],
+    number: NDArray[np.int64],
+    totals: NDArray[np.float64],
+    share: float,
+) -> Estimate:
+    """Smallest value that has at least a share of the weight up to it, with Woodruff's interval.
 
     Parameters
     ----------
-    values : ndarray, shape (n_values,)
+    values : ndarray, shape (n,)
         Ascending.
-    up_to : ndarray, shape (n_values, n_blocks)
-        Weight of each block up to each value.
-    drawn : ndarray, shape (n_samples, n_blocks)
-    level : float
+    weight, number : ndarray, shape (n,)
+        Weight and block of each value.
+    totals : ndarray, shape (n_blocks,)
+        Weight of each block.
+    share : float
     """
-    # The tolerance keeps a weight that meets the level exactly, whatever its sum is rounded to.
-    wanted = drawn @ up_to[-1] * level * (1 - 1e-12)
-    low = np.zeros(len(drawn), np.int64)
-    high = np.full(len(drawn), len(values) - 1)
-    while (low < high).any():
-        middle = (low + high) // 2
-        enough = np.einsum("ij,ij->i", up_to[middle], drawn) >= wanted
-        low, high = np.where(enough, low, middle + 1), np.where(enough, middle, high)
-    return values[low]
+    up_to = weight.cumsum()
+
+    def at(level: float) -> float:
+        # The tolerance keeps a weight that meets the level exactly, whatever its sum is rounded to.
+        wanted = up_to[-1] * level * (1 - 1e-12)
+        return float(values[min(int(np.searchsorted(up_to, wanted)), len(values) - 1)])
+
+    value = at(share)
+    parts = [
+        np.bincount(number[:stop], weights=weight[:stop], minlength=len(totals))
+        for stop in (np.searchsorted(values, value, side=side) for side in ("left", "right"))
+    ]
+    low, high = blocks.block_quantile_levels(parts, totals, share)
+    if math.isnan(low):
+        return Estimate(value, math.nan, math.nan)
+    return Estimate(value, at(low), at(high))
 
 
-def estimates(statistic: bootstrap.Statistic, n_blocks: int) -> list[Estimate]:
-    """Evaluate a statistic of weighted blocks, with bootstrap intervals over the blocks.
+def estimates(
+    statistic: Statistic, n_blocks: int, bounds: tuple[float, float] = (0.0, math.inf)
+) -> list[Estimate]:
+    """Evaluate a statistic of weighted blocks, with jackknife intervals over the blocks.
 
     Parameters
     ----------
     statistic : callable
-        See `uhcs_bench.stats.bootstrap.bootstrap_interval`.
+        See `uhcs_bench.stats.blocks.block_intervals`.
     n_blocks : int
-        At least 1; intervals are NaN for a single one.
+        At least 1; intervals are NaN for fewer than `uhcs_bench.stats.blocks.FEWEST_BLOCKS`.
+    bounds : tuple of float, optional
+        Smallest and largest possible value, which no interval exceeds.
 
     Returns
     -------
     list of Estimate
     """
     values = statistic(np.ones((1, n_blocks)))[0]
-    ends = bootstrap.bootstrap_interval(statistic, range(n_blocks))
+    ends = np.clip(blocks.block_intervals(statistic, n_blocks), *bounds)
     return [
         Estimate(float(value), float(low), float(high))
         for value, (low, high) in zip(values, ends, strict=True)

@@ -16,8 +16,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.formatting import abbreviated
-from uhcs_bench.metallography import arguments, denuded_zone, estimates, labels
-from uhcs_bench.metallography import components as runs
+from uhcs_bench.metallography import _particle_sums, arguments, denuded_zone, estimates, labels
 from uhcs_bench.metallography.components import equivalent_diameters
 from uhcs_bench.metallography.estimates import NOWHERE, UNDEFINED, Distribution, Estimate, Quantity
 from uhcs_bench.stats import proportions
@@ -39,6 +38,11 @@ COLUMNS: dict[str, str] = {
     "major_axis_px": "longer axis, in pixels, of the ellipse with equal second moments",
     "minor_axis_px": "shorter axis of that ellipse, in pixels",
     "aspect_ratio": "longer over shorter axis, at least 1",
+    "perimeter_px": "length of the outline in pixels, by Crofton's formula in 4 directions",
+    "perimeter_um": "the same in micrometres",
+    "circularity": "4 pi area over perimeter squared, 1 for a circle; pixels may take it above",
+    "feret_px": "largest caliper (Feret) diameter, in pixels, over 16 directions",
+    "feret_um": "the same in micrometres",
     "at_border": "whether it has a pixel on the image's edge, and may be cut by it",
     "edge_weight": "how many particles it stands for, see `number_density`; 0 at the border",
 }
@@ -80,7 +84,7 @@ class Particles:
 
     @property
     def block(self) -> NDArray[np.int64]:
-        """Block of the map that each centroid lies in, for the bootstrap."""
+        """Block of the map that each centroid lies in, for intervals."""
         return estimates.block_numbers(self.table["row"], self.table["column"], self.shape)
 
 
@@ -109,6 +113,10 @@ def measure_particles(
     Particles
         Areas, diameters and centroids are those of ``skimage.measure.regionprops_table``. Its axes
         take pixels for points, here they are squares: the squared axes are larger by 4/3.
+        Perimeters are those of ``skimage.measure.perimeter_crofton`` (Crofton's formula [2]_:
+        chords of the particle along rows, columns and diagonals). The Feret diameter is the largest
+        width of the pixel squares seen from 16 directions, at most 0.5 % below that of all
+        directions.
 
     Raises
     ------
@@ -120,6 +128,8 @@ def measure_particles(
     ----------
     .. [1] R. M. Haralick, L. G. Shapiro (1992), Computer and Robot Vision I, appendix A, for the
        ellipse of equal second moments.
+    .. [2] J. Ohser, F. Muecklich (2000), Statistical Analysis of Microstructures in Materials
+       Science, chapter 4.
 
     Examples
     --------
@@ -134,8 +144,9 @@ def measure_particles(
     mask = arguments.as_mask(mask, "particle mask")
     arguments.check_connectivity(connectivity)
     pixel_size_um = arguments.check_pixel_size(pixel_size_um)
-    sums, top, bottom, left, right = _sums(mask, connectivity)
-    area, rows, columns, rows_squared, columns_squared, products = sums
+    found = _particle_sums.sums(mask, connectivity)
+    area, rows, columns, rows_squared, columns_squared, products, straight, diagonal = found.sums
+    top, bottom, left, right = found.box
     # Integers until here. From the box's corner, so that squares are small and don't cancel.
     rows_squared += top * (area * top - 2 * rows)
     columns_squared += left * (area * left - 2 * columns)
@@ -155,6 +166,7 @@ def measure_particles(
     table = np.zeros(len(area), _DTYPE)
     scale = math.nan if pixel_size_um is None else pixel_size_um
     diameter = equivalent_diameters(area)
+    perimeter = math.pi / 4 * (straight + diagonal / math.sqrt(2))
     with np.errstate(divide="ignore"):
         weight = np.where(at_border, 0.0, mask.size / n_places)
     measured = {
@@ -167,6 +179,11 @@ def measure_particles(
         "major_axis_px": major,
         "minor_axis_px": minor,
         "aspect_ratio": major / minor,
+        "perimeter_px": perimeter,
+        "perimeter_um": perimeter * scale,
+        "circularity": 4 * math.pi * area / perimeter**2,
+        "feret_px": found.feret,
+        "feret_um": found.feret * scale,
         "at_border": at_border,
         "edge_weight": weight,
     }
@@ -261,11 +278,17 @@ class SizeDistribution:
     Attributes
     ----------
     diameters : Distribution
+        Weighted by number.
+    area_weighted, volume_weighted : Quantity
+        Mean diameters weighted by the square and by the cube of the diameter (moment ratios 3, 2
+        and 4, 3 of ISO 9276-2): large particles count as they take area, or volume.
     lognormal : Lognormal
         NaN, like the former, where there is no particle; its distance also for a single size.
     """
 
     diameters: Distribution
+    area_weighted: Quantity
+    volume_weighted: Quantity
     lognormal: Lognormal
 
     __repr__ = abbreviated
@@ -277,8 +300,8 @@ def size_distribution(particles: Particles) -> SizeDistribution:
     Particles at the image's edge may be cut, so that their sizes are wrong; to leave them out takes
     away more large ones than small ones. The others' weights make up for that, see
     `number_density`. The paper uses all particles as they are; so do
-    `uhcs_bench.metallography.components.particle_areas` and the KS score. Intervals come from a
-    block bootstrap, see `uhcs_bench.metallography.estimates.BLOCKS`.
+    `uhcs_bench.metallography.components.particle_areas` and the KS score. For intervals see
+    `uhcs_bench.metallography.estimates`.
 
     Parameters
     ----------
@@ -306,29 +329,27 @@ def size_distribution(particles: Particles) -> SizeDistribution:
     pixel_size = particles.pixel_size_um
     summary = estimates.distribution(diameters, block, weights, pixel_size, NO_WHOLE_PARTICLE)
     if not len(diameters):
-        return SizeDistribution(summary, Lognormal(NOWHERE, UNDEFINED, math.nan))
+        nothing = Lognormal(NOWHERE, UNDEFINED, math.nan)
+        return SizeDistribution(summary, NOWHERE, NOWHERE, nothing)
     logarithms = np.log(diameters)
     occupied, number = np.unique(block, return_inverse=True)
     centre = float(np.average(logarithms, weights=weights))
     deviations = logarithms - centre
-    sums = np.stack(
-        [
-            np.bincount(number, weights=weights * deviations**power, minlength=len(occupied))
-            for power in range(3)
-        ]
-    )
+    sums = estimates.block_sums(number, [weights * deviations**power for power in range(3)])
+    moments = estimates.block_sums(number, [weights * diameters**power for power in (2, 3, 4)])
 
     def statistic(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         total, first, second = sums @ drawn.T
         mean = first / total
         spread = np.sqrt(np.maximum(second / total - mean**2, 0))
-        return np.stack([np.exp(centre + mean), spread], axis=1)
+        squares, cubes, fourths = moments @ drawn.T
+        means = [np.exp(centre + mean), cubes / squares, fourths / cubes]
+        return np.stack([*means, spread], axis=1)
 
-    median, sigma = estimates.estimates(statistic, len(occupied))
+    *means, sigma = estimates.estimates(statistic, len(occupied))
+    median, by_area, by_volume = (Quantity.from_px(mean, pixel_size) for mean in means)
     distance = _normal_ks_distance(deviations, weights, sigma.value)
-    return SizeDistribution(
-        summary, Lognormal(Quantity.from_px(median, pixel_size), sigma, distance)
-    )
+    return SizeDistribution(summary, by_area, by_volume, Lognormal(median, sigma, distance))
 
 
 def _normal_ks_distance(
@@ -472,67 +493,3 @@ def sizes_by_distance(
             )
         )
     return tuple(found)
-
-
-_Sums = tuple[
-    "NDArray[np.int64]",
-    "NDArray[np.int64]",
-    "NDArray[np.int64]",
-    "NDArray[np.int64]",
-    "NDArray[np.int64]",
-]
-
-
-def _sums(mask: NDArray[np.generic], connectivity: Literal[4, 8]) -> _Sums:
-    """Sum powers of coordinates over each particle, and find its bounding box.
-
-    Returns
-    -------
-    sums : ndarray of int64, shape (6, n_particles)
-        Of 1, row, column, row squared, column squared, row times column.
-    top, bottom, left, right : ndarray of int64, shape (n_particles,)
-    """
-    components = runs.ComponentBands(mask, connectivity)
-    bands: list[_Sums] = []
-    for band in components:
-        runs.check_number(components.fewest)
-        row = band.starts // band.width
-        left = band.starts - row * band.width - 1
-        right = left + band.stops - band.starts - 1
-        row += band.first_row
-        sums = _run_sums(row, left, right)
-        sums[:, : band.n_repeated] = 0
-        bands.append(_merged(band.part, band.n_parts, (sums, row, row, left, right)))
-    if not bands:
-        none = np.zeros(0, np.int64)
-        return np.zeros((6, 0), np.int64), none, none, none, none
-    if len(bands) == 1:
-        return bands[0]
-    sums, top, bottom, left, right = (np.concatenate(x, axis=-1) for x in zip(*bands, strict=True))
-    whole, particle = np.unique(components.roots(), return_inverse=True)
-    return _merged(particle, len(whole), (sums, top, bottom, left, right))
-
-
-def _run_sums(
-    row: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Sum powers of coordinates over each run, from its first to its last column."""
-    length = right - left + 1
-    columns = (left + right) * length // 2
-    before = left - 1
-    squares = right * (right + 1) * (2 * right + 1) - before * left * (2 * before + 1)
-    return np.stack([length, row * length, columns, row**2 * length, squares // 6, row * columns])
-
-
-def _merged(group: NDArray[np.int64], n_groups: int, parts: _Sums) -> _Sums:
-    """Add up the sums of each group, and join its boxes; no group is empty."""
-    order = np.argsort(group, kind="stable")
-    first = np.searchsorted(group[order], np.arange(n_groups))
-    sums, top, bottom, left, right = (x[..., order] for x in parts)
-    return (
-        np.add.reduceat(sums, first, axis=1),
-        np.minimum.reduceat(top, first),
-        np.maximum.reduceat(bottom, first),
-        np.minimum.reduceat(left, first),
-        np.maximum.reduceat(right, first),
-    )

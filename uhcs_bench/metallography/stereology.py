@@ -1,8 +1,7 @@
-"""Phase fractions and network spacing of a label map, and how sure a measure of one map is.
+"""Phase fractions and intercept lengths of a label map.
 
-One micrograph is one field of view. What it leaves uncertain is how another field of the same
-sample would differ, and neighbouring pixels, interface points and particles say nearly the same of
-that. So the bootstrap here draws blocks of the map, not pixels or particles; see `BLOCKS`.
+One micrograph is one field of view. Intervals are for the mean of many fields of the same sample;
+see `uhcs_bench.metallography.estimates`.
 """
 
 from __future__ import annotations
@@ -17,23 +16,25 @@ from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.metallography import arguments
 from uhcs_bench.metallography.estimates import (
-    BLOCKS,
     NOWHERE,
     UNDEFINED,
     Estimate,
     Quantity,
     block_edges,
-    block_numbers,
     block_sizes,
     estimates,
 )
 from uhcs_bench.metallography.labels import check_label_map
 from uhcs_bench.stats import proportions
+from uhcs_bench.stats.blocks import FEWEST_BLOCKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from uhcs_bench.metallography.labels import LabelMap
+
+
+TOO_SMALL = "the map is too small to be cut into blocks"
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class PhaseFraction:
 def phase_fractions(label_map: LabelMap, task: str) -> tuple[PhaseFraction, ...]:
     """Measure the area fractions of a label map's classes.
 
-    Fractions are those of `uhcs_bench.metrics.confusion.annotated_fractions`; the intervals come
-    from a block bootstrap, see `BLOCKS`.
+    Fractions are those of `uhcs_bench.metrics.confusion.annotated_fractions`; for
+    intervals see `uhcs_bench.metallography.estimates`.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def phase_fractions(label_map: LabelMap, task: str) -> tuple[PhaseFraction, ...]
     """
     phases = protocol.task(task).classes
     labels = check_label_map(label_map, len(phases))
-    counts = np.stack([_block_sums(labels == label) for label in range(len(phases))])
+    counts = np.stack([_block_sums(labels == label, labels.shape) for label in range(len(phases))])
     sizes = counts.sum(0)
     if not sizes.any():
         return tuple(PhaseFraction(name, UNDEFINED, 0, "the map has no pixels") for name in phases)
@@ -108,10 +109,10 @@ def phase_fractions(label_map: LabelMap, task: str) -> tuple[PhaseFraction, ...]
 
     found = []
     for name, estimate, n_pixels in zip(
-        phases, estimates(statistic, shares.shape[1]), counts.sum(1), strict=True
+        phases, estimates(statistic, shares.shape[1], (0, 1)), counts.sum(1), strict=True
     ):
         if n_pixels:
-            reason = "" if shares.shape[1] > 1 else "the map is too small to be cut into blocks"
+            reason = TOO_SMALL if shares.shape[1] < FEWEST_BLOCKS else ""
             found.append(PhaseFraction(name, estimate, int(n_pixels), reason))
         else:
             nothing = Estimate(0.0, math.nan, math.nan)
@@ -119,9 +120,9 @@ def phase_fractions(label_map: LabelMap, task: str) -> tuple[PhaseFraction, ...]
     return tuple(found)
 
 
-def _block_sums(counted: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Count a map's true pixels in each block."""
-    edges = [block_edges(side) for side in counted.shape]
+def _block_sums(counted: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Count true pixels, or true pixel edges, in each block of a map."""
+    edges = [block_edges(side) for side in shape]
     return np.array(
         [
             np.count_nonzero(counted[top:bottom, left:right])
@@ -144,6 +145,8 @@ class MeanIntercept:
         Mean length of test line between two crossings, `spacing` less the network's own part.
     thickness : Quantity
         Mean length of test line inside the network, at a crossing.
+    per_length : Quantity
+        Crossings per length of test line, the inverse of `spacing`.
     horizontal_px, vertical_px : float
         Spacing along rows and along columns alone; that they differ shows anisotropy. Infinite
         where no line in that direction crosses the network.
@@ -156,6 +159,7 @@ class MeanIntercept:
     spacing: Quantity
     free_path: Quantity
     thickness: Quantity
+    per_length: Quantity
     horizontal_px: float
     vertical_px: float
     n_crossings: float
@@ -183,7 +187,7 @@ def mean_intercept_length(
     Returns
     -------
     MeanIntercept
-        With block bootstrap intervals, see `BLOCKS`.
+        With intervals, see `uhcs_bench.metallography.estimates`.
 
     Raises
     ------
@@ -212,34 +216,34 @@ def mean_intercept_length(
     arguments.check_pixel_size(pixel_size_um)
     classes = _classes_with(phase)
     network = check_label_map(label_map, len(classes)) == classes.index(phase)
-    entries = [network[:, 1:] != network[:, :-1], network[1:] != network[:-1]]
-    crossings = np.zeros((2, BLOCKS**2))
-    for direction, changes in enumerate(entries):
-        # np.nonzero takes far longer in two dimensions
-        row, column = np.divmod(np.flatnonzero(changes), max(changes.shape[1], 1))
-        numbers = block_numbers(row, column, network.shape) if len(row) else row
-        crossings[direction] = np.bincount(numbers, minlength=BLOCKS**2) / 2
+    entries = (network[:, 1:] != network[:, :-1], network[1:] != network[:-1])
+    crossings = np.stack([_block_sums(changes, network.shape) / 2 for changes in entries])
     n_crossings = float(crossings.sum())
     if not n_crossings:
         reason = f"no test line enters or leaves {phase}"
-        return MeanIntercept(NOWHERE, NOWHERE, NOWHERE, math.nan, math.nan, 0.0, reason)
-    inside = 2.0 * _block_sums(network)  # each pixel lies on a row and on a column
+        return MeanIntercept(NOWHERE, NOWHERE, NOWHERE, NOWHERE, math.nan, math.nan, 0.0, reason)
+    inside = 2.0 * _block_sums(network, network.shape)  # each pixel lies on a row and on a column
     length = 2.0 * block_sizes((len(network), network.shape[1]))
     by_block = np.stack([crossings.sum(0), length, length - inside, inside])[:, length > 0]
 
     def statistic(drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         n, *lengths = by_block @ drawn.T
         n[n == 0] = np.nan  # blocks that nothing crosses have no spacing
-        return np.stack([x / n for x in lengths], axis=1)
+        return np.stack([*(x / n for x in lengths), n / lengths[0]], axis=1)
 
-    spacing, free_path, thickness = (
-        Quantity.from_px(estimate, pixel_size_um)
-        for estimate in estimates(statistic, by_block.shape[1])
-    )
+    *lengths, rate = estimates(statistic, by_block.shape[1])
+    spacing, free_path, thickness = (Quantity.from_px(x, pixel_size_um) for x in lengths)
+    per_length = Quantity.from_px(rate, pixel_size_um, power=-1)
     with np.errstate(divide="ignore"):
         horizontal, vertical = network.size / crossings.sum(1)
     return MeanIntercept(
-        spacing, free_path, thickness, float(horizontal), float(vertical), n_crossings
+        spacing,
+        free_path,
+        thickness,
+        per_length,
+        float(horizontal),
+        float(vertical),
+        n_crossings,
     )
 
 
