@@ -187,6 +187,11 @@ MISTAKES = [
     ("metallography.measure_particles", lambda: metallography.measure_particles(MAP[0]), "(9,)"),
     ("metallography.measure_particles", lambda: metallography.measure_particles(MAP, 0), "0"),
     ("metallography.measure_particles", lambda: metallography.measure_particles("a"), "'a'"),
+    ("metallography.unfold", lambda: metallography.unfold("x"), "'x'"),
+    ("metallography.nearest_neighbours", lambda: metallography.nearest_neighbours("x"), "'x'"),
+    ("metallography.mean_shapes", lambda: metallography.mean_shapes(MAP), "array"),
+    ("metallography.connectivity", lambda: metallography.connectivity(MAP + 9), "9 to 9"),
+    ("metallography.grain_size_number", lambda: metallography.grain_size_number(5), "5"),
     ("metallography.number_density", lambda: metallography.number_density("x"), "'x'"),
     ("metallography.size_distribution", lambda: metallography.size_distribution(MAP), "array"),
     (

@@ -10,14 +10,13 @@ import numpy as np
 
 from uhcs_bench.metallography import arguments, components
 from uhcs_bench.metallography.denuded_zone import NO_NETWORK, hole_area_px
-from uhcs_bench.metallography.estimates import Estimate
+from uhcs_bench.metallography.estimates import Estimate, Quantity
 from uhcs_bench.metallography.labels import MICROCONSTITUENTS, NETWORK, check_label_map
 from uhcs_bench.stats import proportions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from uhcs_bench.metallography.estimates import Quantity
     from uhcs_bench.metallography.labels import LabelMap
 
 CONNECTED = 0.95
@@ -125,6 +124,8 @@ def grain_size_number(spacing: Quantity) -> Estimate:
     >>> round(grain_size_number(spacing).value, 2)
     0.0
     """
+    advice = "Give the spacing of mean_intercept_length"
+    arguments.check_is(spacing, Quantity, "spacing", advice)
     um = spacing.um
     number, high, low = (
         -3.288 - 6.643856 * math.log10(length / 1000) if length > 0 else math.inf

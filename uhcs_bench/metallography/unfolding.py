@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uhcs_bench.formatting import abbreviated
 from uhcs_bench.metallography import arguments, estimates
 from uhcs_bench.metallography.estimates import NOWHERE, Quantity
 from uhcs_bench.metallography.particles import NO_WHOLE_PARTICLE, Particles
@@ -55,6 +56,8 @@ class Unfolded:
     density_px: NDArray[np.float64]
     reason: str = ""
     assumption: str = ASSUMPTION
+
+    __repr__ = abbreviated
 
 
 def unfold(particles: Particles) -> Unfolded:
