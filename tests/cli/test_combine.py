@@ -13,7 +13,7 @@ from uhcs_bench import cli
 from uhcs_bench.cli import combine as combining
 from uhcs_bench.data import label_maps, registry
 from uhcs_bench.errors import UsageError
-from uhcs_bench.measuring import combined_tables
+from uhcs_bench.measuring.outputs import combined_tables
 from uhcs_bench.metallography import spheroidite
 
 

@@ -1,10 +1,11 @@
-"""Tables in three formats, read back by libraries that did not write them."""
+"""Tables in four formats, read back by libraries that did not write them."""
 
 from __future__ import annotations
 
 import csv
 import json
 
+import openpyxl
 import pyarrow.parquet
 import pytest
 
@@ -20,11 +21,11 @@ COLUMNS = (
     Column("at_border", "", bool, "whether cut"),
 )
 ROWS = [
-    {"file": 'µ, "x"\n.png', "n": 3, "width_um": 0.1 + 0.2, "at_border": True},
+    {"file": 'µ, "x"\n.png', "n": 3, "width_um": 0.3, "at_border": True},
     {"file": "", "n": None, "width_um": None, "at_border": False},
 ]
 NOTES = {"schema": "x/1", "versions": {"a": "1"}, "failed": []}
-FORMATS = ("csv", "json", "parquet")
+FORMATS = ("csv", "json", "parquet", "xlsx")
 
 
 @pytest.mark.parametrize("rows", [ROWS, []])
@@ -40,13 +41,13 @@ def test_json(tmp_path, rows):
 
 @pytest.mark.parametrize("rows", [ROWS, []])
 def test_csv(tmp_path, rows):
-    """Check quoting, all digits, and empty cells for what is undefined."""
+    """Check quoting, six digits, and empty cells for what is undefined."""
     tables.write(tmp_path / "t.csv", COLUMNS, rows, NOTES)
     with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
         found = list(csv.DictReader(stream))
     assert [r["file"] for r in found] == [r["file"] for r in rows]
     if rows:
-        assert float(found[0]["width_um"]) == 0.1 + 0.2
+        assert found[0]["width_um"] == "0.3"
         assert (found[1]["n"], found[1]["width_um"], found[1]["at_border"]) == ("", "", "False")
 
 
@@ -105,10 +106,66 @@ def test_a_failure_leaves_what_was_there(tmp_path, form):
 def test_outputs_are_checked_first(tmp_path, monkeypatch):
     """Check an unknown format, a folder in the way, a missing one and a missing library."""
     (tmp_path / "folder.csv").mkdir()
-    for name in ("t.xlsx", "t", "folder.csv", "absent/t.csv"):
+    for name in ("t.xls", "t", "folder.csv", "absent/t.csv"):
         with pytest.raises((UsageError, UnwritableError)):
             tables.check(tmp_path / name)
     tables.check(tmp_path / "T.CSV")
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingPackageError, match=r"uhcs-bench\[measure\]"):
         tables.check(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize("rows", [ROWS, []])
+def test_xlsx(tmp_path, rows):
+    """Check rows, types, units and notes, on sheets of their own."""
+    tables.write(tmp_path / "t.xlsx", COLUMNS, rows, NOTES)
+    book = openpyxl.load_workbook(tmp_path / "t.xlsx")
+    head, *lines = book["table"].iter_rows(values_only=True)
+    assert head == tuple(column.name for column in COLUMNS)
+    assert [dict(zip(head, line, strict=True)) for line in lines] == [
+        {name: cell if cell != "" else None for name, cell in row.items()} for row in rows
+    ]
+    assert ("width_um", "um", "how wide") in book["columns"].iter_rows(values_only=True)
+    assert ("schema", "x/1") in book["notes"].iter_rows(values_only=True)
+
+
+def test_a_sheet_has_an_end(tmp_path, monkeypatch):
+    """Check that more rows than a sheet can hold are refused, and nothing is left."""
+    monkeypatch.setattr(tables, "MOST_SHEET_ROWS", 1)
+    with pytest.raises(UsageError, match=r"name a \.csv or \.parquet file"):
+        tables.write(tmp_path / "t.xlsx", COLUMNS, ROWS, NOTES)
+    assert list(tmp_path.iterdir()) == []
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("x")')
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_names_are_no_formulas(tmp_path, name):
+    """Check that a spreadsheet takes a file's name as text, and that numbers stay numbers."""
+    row = {"file": name, "n": -3, "width_um": -0.5, "at_border": False}
+    tables.write(tmp_path / "t.csv", COLUMNS, [row], NOTES)
+    with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
+        (found,) = csv.DictReader(stream)
+    assert (found["file"], found["n"], found["width_um"]) == (f"'{name}", "-3", "-0.5")
+    tables.write(tmp_path / "t.xlsx", COLUMNS, [row], NOTES)
+    (cell, *_) = list(openpyxl.load_workbook(tmp_path / "t.xlsx")["table"].iter_rows())[1]
+    assert (cell.data_type, cell.value) == ("s", name)
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(1 / 3, 0.333333), (123456.789, 123457.0), (1e-9 / 3, 3.33333e-10), (0.03876, 0.03876)],
+)
+def test_numbers_have_six_digits_in_every_format(tmp_path, number, expected):
+    """Check one number in all formats."""
+    row = {"file": "a", "n": 1234567, "width_um": number, "at_border": False}
+    for form in FORMATS:
+        tables.write(tmp_path / f"t.{form}", COLUMNS, [row], NOTES)
+    text = (tmp_path / "t.csv").read_text().splitlines()[1].split(",")
+    assert (text[1], float(text[2])) == ("1234567", expected)
+    assert json.loads((tmp_path / "t.json").read_text())["rows"][0]["width_um"] == expected
+    table = pyarrow.parquet.read_table(tmp_path / "t.parquet")
+    assert table["width_um"].to_pylist() == [expected]
+    book = openpyxl.load_workbook(tmp_path / "t.xlsx")
+    assert book["table"]["C2"].value == expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -20,11 +21,11 @@ import uhcs_bench
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import UnwritableError
-from uhcs_bench.measuring import batch, executors, journal
+from uhcs_bench.measuring import batch, executors, identity, inputs, jobs, journal
 from uhcs_bench.metallography import particles
 
-PARTICLES = batch.Options("particles")
-NETWORK = batch.Options("microconstituents")
+PARTICLES = jobs.Options("particles")
+NETWORK = jobs.Options("microconstituents")
 
 
 def particle_map(seed, shape=(60, 80)):
@@ -39,8 +40,15 @@ def folder(tmp_path):
     return tmp_path / "maps"
 
 
-def measure(folder, out, *arguments, options=PARTICLES, **more):
-    return batch.run(batch.find_inputs([folder], options.task), options, out, *arguments, **more)
+def outputs_of(out, particles=None, plots=None, **more):
+    folders = {} if plots is None else {"plots": plots}
+    return batch.Outputs(out, wide=True, particles=particles, folders=folders | more)
+
+
+def measure(folder, out, *arguments, options=PARTICLES, maps=None, **more):
+    files = inputs.find([folder], options.task).files
+    folders = {} if maps is None else {"maps": maps}
+    return batch.run(files, options, outputs_of(out, *arguments, **folders), **more)
 
 
 def rows(path):
@@ -52,21 +60,22 @@ def rows(path):
 def measured(monkeypatch):
     """Names of the files that this process measures."""
     names = []
-    original = batch.measure_file
+    original = jobs.do
 
     def counted(job):
         names.append(Path(job.path).name)
         return original(job)
 
-    monkeypatch.setattr(batch, "measure_file", counted)
+    monkeypatch.setattr(jobs, "do", counted)
     return names
 
 
 def test_each_file_has_a_row_in_the_inputs_order(folder, tmp_path):
     """Check a run: rows, their order whatever the inputs' is, and the summary."""
     files = [folder / f"map{n}.png" for n in (5, 0, 7)]
-    summary = batch.run(files, PARTICLES, tmp_path / "out.csv")
-    assert summary == batch.Summary(3, 0, 3, (), ())
+    summary = batch.run(files, PARTICLES, outputs_of(tmp_path / "out.csv"))
+    assert (summary.n_inputs, summary.n_from_journal, summary.n_without_size) == (3, 0, 3)
+    assert (summary.warnings, summary.failures, summary.journal) == ((), (), None)
     found = rows(tmp_path / "out.csv")
     assert [r["file"] for r in found] == [str(file) for file in files]
     for row, seed in zip(found, (5, 0, 7), strict=True):
@@ -91,7 +100,7 @@ def test_pixel_size_from_the_files_themselves(tmp_path):
     assert "which no pixel has" in warning
     sizes = [r["pixel_size_um"] for r in rows(tmp_path / "out.csv")]
     assert sizes == ["0.05", "", ""]
-    measure(tmp_path, tmp_path / "out.csv", options=batch.Options("particles", 0.25))
+    measure(tmp_path, tmp_path / "out.csv", options=jobs.Options("particles", 0.25))
     sizes = [r["pixel_size_um"] for r in rows(tmp_path / "out.csv")]
     assert sizes == ["0.25", "0.25", "0.25"]
 
@@ -123,41 +132,122 @@ def test_table_of_particles(folder, tmp_path):
         own = [r for r in found if r["file"] == row["file"]]
         assert [r["particle"] for r in own] == list(range(1, len(table) + 1))
         assert [r["area_px"] for r in own] == table["area_px"].tolist()
-        assert [r["row"] for r in own] == table["row"].tolist()
+        assert [r["row"] for r in own] == pytest.approx(table["row"].tolist(), rel=1e-5)
         assert {r["area_um2"] for r in own} == {None}
 
 
-def test_a_second_run_does_nothing(folder, tmp_path, measured):
-    """Check that results come from the journal, byte for byte."""
-    measure(folder, tmp_path / "out.json")
-    assert len(measured) == 8
-    before = (tmp_path / "out.json").read_bytes()
-    (tmp_path / "out.json").unlink()
-    assert measure(folder, tmp_path / "out.json").n_from_journal == 8
-    assert len(measured) == 8
-    assert (tmp_path / "out.json").read_bytes() == before
+@pytest.fixture
+def unfinished(folder, tmp_path):
+    """A run of eight maps and a broken file, so that its journal stays; then the file is gone."""
+    (folder / "z.png").write_bytes(b"")
+    measure(folder, tmp_path / "out.csv", tmp_path / "particles.csv", maps=tmp_path / "found")
+    (folder / "z.png").unlink()
+    return tmp_path / "out.csv"
 
 
-def test_a_second_run_does_what_is_new_or_changed(folder, tmp_path, measured):
-    """Check a new file, a changed one, other options, and a table of particles asked for later."""
-    out = tmp_path / "out.csv"
-    measure(folder, out)
+def test_the_journal_goes_when_all_is_done(folder, tmp_path, measured):
+    """Check that a finished run leaves none, and that the next one measures everything again."""
+    out, journal_file = tmp_path / "out.json", tmp_path / "out.json.journal"
+    (folder / "z.png").write_bytes(b"")
+    assert measure(folder, out).journal == journal_file
+    assert journal_file.is_file()
+    (folder / "z.png").unlink()
+    assert measure(folder, out).n_from_journal == 8
+    assert not journal_file.exists()
+    before = out.read_bytes()
     measured.clear()
-    label_maps.write_label_map(folder / "new.png", particle_map(9))
-    label_maps.write_label_map(folder / "map3.png", particle_map(10))
-    assert measure(folder, out).n_from_journal == 7
-    assert measured == ["map3.png", "new.png"]
-    expected = len(particles.measure_particles(particle_map(10)))
-    assert int(rows(out)[3]["n_particles"]) == expected
+    assert measure(folder, out).n_from_journal == 0
+    assert len(measured) == 8
+    assert out.read_bytes() == before
+
+
+def exchange_keeping_time_and_size(path, seed):
+    """Write another map of the same length and time under a name."""
+    before = path.stat()
+    np.save(path, particle_map(seed))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+
+CHANGES = {
+    "nothing": (lambda _: None, {}, []),
+    "an exchanged file of the same size and time": (
+        lambda folder: exchange_keeping_time_and_size(folder / "array.npy", 30),
+        {},
+        ["array.npy"],
+    ),
+    "a new file": (
+        lambda folder: label_maps.write_label_map(folder / "new.png", particle_map(9)),
+        {},
+        ["new.png"],
+    ),
+    "a text beside a file, where the pixel size may stand": (
+        lambda folder: (folder / "map3.txt").write_text("$$SM_MICRON_BAR 100"),
+        {},
+        ["map3.png"],
+    ),
+    "a changed output": (
+        lambda folder: (folder.parent / "found" / "map2.png").write_bytes(b"other"),
+        {},
+        ["map2.png"],
+    ),
+    "another pixel size": (lambda _: None, {"pixel_size_um": 0.1}, None),
+    "another smallest diameter": (lambda _: None, {"min_diameter": "3px"}, None),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_only_what_has_changed_is_measured_again(folder, tmp_path, measured, change):
+    """Check that identity is content, for inputs, outputs and options."""
+    act, options, expected = CHANGES[change]
+    np.save(folder / "array.npy", particle_map(20))
+    (folder / "z.png").write_bytes(b"")
+    places, maps = (tmp_path / "out.csv", tmp_path / "particles.csv"), tmp_path / "found"
+    measure(folder, *places, maps=maps)
+    (folder / "z.png").unlink()
     measured.clear()
-    measure(folder, out, options=batch.Options("particles", 0.1))
-    assert len(measured) == 9
-    measured.clear()
-    measure(folder, out, tmp_path / "particles.csv")
-    assert len(measured) == 9
-    measured.clear()
-    measure(folder, out)
-    assert measured == []
+    act(folder)
+    measure(folder, *places, options=jobs.Options("particles", **options), maps=maps)
+    assert measured == expected if expected is not None else len(measured) == 9
+    found = tuple(path.read_bytes() for path in places)
+    fresh = tmp_path / "fresh.csv", tmp_path / "fresh particles.csv"
+    measure(folder, *fresh, options=jobs.Options("particles", **options))
+    assert found == tuple(path.read_bytes() for path in fresh)
+
+
+def test_a_flipped_bit_in_the_journal_changes_no_table(folder, unfinished, tmp_path):
+    """Check each of many bits: the table is the same, or the journal is refused by name."""
+    journal_file = tmp_path / "out.csv.journal"
+    whole = journal_file.read_bytes()
+    expected = unfinished.read_bytes()
+    n_again = 0
+    for position in np.random.default_rng(0).integers(21, len(whole), 12):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << int(position) % 8
+        journal_file.write_bytes(damaged)
+        summary = measure(folder, unfinished, tmp_path / "particles.csv")
+        n_again += summary.n_unreadable
+        assert unfinished.read_bytes() == expected
+    assert n_again >= 12
+
+
+def test_other_code_measures_everything_again(folder, unfinished, measured, monkeypatch):
+    """Check that a journal of other code, even of the same version number, counts for nothing."""
+    monkeypatch.setattr(identity, "of_code", lambda: "0.1.0+other")
+    measure(folder, unfinished)
+    assert len(measured) == 8
+
+
+def test_worker_with_other_code_is_refused_by_name(folder, tmp_path, monkeypatch):
+    """Check a result that says it was made by another version."""
+    original = jobs.do
+
+    def other(job):
+        return dataclasses.replace(original(job), code="0.0.9+abc")
+
+    monkeypatch.setattr(jobs, "do", other)
+    with pytest.raises(executors.ClusterError, match=r"A worker has uhcs-bench 0\.0\.9\+abc"):
+        measure(folder, tmp_path / "out.csv")
 
 
 def test_an_interrupted_run_keeps_what_is_done(folder, tmp_path, monkeypatch, measured):
@@ -236,25 +326,6 @@ def test_one_pixel_and_empty_maps(tmp_path):
         assert all(row["reason"] for row in rows(out))
 
 
-def test_inputs(tmp_path):
-    """Check files, folders, a submission's layout, repeated names and what is passed over."""
-    for name in ("b.png", "a.npy", ".hidden.png", "notes.txt", "c.jpg", "particles/d.TIF"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    found = batch.find_inputs([tmp_path / "b.png", tmp_path], "particles")
-    assert [p.name for p in found] == ["b.png", "a.npy", "d.TIF"]
-    found = batch.find_inputs([tmp_path], "microconstituents", micrographs=True)
-    assert [p.name for p in found] == ["a.npy", "b.png", "c.jpg"]
-
-
-def test_folders_named_like_images_are_no_inputs(folder):
-    """Check a folder with an image's ending among the images, and a link that leads nowhere."""
-    (folder / "more.png").mkdir()
-    (folder / "lost.png").symlink_to(folder / "absent.png")
-    names = {path.name for path in batch.find_inputs([folder], "particles")}
-    assert names == {f"map{seed}.png" for seed in range(8)} | {"lost.png"}
-
-
 @pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names are Unicode here")
 def test_names_that_are_no_unicode(tmp_path):
     """Check that a name in another encoding is measured, with a mark for what can't be written."""
@@ -278,13 +349,6 @@ def test_the_longest_names_get_plots_too(tmp_path):
     assert (tmp_path / "plots" / f"{'m' * 251}.png").is_file()
 
 
-def test_wrong_inputs_are_reported_together(tmp_path):
-    """Check a missing file and an empty folder."""
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"(?s)absent\.png does not exist\..*empty holds no \.png"):
-        batch.find_inputs([tmp_path / "absent.png", tmp_path / "empty"], "particles")
-
-
 def test_inputs_of_one_name_are_kept_apart(tmp_path):
     """Check rows and plots of files with the same name, and of one named like the overview."""
     names = ("a/x.png", "b/x.png", "b/x.npy", "c/b_x.png.png", "c/overview.png")
@@ -295,7 +359,7 @@ def test_inputs_of_one_name_are_kept_apart(tmp_path):
             np.save(file, particle_map(seed))
         else:
             label_maps.write_label_map(file, particle_map(seed))
-    batch.run(files, PARTICLES, tmp_path / "out.csv", None, tmp_path / "plots")
+    batch.run(files, PARTICLES, outputs_of(tmp_path / "out.csv", None, tmp_path / "plots"))
     found = rows(tmp_path / "out.csv")
     assert [r["file"] for r in found] == [str(file) for file in files]
     expected = [len(particles.measure_particles(particle_map(seed))) for seed in range(5)]
@@ -306,7 +370,7 @@ def test_inputs_of_one_name_are_kept_apart(tmp_path):
 def test_outputs_that_do_not_fit(folder, tmp_path):
     """Check one name for two tables, particles of a map without, and a folder that is not there."""
     out = tmp_path / "out.csv"
-    with pytest.raises(UsageError, match="can't hold both tables"):
+    with pytest.raises(UsageError, match="can't hold two outputs"):
         measure(folder, out, out)
     with pytest.raises(UsageError, match="no single particles in microconstituents"):
         measure(folder, out, tmp_path / "p.csv", options=NETWORK)
@@ -407,15 +471,20 @@ def test_model_segments_micrographs_first(folder, tmp_path):
         gray = np.where(particle_map(seed), 200, 30).astype(np.uint8)
         Image.fromarray(gray).save(images_folder / f"map{seed}.png")
     (images_folder / "text.png").write_bytes(b"text")
-    options = batch.options_with_model(tmp_path / "model.onnx", None)
+    options = batch.options_with_model(tmp_path / "model.onnx", None, NETWORK)
     assert options.task == "particles"
-    files = batch.find_inputs([images_folder], options.task, micrographs=True)
-    summary = batch.run(files, options, tmp_path / "out.csv", pool=executors.processes(2))
+    files = inputs.find([images_folder], options.task, micrographs=True).files
+    places = outputs_of(tmp_path / "out.csv", maps=tmp_path / "found", overlays=tmp_path / "over")
+    summary = batch.run(files, options, places, pool=executors.processes(2))
     assert [Path(file).name for file, _ in summary.failures] == ["text.png"]
     measure(folder, tmp_path / "maps.csv")
     found, expected = rows(tmp_path / "out.csv"), rows(tmp_path / "maps.csv")[:3]
     for row in (*found, *expected):
-        del row["file"]
+        del row["file"], row["segmentation"]
     assert found == expected
+    for seed in range(3):
+        found_map = np.asarray(Image.open(tmp_path / "found" / f"map{seed}.png"))
+        np.testing.assert_array_equal(found_map, particle_map(seed))
+        assert (tmp_path / "over" / f"map{seed}.png").is_file()
     with pytest.raises(UsageError, match="those of microconstituents are matrix, network"):
-        batch.options_with_model(tmp_path / "model.onnx", "microconstituents")
+        batch.options_with_model(tmp_path / "model.onnx", "microconstituents", NETWORK)

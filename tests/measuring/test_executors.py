@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -90,7 +93,10 @@ def test_absent_scheduler(monkeypatch):
         results(square, [1], executors.cluster("tcp://127.0.0.1:9"))
 
 
-@pytest.mark.parametrize("address", ["nonsense", "foo://10.0.0.1:1", "tcp://10.0.0.1"])
+@pytest.mark.parametrize(
+    "address",
+    ["nonsense", "foo://10.0.0.1:1", "tcp://10.0.0.1", "inproc://1/2/3", "tls://10.0.0.1:8786", ""],
+)
 def test_addresses_that_can_not_be(monkeypatch, address):
     """Check that no client is begun, which would complain when Python ends."""
     distributed = pytest.importorskip("distributed")
@@ -104,7 +110,11 @@ def test_a_cluster_that_goes_away(tmp_path):
     """Check that a lost scheduler ends the run with one message, after what was done."""
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=1, processes=False, dashboard_address=None, local_directory=tmp_path
+        n_workers=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address=None,
+        local_directory=tmp_path,
     ) as cluster:
         pool = executors.cluster(cluster.scheduler_address)
         running = executors.unordered(square_slowly, range(1000), pool)
@@ -119,3 +129,57 @@ def test_missing_library(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'uhcs-bench\[cluster\]'"):
         results(square, [1], executors.cluster("tcp://127.0.0.1:9"))
+
+
+@pytest.fixture
+def listener():
+    """A server that answers each connection with given bytes, and then is silent."""
+    with contextlib.ExitStack() as stack:
+
+        def listen(answer):
+            server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    while True:
+                        connection = stack.enter_context(server.accept()[0])
+                        connection.sendall(answer)
+
+            threading.Thread(target=serve, daemon=True).start()
+            return f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+        yield listen
+
+
+@pytest.mark.parametrize("answer", [b"", b"\1", b"HTTP/1.0 400 Bad Request\r\n\r\n"])
+def test_what_listens_may_be_no_scheduler(listener, monkeypatch, answer):
+    """Check something silent, something that begins and stops, and a web server."""
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "CONNECT_S", 2)
+    with pytest.raises(executors.ClusterError, match="no Dask scheduler at"):
+        results(square, [1], executors.cluster(listener(answer)))
+
+
+def other_code():
+    """Make a worker say that it has other code."""
+    from uhcs_bench.measuring import identity
+
+    identity.of_code = lambda: "0.0.9+old"
+
+
+@pytest.mark.slow
+def test_clusters_that_can_not_be_used(monkeypatch, tmp_path):
+    """Check one without workers, and one with a worker of another version, which is named."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(executors, "CONNECT_S", 5)
+    settings = {"processes": True, "dashboard_address": None, "local_directory": tmp_path}
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, **settings) as cluster:
+        pool = executors.cluster(cluster.scheduler_address)
+        with pytest.raises(executors.ClusterError, match="has no workers, and none came within"):
+            results(square, [1], pool)
+        cluster.scale(1)
+        with distributed.Client(cluster) as client:
+            client.wait_for_workers(1, timeout=120)
+            (worker,) = client.run(other_code)
+        with pytest.raises(executors.ClusterError, match=rf"Worker {worker} has version 0\.0\.9"):
+            results(square, [1], pool)

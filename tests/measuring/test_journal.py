@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,25 +54,61 @@ def test_impossible_journals_are_refused(tmp_path, content):
 
 
 def test_a_journal_that_breaks_is_said_in_one_message(tmp_path):
-    """Check writing and reading after something has gone wrong with the file."""
+    """Check a result that something else has changed while the journal is open."""
+    path = tmp_path / "j"
+    with Journal(path) as journal:
+        journal.add("a", "row", None)
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"row", b"cow"))
+        with pytest.raises(JournalError, match="a result has changed since"):
+            journal.row("a")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_said_in_one_message(tmp_path):
+    """Check writing where nothing more fits."""
+    with Journal(tmp_path / "j") as journal:
+        journal._stream.close()
+        journal._stream = open("/dev/full", "a+b", buffering=0)  # noqa: PTH123, SIM115
+        with pytest.raises(JournalError, match="No space left on device"):
+            journal.add("a", "row", None)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-7],
+        lambda content: content + b"half a line",
+        lambda content: content.replace(b"second", b"sec0nd"),
+        lambda content: content[:-200] + bytes(b ^ 4 for b in content[-200:]),
+    ],
+)
+def test_what_is_damaged_counts_as_not_there(tmp_path, damage):
+    """Check a torn line, one that was begun, and changed bytes; and that writing goes on."""
+    path = tmp_path / "j"
+    with Journal(path) as journal:
+        journal.add("a", "first", b"x")
+        journal.add("b", "second", b"y" * 300)
+    path.write_bytes(damage(path.read_bytes()))
+    with Journal(path) as journal:
+        assert journal.n_unreadable >= 1
+        assert journal.row("a") == "first"
+        assert "b" not in journal or journal.row("b") == "second"
+        journal.add("c", "third", None)
+    with Journal(path) as journal:
+        assert (journal.row("a"), journal.row("c")) == ("first", "third")
+
+
+def test_a_journal_can_be_removed(tmp_path):
+    """Check that nothing is left, also where somebody has removed it before."""
     with Journal(tmp_path / "j") as journal:
         journal.add("a", "row", None)
-        with sqlite3.connect(tmp_path / "j") as other:
-            other.execute("DROP TABLE done")
-        other.close()
-        for use in (lambda: journal.add("b", "row", None), lambda: journal.row("a")):
-            with pytest.raises(JournalError, match=r"j can't be read or written \(no such table"):
-                use()
+        journal.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_write_protected_journal_is_refused_at_once(tmp_path, monkeypatch):
-    """Check a database that SQLite may only read."""
-    Journal(tmp_path / "j").__exit__(None, None, None)
-    connect = sqlite3.connect
-
-    def read_only(path, **options):
-        return connect(f"file:{path}?mode=ro", uri=True, **options)
-
-    monkeypatch.setattr(sqlite3, "connect", read_only)
-    with pytest.raises(UsageError, match=r"readonly database.*write-protected"):
+def test_a_folder_in_the_way_is_refused(tmp_path):
+    """Check the message."""
+    (tmp_path / "j").mkdir()
+    with pytest.raises(UsageError, match="it is no file"):
         Journal(tmp_path / "j")

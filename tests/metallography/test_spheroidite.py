@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage, stats
 
 from uhcs_bench.data import synthetic
-from uhcs_bench.measuring import combined_tables
+from uhcs_bench.measuring.outputs import combined_tables
 from uhcs_bench.metallography import estimates, particles, spheroidite
 from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
 from uhcs_bench.metallography.spheroidite import combine, equal_counts, rank_correlation

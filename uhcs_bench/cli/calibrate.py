@@ -74,7 +74,8 @@ def calibrate(
     """
     from tqdm import tqdm
 
-    from uhcs_bench.measuring import calibration, plots
+    from uhcs_bench.measuring import calibration
+    from uhcs_bench.measuring.outputs import plots
 
     asked = (resolutions or calibration.RESOLUTIONS_PX, noise or calibration.NOISE, replicates)
     # What can't be is said now, not after minutes.

@@ -83,7 +83,7 @@ def combine(
     _check_outputs(out, particle_table)
     edges, unit = (None, "px") if bins is None else parse_bins(bins)
 
-    from uhcs_bench.measuring import combined_tables
+    from uhcs_bench.measuring.outputs import combined_tables
     from uhcs_bench.measuring.pixel_size import check
     from uhcs_bench.metallography import spheroidite
 

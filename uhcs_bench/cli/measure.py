@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,23 +12,41 @@ from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
-    from uhcs_bench.measuring.batch import Summary
+    from collections.abc import Mapping
+
+    from uhcs_bench.measuring.batch import Outputs, Summary
     from uhcs_bench.measuring.executors import Pool
+    from uhcs_bench.measuring.inputs import About, Found
+    from uhcs_bench.measuring.jobs import Options
+
+NO_MODEL = "none"
+"""Value of --model that says that inputs are label maps."""
 
 
 class UnmeasuredError(UhcsBenchError):
     """Some of the files could not be measured; the message lists them."""
 
 
+def _print_columns(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    """Print the glossary instead of measuring."""
+    if asked and not ctx.resilient_parsing:
+        from uhcs_bench.measuring.outputs import tidy
+
+        click.echo(tidy.glossary_text())
+        ctx.exit()
+
+
 @click.command(
     cls=GuardedCommand,
     epilog="""\b
 Examples:
-  uhcs-bench measure preds/ --task particles --out sizes.csv
-  uhcs-bench measure preds/ --task uhcs --out zones.json --plots plots/
-  uhcs-bench measure a.png b.tif --task particles --pixel-size 0.0388 \\
-      --out sizes.parquet --particles particles.parquet
-  uhcs-bench measure images/ --model unet.onnx --workers 4 --out sizes.csv
+  uhcs-bench measure my-micrographs/ --task particles
+  uhcs-bench measure my-micrographs/ --task particles --pixel-size 0.0388 \\
+      --specimen '^(.+)-\\d+$' --overlays overlays/ --out sizes.csv
+  uhcs-bench measure my-micrographs/ --task uhcs --pixel-size files.csv \\
+      --specimen specimen --out zones.xlsx
+  uhcs-bench measure maps/ --task particles --out sizes.parquet --workers 4
+  uhcs-bench measure --columns
 
 \b
 Exit codes:
@@ -38,18 +57,69 @@ Exit codes:
 """,
 )
 @click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--task", help="What the labels mean.  [required without a --model that says it]")
+@click.option("--task", help="particles or microconstituents.  [required without a --model for it]")
+@click.option(
+    "--model",
+    metavar="NAME",
+    help="What segments micrographs: otsu, particles or microconstituents (networks that come with "
+    "the package), or an ONNX file; none for INPUTs that are label maps.  [default: the network of "
+    "the task where INPUTs are micrographs]",
+)
+@click.option(
+    "--pixel-size",
+    metavar="UM|CSV",
+    help="Edge of a pixel in micrometres, or a CSV file with the column file and any of "
+    "pixel_size_um, specimen and crop_bottom.  [default: what the registry says for the "
+    "benchmark's micrographs, or the file's own header]",
+)
+@click.option(
+    "--crop-bottom",
+    metavar="ROWS|auto|none",
+    default="auto",
+    show_default=True,
+    help="Rows to cut off at the bottom; auto cuts off the data bar of micrographs.",
+)
+@click.option(
+    "--min-diameter",
+    metavar="LENGTH",
+    help="Equivalent circular diameter of the smallest particle that counts, with its unit: 0.2um "
+    "or 5px.  [default: all particles count]",
+)
+@click.option(
+    "--specimen",
+    metavar="BY",
+    help="Group fields into specimens: by a column of the CSV file, heat_treatment (the "
+    "benchmark's micrographs), or a regular expression for file names, whose first group is the "
+    "specimen.  [default: the column specimen, if there is one]",
+)
+@click.option("--recursive", is_flag=True, help="Look into the folders inside of folders, too.")
 @click.option(
     "--out",
-    required=True,
     type=OutputFile(),
-    help="Table to write, .parquet, .csv or .json, a row for each INPUT.",
+    help="Table to write, .csv, .json, .parquet or .xlsx: a row for each map and measure.",
 )
+@click.option("--wide", is_flag=True, help="Write a row for each map, a column for each number.")
 @click.option(
     "--particles",
     "particles_out",
     type=OutputFile(),
-    help="Second table to write, a row for each particle.",
+    help="Table to write with a row for each particle.",
+)
+@click.option(
+    "--specimens",
+    "specimens_out",
+    type=OutputFile(),
+    help="Table to write with a row for each specimen and measure.",
+)
+@click.option(
+    "--overlays",
+    type=OutputFolder(),
+    help="Folder to write pictures to: outlines on each micrograph, with a scale bar.",
+)
+@click.option(
+    "--maps",
+    type=OutputFolder(),
+    help="Folder to write label maps to, as PNG.",
 )
 @click.option(
     "--plots",
@@ -57,84 +127,215 @@ Exit codes:
     help="Folder to write plots to: a distribution for each INPUT, and an overview.",
 )
 @click.option(
-    "--pixel-size",
-    "pixel_size_um",
-    type=float,
-    metavar="UM",
-    help="Edge of a pixel in micrometres.  [default: what the registry says for the benchmark's "
-    "micrographs, or the file's own header]",
-)
-@click.option(
-    "--model",
-    type=click.Path(path_type=Path),
-    help="Network that segments INPUTs first, which are micrographs: an ONNX file, or particles or "
-    "microconstituents for the one that comes with the package.",
+    "--rois",
+    type=OutputFolder(),
+    help="Folder to write files for ImageJ to: a zip of particle outlines and a table of results "
+    "for each INPUT.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes to work in.  [default: 1]")
 @click.option(
     "--scheduler",
     metavar="ADDRESS",
     help="Scheduler of a Dask cluster to work on, such as tcp://10.0.0.1:8786. Its workers must "
-    "find INPUTs and model under the same paths.",
+    "find INPUTs and an ONNX file under the same paths, and have the same uhcs-bench.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Report errors and warnings alone.")
+@click.option(
+    "--columns",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_columns,
+    help="Explain all measures, and exit.",
 )
 def measure(
     inputs: tuple[Path, ...],
     task: str | None,
-    out: Path,
-    particles_out: Path | None,
-    plots: Path | None,
-    pixel_size_um: float | None,
-    model: Path | None,
+    model: str | None,
+    pixel_size: str | None,
+    crop_bottom: str,
+    min_diameter: str | None,
+    specimen: str | None,
+    *,
+    recursive: bool,
+    wide: bool,
     workers: int | None,
     scheduler: str | None,
+    quiet: bool,
+    **places: Path | None,
 ) -> None:
-    """Measure sizes, widths and fractions on label maps.
+    """Measure sizes, widths and fractions on micrographs or label maps.
 
-    INPUT is a label map (PNG, TIFF or NPY), or a folder of them. The table holds
-    phase fractions; for particles their number, density and size distribution;
-    for microconstituents the denuded zone's width (the authors' procedure, and
-    along unobstructed lines) and the mean intercept lengths of the network. A
-    column's name ends in its unit. Without a pixel size lengths are in px alone.
+    INPUT is a raw micrograph or a label map (PNG, TIFF or NPY; micrographs also JPEG
+    or BMP), or a folder of them. Micrographs are segmented first. The measures are
+    phase fractions; for particles their number, density and size distribution; for
+    microconstituents the denuded zone's width and the intercepts of the network.
+    Printed are the main ones, and with --specimen their means over fields; --out has
+    all. Without a pixel size lengths are in px.
 
-    Results are kept in <out>.journal as they come: the same command, given again,
-    does only what is new or failed. Delete that file to measure everything again.
+    Results are kept in <out>.journal until all files are measured: the same command,
+    given again, does only what is new, changed or failed.
     """
-    from uhcs_bench import protocol
-    from uhcs_bench.measuring import batch, pixel_size
+    from uhcs_bench.cli.progress import Progress
+    from uhcs_bench.measuring import batch
 
     if not inputs:
         raise UsageError("There is nothing to measure. Name files or folders.")
     if workers is not None and scheduler is not None:
         raise UsageError("Give --workers for this machine, or --scheduler for a cluster, not both.")
-    if pixel_size_um is not None:
-        pixel_size.check(pixel_size_um)
     pool = _pool(workers, scheduler)
-    if model is not None:
+    outputs = _outputs(places, wide=wide)
+    size, table = _size_or_table(pixel_size, outputs)
+    options, found = _inputs_and_options(
+        inputs, task, model, (size, crop_bottom, min_diameter), pool, recursive, outputs
+    )
+    about, specimen_of = _about(table, specimen, found)
+    batch.check_outputs(options, outputs)
+    if not quiet:
+        _announce(options, found)
+    with Progress(quiet=quiet) as report:
+        summary = batch.run(
+            found.files,
+            options,
+            outputs,
+            about=about,
+            specimen_of=specimen_of,
+            pool=pool,
+            report=report,
+        )
+    _conclude(summary, options, outputs, len(found.files) - len(specimen_of), quiet)
+
+
+def _outputs(places: Mapping[str, Path | None], *, wide: bool) -> Outputs:
+    from uhcs_bench.measuring import batch, jobs
+
+    if wide and places["out"] is None:
+        raise UsageError("--wide is about the table that --out names. Name one.")
+    folders: dict[Any, Path] = {
+        kind: folder for kind in jobs.KINDS if (folder := places[kind]) is not None
+    }
+    return batch.Outputs(
+        places["out"], wide, places["particles_out"], places["specimens_out"], folders
+    )
+
+
+def _size_or_table(text: str | None, outputs: Outputs) -> tuple[float | None, Path | None]:
+    """Tell a number from the name of a table."""
+    from uhcs_bench.measuring import pixel_size
+
+    if text is None:
+        return None, None
+    try:
+        number = float(text)
+    except ValueError:
+        table = Path(text)
+    else:
+        return pixel_size.check(number), None
+    places = {os.path.realpath(path) for path in outputs.tables}
+    if os.path.realpath(table) in places:
+        raise UsageError(f"{table} is read, and can't be written; give the output another name.")
+    return None, table
+
+
+def _inputs_and_options(
+    inputs: tuple[Path, ...],
+    task: str | None,
+    model: str | None,
+    how: tuple[float | None, str, str | None],
+    pool: Pool | None,
+    recursive: bool,
+    outputs: Outputs,
+) -> tuple[Options, Found]:
+    """Find the files, and what segments them, if they are micrographs."""
+    from uhcs_bench import protocol
+    from uhcs_bench.measuring import batch, data_bar, jobs
+    from uhcs_bench.measuring import inputs as found_inputs
+    from uhcs_bench.metallography import arguments
+
+    if task is None and model in (None, NO_MODEL):
+        raise UsageError(
+            f"Say what is to be measured: --task {' or --task '.join(protocol.TASKS)}."
+        )
+    name = None if task is None else protocol.task(task).name
+    size, crop_bottom, min_diameter = how
+    arguments.check_min_diameter(min_diameter)
+    data_bar.parse(crop_bottom)
+    blank = jobs.Options(
+        name or "particles",
+        size,
+        model_threads=0 if pool is None else 1,
+        crop_bottom=crop_bottom,
+        min_diameter=min_diameter,
+    )
+    options = blank
+    if model not in (None, NO_MODEL):
+        options = batch.options_with_model(str(model), name, blank)
+    places = [*outputs.folders.values(), *outputs.tables]
+    found = found_inputs.find(
+        inputs,
+        options.task,
+        micrographs=model != NO_MODEL,
+        recursive=recursive,
+        outputs=places,
+    )
+    if model is None:
+        n_classes = len(protocol.TASKS[options.task].classes)
+        if found_inputs.are_micrographs(found.files, n_classes):
+            return _default_model(options), found
+    if options.model is None:
+        found = found_inputs.find(inputs, options.task, recursive=recursive, outputs=places)
+    return options, found
+
+
+def _default_model(options: Options) -> Options:
+    from uhcs_bench.errors import MissingPackageError
+    from uhcs_bench.measuring import batch
+
+    try:
+        return batch.options_with_model(options.task, options.task, options)
+    except MissingPackageError as error:
+        raise UsageError(
+            f"The inputs are micrographs, and the network for {options.task} needs a package that "
+            "is not installed. Nothing was measured. Install it with pip install "
+            "'uhcs-bench[measure]', or give --model otsu, which needs none and does worse."
+        ) from error
+
+
+def _about(
+    table: Path | None, specimen: str | None, found: Found
+) -> tuple[dict[Path, About], dict[Path, str]]:
+    """Read the table about files, and find their specimens."""
+    from uhcs_bench.measuring import inputs, specimens
+
+    about: dict[Path, About] = {}
+    if table is not None:
+        about, absent = inputs.read_table(table, found.files)
+        if absent:
+            click.echo(
+                f"uhcs-bench: warning: {table} names {len(absent)} files that are no inputs, "
+                f"such as {absent[0]!r}.",
+                err=True,
+            )
+    if specimen is None:
+        if not any(one.columns.get(inputs.SPECIMEN_COLUMN) for one in about.values()):
+            return about, {}
+        specimen = inputs.SPECIMEN_COLUMN
+    return about, specimens.assign(specimen, found.files, about)
+
+
+def _announce(options: Options, found: Found) -> None:
+    """Say what segments, and what is passed over."""
+    from uhcs_bench.measuring import inputs
+
+    if options.model is not None:
         from uhcs_bench.segmentation import models
 
-        threads = 0 if pool is None else 1
-        model = models.find(model)
-        if not model.is_file():
-            raise UsageError(
-                f"The model {model} does not exist. Give an ONNX file, or "
-                f"{' or '.join(models.NAMES)}."
-            )
-        options = batch.options_with_model(model, task, pixel_size_um, threads)
-    elif task is None:
-        raise UsageError(f"Say what the labels mean: --task {' or --task '.join(protocol.TASKS)}.")
-    else:
-        options = batch.Options(protocol.task(task).name, pixel_size_um)
-    files = batch.find_inputs(inputs, options.task, micrographs=model is not None)
-    summary = batch.run(files, options, out, particles_out, plots, pool)
-    for file, warning in summary.warnings:
-        click.echo(f"uhcs-bench: warning: {file}: {warning}", err=True)
-    click.echo(_said(summary, out), err=True)
-    if summary.failures:
-        lines = "".join(f"\n  - {file}: {reason}" for file, reason in summary.failures)
-        count = f"{len(summary.failures)} of {summary.n_inputs} files"
-        hint = "\nMicrographs need a --model that segments them." if model is None else ""
-        hint = hint if len(summary.failures) == summary.n_inputs else ""
-        raise UnmeasuredError(f"{count} could not be measured:{lines}{hint}")
+        card = models.load(options.model, options.model_threads, options.task).card
+        click.echo(card.sentence(), err=True)
+        if card.name in models.NAMES:
+            click.echo("--model names another one, --model otsu the simplest.", err=True)
+    for line in inputs.account(found.passed_over):
+        click.echo(line, err=True)
 
 
 def _pool(workers: int | None, scheduler: str | None) -> Pool | None:
@@ -147,14 +348,62 @@ def _pool(workers: int | None, scheduler: str | None) -> Pool | None:
     return None
 
 
-def _said(summary: Summary, out: Path) -> str:
-    n_rows = summary.n_inputs - len(summary.failures)
-    text = f"{n_rows} of {summary.n_inputs} files measured: {out}"
-    if summary.n_from_journal:
-        text += f"\n{summary.n_from_journal} of them were in {out}.journal already."
-    if summary.n_without_size:
-        text += (
-            f"\n{summary.n_without_size} without a pixel size, so that their lengths are in px "
-            "alone. The column\npixel_size_source says why; --pixel-size gives one."
+def _conclude(
+    summary: Summary, options: Options, outputs: Outputs, n_without_specimen: int, quiet: bool
+) -> None:
+    """Print the main results, warnings, and what could not be measured."""
+    from uhcs_bench.measuring import batch, specimens
+    from uhcs_bench.measuring.outputs import tidy
+
+    if summary.rows:
+        text = (
+            specimens.text(summary.specimens, options.task)
+            if summary.specimens
+            else tidy.table_of_maps(options.task, summary.rows)
         )
-    return text
+        click.echo(text)
+    for line in _gathered(summary.warnings):
+        click.echo(f"uhcs-bench: warning: {line}", err=True)
+    if not quiet:
+        click.echo(_said(summary, outputs, n_without_specimen), err=True)
+    if summary.failures:
+        hint = ""
+        if options.model is None and len(summary.failures) == summary.n_inputs:
+            hint = "\nMicrographs need a --model that segments them."
+        raise UnmeasuredError(batch.problems(summary.failures, summary.n_inputs) + hint)
+
+
+def _gathered(warnings: tuple[tuple[str, str], ...], most: int = 10) -> list[str]:
+    """List warnings; of those that many files share, one with their number."""
+    files: dict[str, list[str]] = {}
+    for file, text in warnings:
+        files.setdefault(text, []).append(file)
+    lines = []
+    for text, names in files.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        lines.append(f"{names[0]}{more}: {text}")
+    if len(lines) > most:
+        lines = [*lines[:most], f"{len(lines) - most} further warnings are not shown"]
+    return lines
+
+
+def _said(summary: Summary, outputs: Outputs, n_without_specimen: int) -> str:
+    n_rows = summary.n_inputs - len(summary.failures)
+    places = ", ".join(map(str, (*outputs.tables, *outputs.folders.values())))
+    lines = [f"{n_rows} of {summary.n_inputs} files measured" + (f": {places}" if places else "")]
+    if summary.n_from_journal:
+        lines.append(f"{summary.n_from_journal} of them by an earlier run that was not finished.")
+    if summary.n_unreadable:
+        lines.append(
+            f"{summary.n_unreadable} results of that run were damaged and were measured again."
+        )
+    if summary.journal is not None:
+        lines.append(f"They are kept in {summary.journal} until the rest can be measured.")
+    if summary.n_without_size:
+        lines.append(
+            f"{summary.n_without_size} without a pixel size, so that their lengths are in px "
+            "alone; --pixel-size gives one."
+        )
+    if summary.specimens and n_without_specimen:
+        lines.append(f"{n_without_specimen} without a specimen, which no mean includes.")
+    return "\n".join(lines)

@@ -1,4 +1,7 @@
-"""Write tables of results as CSV, JSON or Parquet, row by row and in one step."""
+"""Write tables of results as CSV, JSON, Parquet or XLSX, row by row and in one step.
+
+Numbers have at most six significant digits: the measures' own errors begin long before.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 ROWS_AT_A_TIME = 10_000
 """Rows of a Parquet file's row group, the most that is in memory."""
+
+MOST_SHEET_ROWS = 1_048_575
+"""Rows below the head that a sheet of an XLSX file can hold."""
 
 Cell = str | float | int | bool | None
 """A value of a table; None where it is undefined."""
@@ -52,6 +58,8 @@ def check(path: Path) -> None:
     atomic.check(path)
     if path.suffix.lower() == ".parquet":
         _pyarrow()
+    if path.suffix.lower() == ".xlsx":
+        _openpyxl()
 
 
 def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Notes) -> None:
@@ -65,10 +73,13 @@ def write(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Not
     rows : iterable of dict
         Read as they are written.
     notes : dict
-        Stored in JSON beside the rows and in Parquet's metadata. CSV has no place for them.
+        Stored in JSON beside the rows, in Parquet's metadata and on a sheet of XLSX. CSV has no
+        place for them.
 
     Raises
     ------
+    UsageError
+        If there are more rows than the format can hold.
     OSError
         If it can't be written; what was there before is then unchanged.
 
@@ -177,11 +188,34 @@ class Rows(list[Row]):
 def _write_lines(stream: TextIO, names: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows([_defined(cell) for cell in row] for row in rows)
+    writer.writerows([_harmless(rounded(cell)) for cell in row] for row in rows)
 
 
-def _defined(cell: Cell) -> Cell:
-    return None if isinstance(cell, float) and math.isnan(cell) else cell
+def rounded(cell: Cell) -> Cell:
+    """Round a number to six significant digits; NaN becomes None.
+
+    Examples
+    --------
+    >>> rounded(0.1 + 0.2), rounded(1234567.8), rounded(1234567), rounded("a")
+    (0.3, 1234570.0, 1234567, 'a')
+    """
+    if not isinstance(cell, float):
+        return cell
+    return None if math.isnan(cell) else float(f"{cell:.6g}")
+
+
+def _harmless(cell: Cell) -> Cell:
+    """Mark text that a spreadsheet would run as a formula, such as a file's name, as text.
+
+    An apostrophe before it does, as OWASP advises against "CSV injection".
+    """
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{cell}"
+    return cell
+
+
+def _rounded_row(row: Row) -> Row:
+    return {name: rounded(cell) for name, cell in row.items()}
 
 
 def _write_json(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Notes) -> None:
@@ -194,8 +228,10 @@ def _write_json(path: Path, columns: Sequence[Column], rows: Iterable[Row], note
         # The rows come last, one on a line, so that they need not be in memory together.
         stream.write(json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "rows": [')
         separator = "\n"
+        names = [column.name for column in columns]
         for row in rows:
-            stream.write(f"{separator}  {json.dumps(row, ensure_ascii=False, allow_nan=False)}")
+            cells = {name: rounded(row[name]) for name in names}
+            stream.write(f"{separator}  {json.dumps(cells, ensure_ascii=False, allow_nan=False)}")
             separator = ",\n"
         stream.write("\n ]\n}\n")
 
@@ -212,10 +248,62 @@ def _write_parquet(
         ],
         metadata={"uhcs_bench": json.dumps(notes, ensure_ascii=False)},
     )
-    left = iter(rows)
+    left = map(_rounded_row, rows)
     with arrow.parquet.ParquetWriter(path, schema) as writer:
         while batch := list(islice(left, ROWS_AT_A_TIME)):
             writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+
+
+def _write_xlsx(path: Path, columns: Sequence[Column], rows: Iterable[Row], notes: Notes) -> None:
+    library = _openpyxl()
+    book = library.Workbook(write_only=True)
+    sheet = book.create_sheet("table")
+    sheet.freeze_panes = "A2"
+    names = [column.name for column in columns]
+    sheet.append(names)
+    try:
+        for number, row in enumerate(rows):
+            if number == MOST_SHEET_ROWS:
+                raise UsageError(
+                    f"A sheet holds {MOST_SHEET_ROWS} rows, and there are more. Nothing was "
+                    "written; name a .csv or .parquet file."
+                )
+            sheet.append([_sheet_cell(sheet, rounded(row[name])) for name in names])
+    except BaseException:
+        sheet.close()  # which would complain later
+        raise
+    sheet = book.create_sheet("columns")
+    sheet.append(["column", "unit", "meaning"])
+    for column in columns:
+        sheet.append([column.name, column.unit, column.meaning])
+    sheet = book.create_sheet("notes")
+    for name, value in notes.items():
+        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        sheet.append([name, _sheet_cell(sheet, said)])
+    book.save(path)
+
+
+def _sheet_cell(sheet: Any, cell: Cell) -> Any:
+    """Make a cell whose text is never a formula, without characters that XML can't hold."""
+    if not isinstance(cell, str):
+        return cell
+    from openpyxl.cell import WriteOnlyCell
+
+    clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in cell)
+    made = WriteOnlyCell(sheet, value=clean[:_LONGEST_CELL])
+    made.data_type = "s"
+    return made
+
+
+_LONGEST_CELL = 32_767
+
+
+def _openpyxl() -> Any:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingPackageError("An XLSX file, unlike .csv and .json,", "measure") from error
+    return openpyxl
 
 
 def _pyarrow() -> Any:
@@ -231,6 +319,7 @@ _WRITERS: Mapping[str, Callable[[Path, Sequence[Column], Iterable[Row], Notes], 
     ".parquet": _write_parquet,
     ".csv": _write_csv,
     ".json": _write_json,
+    ".xlsx": _write_xlsx,
 }
 
 

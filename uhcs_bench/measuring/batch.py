@@ -1,8 +1,9 @@
-"""Measure many label maps or micrographs, wherever the work is done, and write one table.
+"""Measure many label maps or micrographs, wherever the work is done, and write their tables.
 
 Each result is kept in a journal beside the table as soon as it comes. A run that was interrupted,
-or given again after bad files were mended or new ones added, only does the rest. The table is
-written from the journal at the end, in the order of the inputs, whatever the order of the work.
+or given again after bad files were mended or new ones added, only does the rest. The tables are
+written from the journal at the end, in the order of the inputs, whatever the order of the work; the
+journal is removed when nothing is left to do.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 from collections import Counter
-from contextlib import closing
-from dataclasses import dataclass
-from functools import lru_cache
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,22 +24,21 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
-from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
-from uhcs_bench.io import atomic, images, protection
+from uhcs_bench.io import atomic, protection
 from uhcs_bench.io import tables as table_files
-from uhcs_bench.measuring import columns, executors, pixel_size
+from uhcs_bench.measuring import executors, identity, jobs, specimens
 from uhcs_bench.measuring import row as measurement
+from uhcs_bench.measuring.jobs import ENDINGS, Job, Kind, Options, Outcome
 from uhcs_bench.measuring.journal import Journal
+from uhcs_bench.measuring.outputs import tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from uhcs_bench.io.tables import Notes, Row
     from uhcs_bench.measuring.executors import Pool
-
-_OTHER_IMAGES = (".jpg", ".jpeg", ".bmp")
-"""Endings, besides those of label maps, by which micrographs in a folder are known."""
+    from uhcs_bench.measuring.inputs import About
 
 JOURNAL_SUFFIX = ".journal"
 OVERVIEW = "overview.png"
@@ -50,79 +51,34 @@ class InterruptedRunError(UhcsBenchError):
 
 
 @dataclass(frozen=True)
-class Options:
-    """What is measured, and how.
+class Outputs:
+    """What is written.
 
     Attributes
     ----------
-    task : str
-        What the labels mean.
-    pixel_size_um : float or None
-        Edge of a pixel in micrometres, where the user knows better than registry and file.
-    model : str or None
-        An ONNX file that segments, if the inputs are micrographs; see
-        `uhcs_bench.segmentation.onnx_model`.
-    model_sha256 : str or None
-        Of that file.
-    model_threads : int
-        That it computes on; 0 takes all cores.
+    table : Path or None
+        Table of measures, ``.csv``, ``.json``, ``.parquet`` or ``.xlsx``: a row for each file and
+        measure. The journal is put beside it; without a table, nothing is kept.
+    wide : bool
+        Whether that table has a row for each file and a column for each number instead.
+    particles : Path or None
+        Table with a row for each particle.
+    specimens : Path or None
+        Table with a row for each specimen and measure.
+    folders : mapping of str to Path
+        Folders for files that are made of each input, see `uhcs_bench.measuring.jobs.KINDS`.
     """
 
-    task: protocol.TaskName
-    pixel_size_um: float | None = None
-    model: str | None = None
-    model_sha256: str | None = None
-    model_threads: int = 0
+    table: Path | None = None
+    wide: bool = False
+    particles: Path | None = None
+    specimens: Path | None = None
+    folders: Mapping[Kind, Path] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Job:
-    """A file to measure.
-
-    Attributes
-    ----------
-    index : int
-        Its place among the inputs.
-    path : str
-        Absolute, so that workers elsewhere find it.
-    file : str
-        As the user named it.
-    options : Options
-    with_particles, with_plot : bool
-        Whether to send back a table of particles and a plot.
-    """
-
-    index: int
-    path: str
-    file: str
-    options: Options
-    with_particles: bool = False
-    with_plot: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a job.
-
-    Attributes
-    ----------
-    row : dict
-        See `uhcs_bench.measuring.columns.columns`; empty if there is an error.
-    particles : bytes or None
-        Their table as an NPY file.
-    plot : bytes or None
-        As a PNG file.
-    warning : str
-        What is odd about the file.
-    error : str
-        Why it could not be measured, a phrase that follows its name.
-    """
-
-    row: Row
-    particles: bytes | None = None
-    plot: bytes | None = None
-    warning: str = ""
-    error: str = ""
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """All tables that are written."""
+        return tuple(filter(None, (self.table, self.particles, self.specimens)))
 
 
 @dataclass(frozen=True)
@@ -134,134 +90,43 @@ class Summary:
     n_inputs : int
     n_from_journal : int
         Of them, those that an earlier run has measured.
+    n_unreadable : int
+        Results of an earlier run that were damaged, and were measured again.
     n_without_size : int
         Of the rows, those without a pixel size.
     warnings : tuple of (str, str)
         File, and what is odd about it.
     failures : tuple of (str, str)
         File, and why it has no row.
+    rows : tuple of dict
+        What is printed of each file, see `uhcs_bench.measuring.outputs.tidy.shown`.
+    specimens : tuple of SpecimenMeasure
+    journal : Path or None
+        Where results are kept for the next run, if something is left to do.
     """
 
     n_inputs: int
     n_from_journal: int
+    n_unreadable: int
     n_without_size: int
     warnings: tuple[tuple[str, str], ...]
     failures: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...] = ()
+    specimens: tuple[specimens.SpecimenMeasure, ...] = ()
+    journal: Path | None = None
 
 
-def find_inputs(
-    paths: Sequence[Path], task: protocol.TaskName, *, micrographs: bool = False
-) -> tuple[Path, ...]:
-    """List the files that inputs stand for.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        Files, and folders with files directly in them or, as in a submission, in a folder of the
-        task's name.
-    task : str
-    micrographs : bool, optional
-        Whether to look for micrographs, which may also be JPEG or BMP.
-
-    Returns
-    -------
-    tuple of Path
-        As they were given, a folder's files by name; a file that is named twice comes once.
-
-    Raises
-    ------
-    UsageError
-        If an input does not exist or a folder holds no such file; all are listed.
-    """
-    endings = label_maps.MAP_SUFFIXES + (_OTHER_IMAGES if micrographs else ())
-    found: dict[str, Path] = {}
-    problems = []
-    for path in paths:
-        if path.is_dir():
-            files = [
-                file
-                for folder in (path, path / task)
-                if folder.is_dir()
-                for file in sorted(folder.iterdir())
-                if file.suffix.lower() in endings
-                and not file.name.startswith(".")
-                and not file.is_dir()
-            ]
-            if not files:
-                problems.append(f"{path} holds no {', '.join(endings)} file. Give another folder.")
-        elif path.exists():
-            files = [path]
-        else:
-            files = []
-            problems.append(f"{path} does not exist. Give the path of a file or folder.")
-        for file in files:
-            found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - links stay links
-    if problems:
-        raise UsageError(listed("Nothing was measured", problems))
-    return tuple(found.values())
-
-
-def measure_file(job: Job) -> Outcome:
-    """Do a job; whatever is wrong with the file is in the outcome."""
-    path, options = Path(job.path), job.options
-    try:
-        labels = _labels(path, options)
-        scale = pixel_size.find(path, (len(labels), labels.shape[1]), options.pixel_size_um)
-        found = measurement.measure(labels, options.task, scale, job.file)
-        table = plot = None
-        if job.with_particles and found.particles is not None:
-            stream = io.BytesIO()
-            np.save(stream, found.particles.table, allow_pickle=False)
-            table = stream.getvalue()
-        if job.with_plot:
-            from uhcs_bench.measuring import plots as measurement_plots
-
-            plot = measurement_plots.distribution(found)
-        return Outcome(found.row, table, plot, scale.warning)
-    except UhcsBenchError as error:
-        return Outcome({}, error=str(error))
-    except MemoryError:
-        return Outcome({}, error="does not fit into memory")
-    except Exception as error:  # noqa: BLE001 - one bad file never stops the rest
-        return Outcome({}, error=f"can't be measured ({type(error).__name__}: {error})")
-
-
-def _labels(path: Path, options: Options) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    if options.model is None:
-        return label_maps.read_map(path, protocol.TASKS[options.task].classes)
-    model = _segmenter(options.model, options.model_sha256, options.model_threads)
-    labels: np.ndarray[Any, np.dtype[np.uint8]] = model.segment(images.read_image(path))
-    return labels
-
-
-@lru_cache(maxsize=1)
-def _segmenter(path: str, sha256: str | None, threads: int) -> Any:
-    """Load a model once in each process."""
-    from uhcs_bench.segmentation import onnx_model
-
-    if sha256 != _sha256(path):
-        raise UhcsBenchError(f"was not measured: {path} is not the model that the run began with")
-    return onnx_model.load(path, threads)
-
-
-def _sha256(path: str) -> str:
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def options_with_model(
-    model: Path, task: str | None, pixel_size_um: float | None = None, threads: int = 0
-) -> Options:
-    """Make the options for micrographs that a network segments.
+def options_with_model(model: str | Path, task: str | None, options: Options) -> Options:
+    """Complete the options for micrographs that a model segments.
 
     Parameters
     ----------
-    model : Path
-        An ONNX file, see `uhcs_bench.segmentation.onnx_model`.
+    model : str or Path
+        Name or ONNX file, see `uhcs_bench.segmentation.models.load`.
     task : str or None
         Name or alias; None to take what the model says.
-    pixel_size_um : float, optional
-    threads : int, optional
+    options : Options
+        All but the task and the model.
 
     Raises
     ------
@@ -270,9 +135,10 @@ def options_with_model(
     UhcsBenchError
         If it can't be used.
     """
-    from uhcs_bench.segmentation import onnx_model
+    from uhcs_bench.segmentation import models
 
-    loaded = onnx_model.load(model, threads)
+    sha256 = models.sha256(model)
+    loaded = models.load(model, options.model_threads, task)
     if task is None and loaded.task is None:
         raise UsageError(f"{model} does not say what task it is for. Say --task.")
     name = protocol.task(task or str(loaded.task)).name
@@ -282,34 +148,37 @@ def options_with_model(
             f"{model} has the classes {', '.join(loaded.classes)}; those of {name} are "
             f"{', '.join(classes)}. Give a model for {name}, or another --task."
         )
-    path = os.path.abspath(model)  # noqa: PTH100 - for workers in other folders
-    return Options(name, pixel_size_um, path, _sha256(path), threads)
+    is_name = str(model) in (models.OTSU, *models.NAMES)
+    path = str(model) if is_name else os.path.abspath(model)  # noqa: PTH100 - for other folders
+    return replace(options, task=name, model=path, model_sha256=sha256)
 
 
 def run(
     inputs: Sequence[Path],
     options: Options,
-    out: Path,
-    particles_out: Path | None = None,
-    plots: Path | None = None,
+    outputs: Outputs,
+    *,
+    about: Mapping[Path, About] | None = None,
+    specimen_of: Mapping[Path, str] | None = None,
     pool: Pool | None = None,
+    report: Callable[[int, int, int], None] = lambda *_: None,
 ) -> Summary:
-    """Measure files and write their table.
+    """Measure files and write their tables.
 
     Parameters
     ----------
     inputs : sequence of Path
-        Files, see `find_inputs`.
+        Files, see `uhcs_bench.measuring.inputs.find`.
     options : Options
-    out : Path
-        Table to write, ``.parquet``, ``.csv`` or ``.json``; a row for each file, in their order.
-        The journal is put beside it.
-    particles_out : Path, optional
-        Second table, with a row for each particle.
-    plots : Path, optional
-        Folder for a plot of each file and one of all.
+    outputs : Outputs
+    about : mapping of Path to About, optional
+        What is known of single inputs; it goes before `options`.
+    specimen_of : mapping of Path to str, optional
+        The specimen that each input is a field of.
     pool : Pool, optional
         Where to work; in this process unless told.
+    report : callable, optional
+        Is given the number of files that are done, that failed and that there are.
 
     Returns
     -------
@@ -320,143 +189,335 @@ def run(
     UsageError
         If an output can't be written or does not fit the task.
     ClusterError
-        If the pool's cluster can't be reached, or goes away.
+        If the pool's cluster can't be reached, goes away, or has other code.
     InterruptedRunError
         If the user interrupts; what was done is kept.
     """
-    tables = [out] if particles_out is None else [out, particles_out]
-    for table in tables:
-        table_files.check(table)
-    _check_outputs(options, tables)
-    if plots is not None:
-        from uhcs_bench.measuring import plots as measurement_plots
+    check_outputs(options, outputs)
+    with ExitStack() as stack:
+        if outputs.table is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="uhcs-bench-"))
+            place = Path(folder) / "journal"
+        else:
+            place = outputs.table.with_name(outputs.table.name + JOURNAL_SUFFIX)
+        journal = stack.enter_context(Journal(place))
+        return _Run(inputs, options, outputs, about or {}, specimen_of or {}, journal).finish(
+            pool, report
+        )
 
-        measurement_plots.check()
-        plots.mkdir(parents=True, exist_ok=True)
-    # Tables and journal hold Unicode, which a name on a disk need not be.
-    files = [os.fsencode(path).decode("utf-8", "replace") for path in inputs]
-    plot_paths = None if plots is None else [plots / name for name in _plot_names(inputs)]
-    _check_plots(plot_paths)
-    with Journal(out.with_name(out.name + JOURNAL_SUFFIX)) as journal:
-        keys = [_key(path, options) for path in inputs]
-        jobs = []
-        for index, (path, key) in enumerate(zip(inputs, keys, strict=True)):
-            is_done = key in journal if particles_out is None else journal.has_attachment(key)
-            if plot_paths is not None and not plot_paths[index].is_file():
-                is_done = False
-            if not is_done:
-                job = (index, os.path.abspath(path), files[index], options)  # noqa: PTH100
-                jobs.append(Job(*job, particles_out is not None, plots is not None))
-        warnings, failures = _work(jobs, keys, journal, pool, plot_paths, len(files))
-        done = [key for index, key in enumerate(keys) if index not in failures]
+
+def check_outputs(options: Options, outputs: Outputs) -> None:
+    """Check that everything can be written, before anything is measured.
+
+    Raises
+    ------
+    UsageError
+        If an output does not fit the task, or two have one name.
+    UnwritableError
+        If a file can't be written.
+    MissingPackageError
+        If a library is missing that an output needs.
+    """
+    for table in outputs.tables:
+        table_files.check(table)
+    if not protocol.TASKS[options.task].has_particles:
+        asked = ["--particles"] if outputs.particles else []
+        asked += ["--rois"] if "rois" in outputs.folders else []
+        if asked:
+            raise UsageError(
+                f"There are no single particles in {options.task}; drop {' and '.join(asked)}."
+            )
+    places = Counter(
+        os.path.realpath(path) for path in (*outputs.tables, *outputs.folders.values())
+    )
+    twice = [place for place, number in places.items() if number > 1]
+    if twice:
+        raise UsageError(f"{Path(twice[0]).name} can't hold two outputs; give them two names.")
+    if "overlays" in outputs.folders and options.model is None:
+        raise UsageError(
+            "Overlays are outlines on micrographs, and these inputs are label maps. Give "
+            "micrographs and a --model, or drop --overlays."
+        )
+    if "plots" in outputs.folders:
+        from uhcs_bench.measuring.outputs import plots
+
+        plots.check()
+    if "rois" in outputs.folders:
+        from uhcs_bench.measuring.outputs import imagej
+
+        imagej.check()
+    for folder in outputs.folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+class _Run:
+    """One run: its inputs by place, and what is known of each."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Path],
+        options: Options,
+        outputs: Outputs,
+        about: Mapping[Path, About],
+        specimen_of: Mapping[Path, str],
+        journal: Journal,
+    ) -> None:
+        self.inputs = inputs
+        self.options = options
+        self.outputs = outputs
+        self.journal = journal
+        self.specimen_of = specimen_of
+        # Tables and journal hold Unicode, which a name on a disk need not be.
+        self.files = [os.fsencode(path).decode("utf-8", "replace") for path in inputs]
+        self.stems = _stems(inputs)
+        self.jobs = [
+            Job(
+                index,
+                os.path.abspath(path),  # noqa: PTH100 - links stay links
+                self.files[index],
+                _own_options(options, about.get(path)),
+                tuple(outputs.folders),
+                outputs.particles is not None,
+            )
+            for index, path in enumerate(inputs)
+        ]
+        self.keys = [_key(job) for job in self.jobs]
+        self.warnings: dict[int, tuple[str, ...]] = {}
+        self.failures: dict[int, str] = {}
+
+    def finish(self, pool: Pool | None, report: Callable[[int, int, int], None]) -> Summary:
+        """Do what is left, write everything, and remove the journal if nothing is left then."""
+        for job in self.jobs:
+            for path in self._paths(job):
+                protection.check(path)
+        left = [job for job in self.jobs if not self._is_done(job)]
+        self._work(left, pool, report)
+        done = [index for index in range(len(self.jobs)) if index not in self.failures]
+        n_without_size = 0
+        shown, groups = [], specimens.Groups(self.options.task)
+        for index in done:
+            row = self._row(index)
+            n_without_size += row["pixel_size_um"] is None
+            shown.append({name: row[name] for name in tidy.shown_columns(self.options.task)})
+            groups.add(self.specimen_of.get(self.inputs[index]), row)
+        found = groups.summarise()
+        self._write_tables(done, found)
+        if self.failures:
+            place = None if self.outputs.table is None else self.journal.path
+        else:
+            self.journal.remove()
+            place = None
+        return Summary(
+            len(self.files),
+            len(self.files) - len(left),
+            self.journal.n_unreadable,
+            n_without_size,
+            (
+                *(
+                    (self.files[index], text)
+                    for index, texts in sorted(self.warnings.items())
+                    for text in texts
+                ),
+                *groups.doubts(),
+            ),
+            self._failed(),
+            tuple(shown),
+            found,
+            place,
+        )
+
+    def _failed(self) -> tuple[tuple[str, str], ...]:
+        return tuple((self.files[index], self.failures[index]) for index in sorted(self.failures))
+
+    def _is_done(self, job: Job) -> bool:
+        """Say whether an earlier run has measured this content, and written its files."""
+        key = self.keys[job.index]
+        if key not in self.journal:
+            return False
+        if job.with_particles and not self.journal.has_attachment(key):
+            return False
+        record = json.loads(self.journal.row(key))
+        if record["content"] != identity.of_file(Path(job.path)):
+            return False
+        written = {path: _file_sha256(path) for path in self._paths(job)}
+        if any(record["files"].get(str(path)) != sha256 for path, sha256 in written.items()):
+            return False
+        self.warnings[job.index] = tuple(record["warnings"])
+        return True
+
+    def _paths(self, job: Job) -> list[Path]:
+        return [
+            self.outputs.folders[kind] / f"{self.stems[job.index]}{ending}"
+            for kind in job.kinds
+            for ending in ENDINGS[kind]
+        ]
+
+    def _row(self, index: int) -> Row:
+        row: Row = json.loads(self.journal.row(self.keys[index]))["row"]
+        return row
+
+    def _work(
+        self, left: Sequence[Job], pool: Pool | None, report: Callable[[int, int, int], None]
+    ) -> None:
+        n_done = len(self.jobs) - len(left)
+        if not left:
+            return
+        outcomes = executors.unordered(jobs.do, left, pool or executors.this_process())
+        try:
+            with closing(outcomes):
+                report(n_done, 0, len(self.jobs))
+                for job, outcome in outcomes:
+                    self._take(job, outcome)
+                    n_done += job.index not in self.failures
+                    report(n_done, len(self.failures), len(self.jobs))
+        except KeyboardInterrupt as error:
+            kept = (
+                f" and kept in {self.journal.path}; the same command does the rest"
+                if self.outputs.table is not None
+                else "; nothing is kept without --out"
+            )
+            raise InterruptedRunError(
+                f"Interrupted. {n_done} of {len(self.jobs)} files are measured{kept}."
+            ) from error
+
+    def _take(self, job: Job, outcome: Outcome | Exception) -> None:
+        """Keep what came of a job."""
+        if isinstance(outcome, Exception):
+            self.failures[job.index] = str(outcome) or type(outcome).__name__
+            return
+        own, its = identity.of_code(), getattr(outcome, "code", "unknown")
+        if its != own:
+            raise executors.ClusterError(
+                f"A worker has uhcs-bench {its}, and this is {own}; its results would differ. What "
+                "was done is kept. Install the same version everywhere, restart the workers, and "
+                "give the same command again."
+            )
+        if outcome.error:
+            self.failures[job.index] = outcome.error
+            return
+        written = {}
+        for kind, contents in outcome.files.items():
+            for ending, content in contents.items():
+                path = self.outputs.folders[kind] / f"{self.stems[job.index]}{ending}"
+                with atomic.replacing(path) as partial:
+                    partial.write_bytes(content)
+                written[str(path)] = jobs.sha256(content)
+        record = {
+            "row": outcome.row,
+            "content": outcome.content,
+            "files": written,
+            "warnings": outcome.warnings,
+        }
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        self.journal.add(self.keys[job.index], text, outcome.particles)
+        if outcome.warnings:
+            self.warnings[job.index] = tuple(outcome.warnings)
+
+    def _write_tables(
+        self, done: Sequence[int], found: Sequence[specimens.SpecimenMeasure]
+    ) -> None:
+        outputs, task = self.outputs, self.options.task
+        notes = self._notes()
+        segmentation = _segmentation(notes["model"])
+        has_specimens = bool(self.specimen_of)
 
         def rows() -> Iterator[Row]:
-            for key in done:
-                yield json.loads(journal.row(key))
+            for index in done:
+                more: Row = {"segmentation": segmentation}
+                if has_specimens:
+                    more["specimen"] = self.specimen_of.get(self.inputs[index])
+                yield {**self._row(index), **more}
 
-        failed = tuple((files[index], failures[index]) for index in sorted(failures))
-        notes = _notes(options, failed)
-        table_files.write(out, columns.columns(options.task), rows(), notes)
-        if particles_out is not None:
+        if outputs.table is not None:
+            write = tidy.write_wide if outputs.wide else tidy.write_tidy
+            write(outputs.table, task, rows(), notes, has_specimens)
+        if outputs.particles is not None:
             table_files.write(
-                particles_out,
+                outputs.particles,
                 measurement.PARTICLE_COLUMNS,
-                _particle_rows(journal, done),
+                self._particle_rows(done),
                 notes,
             )
-        if plots is not None:
-            with atomic.replacing(plots / OVERVIEW) as partial:
-                partial.write_bytes(measurement_plots.overview(rows(), options.task))
-        n_without_size = sum(row["pixel_size_um"] is None for row in rows())
-    return Summary(
-        len(files),
-        len(files) - len(jobs),
-        n_without_size,
-        tuple((files[index], warnings[index]) for index in sorted(warnings)),
-        failed,
+        if outputs.specimens is not None:
+            table_files.write(outputs.specimens, specimens.COLUMNS, specimens.rows(found), notes)
+        if "plots" in outputs.folders:
+            from uhcs_bench.measuring.outputs import plots
+
+            with atomic.replacing(outputs.folders["plots"] / OVERVIEW) as partial:
+                partial.write_bytes(plots.overview(rows(), task))
+
+    def _particle_rows(self, done: Sequence[int]) -> Iterator[Row]:
+        for index in done:
+            row = self._row(index)
+            content = self.journal.attachment(self.keys[index])
+            table = np.load(io.BytesIO(content), allow_pickle=False)
+            yield from measurement.particle_rows(table, str(row["file"]), str(row["id"]))
+
+    def _notes(self) -> Notes:
+        import scipy
+
+        return {
+            "schema": measurement.SCHEMA,
+            "versions": {
+                "uhcs_bench": __version__,
+                "code": identity.of_code(),
+                "numpy": np.__version__,
+                "scipy": scipy.__version__,
+                "scikit_image": version("scikit-image"),
+            },
+            "task": self.options.task,
+            "pixel_size_um": self.options.pixel_size_um,
+            "crop_bottom": self.options.crop_bottom,
+            "model": _model_notes(self.options),
+            "confidence": protocol.CONFIDENCE,
+            "failed": [{"file": file, "error": error} for file, error in self._failed()],
+        }
+
+
+def _own_options(options: Options, about: About | None) -> Options:
+    if about is None:
+        return options
+    return replace(
+        options,
+        pixel_size_um=about.pixel_size_um or options.pixel_size_um,
+        crop_bottom=about.crop_bottom or options.crop_bottom,
     )
 
 
-def _check_plots(paths: Sequence[Path] | None) -> None:
-    """Check all plots before anything is measured."""
-    for path in paths or []:
-        protection.check(path)
+def _key(job: Job) -> str:
+    """Identify what is done with which file; its content is compared apart."""
+    options = asdict(job.options)
+    del options["model_threads"]
+    parts = [measurement.SCHEMA, identity.of_code(), job.file, job.path, options]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _check_outputs(options: Options, tables: Sequence[Path]) -> None:
-    if len(tables) > 1 and not protocol.TASKS[options.task].has_particles:
-        raise UsageError(f"There are no single particles in {options.task}; drop --particles.")
-    if len({table.absolute() for table in tables}) < len(tables):
-        raise UsageError(f"{tables[0]} can't hold both tables; give them two names.")
-
-
-def _work(
-    jobs: Sequence[Job],
-    keys: Sequence[str],
-    journal: Journal,
-    pool: Pool | None,
-    plot_paths: Sequence[Path] | None,
-    n_inputs: int,
-) -> tuple[dict[int, str], dict[int, str]]:
-    """Do jobs and journal them; give warnings and errors by input."""
-    from tqdm import tqdm
-
-    warnings: dict[int, str] = {}
-    failures: dict[int, str] = {}
-    if not jobs:
-        return warnings, failures
-    outcomes = executors.unordered(measure_file, jobs, pool or executors.this_process())
-    n_done = n_inputs - len(jobs)
+def _file_sha256(path: Path) -> str:
     try:
-        with (
-            closing(outcomes),
-            tqdm(total=n_inputs, initial=n_done, unit="file", disable=None) as progress,
-        ):
-            for job, outcome in outcomes:
-                if isinstance(outcome, Exception):
-                    failures[job.index] = str(outcome) or type(outcome).__name__
-                elif outcome.error:
-                    failures[job.index] = outcome.error
-                else:
-                    if outcome.plot is not None and plot_paths is not None:
-                        with atomic.replacing(plot_paths[job.index]) as partial:
-                            partial.write_bytes(outcome.plot)
-                    row = json.dumps(outcome.row, ensure_ascii=False, allow_nan=False)
-                    journal.add(keys[job.index], row, outcome.particles)
-                    n_done += 1
-                if not isinstance(outcome, Exception) and outcome.warning:
-                    warnings[job.index] = outcome.warning
-                progress.update()
-    except KeyboardInterrupt as error:
-        raise InterruptedRunError(
-            f"Interrupted. {n_done} of {n_inputs} files are measured and kept in {journal.path}; "
-            "the same command does the rest."
-        ) from error
-    return warnings, failures
+        return jobs.sha256(path.read_bytes())
+    except OSError:
+        return ""
 
 
-def _key(path: Path, options: Options) -> str:
-    """Identify a measurement: what it is of, how it is made, and by which version."""
-    try:
-        status = path.stat()
-        identity = [status.st_size, status.st_mtime_ns]
-    except OSError:  # which reading it will explain
-        identity = []
-    parts = [
-        measurement.SCHEMA,
-        __version__,
-        str(path),
-        os.path.abspath(path),  # noqa: PTH100 - links stay links
-        *identity,
-        options.task,
-        options.pixel_size_um,
-        options.model_sha256,
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _model_notes(options: Options) -> dict[str, Any] | None:
+    if options.model is None:
+        return None
+    from uhcs_bench.segmentation import models
+
+    return models.load(options.model, options.model_threads, options.task).card.to_dict()
 
 
-def _plot_names(inputs: Sequence[Path]) -> list[str]:
-    """Name each input's plot after it, with more of its path or a number where names clash."""
+def _segmentation(model: Mapping[str, Any] | None) -> str:
+    """Say in a cell who has segmented, under which licence and how well."""
+    if model is None:
+        return "label map as it was given"
+    sha256 = f"sha256 {model['sha256'][:12]}" if model["sha256"] else ""
+    parts = (model["name"], sha256, model["licence"], model["training_data"], model["score"])
+    return "; ".join(filter(None, parts))
+
+
+def _stems(inputs: Sequence[Path]) -> list[str]:
+    """Name each input's files after it, with more of its path or a number where names clash."""
     names: dict[str, None] = {Path(OVERVIEW).stem: None}
     count = Counter(path.stem for path in inputs)
     for path in inputs:
@@ -467,29 +528,10 @@ def _plot_names(inputs: Sequence[Path]) -> list[str]:
             number += 1
             name = f"{stem}_{number}"
         names[name] = None
-    return [f"{name}.png" for name in list(names)[1:]]
+    return list(names)[1:]
 
 
-def _particle_rows(journal: Journal, keys: Sequence[str]) -> Iterator[Row]:
-    for key in keys:
-        row = json.loads(journal.row(key))
-        table = np.load(io.BytesIO(journal.attachment(key)), allow_pickle=False)
-        yield from measurement.particle_rows(table, row["file"], row["id"])
-
-
-def _notes(options: Options, failed: Sequence[tuple[str, str]]) -> Notes:
-    import scipy
-
-    return {
-        "schema": measurement.SCHEMA,
-        "versions": {
-            "uhcs_bench": __version__,
-            "numpy": np.__version__,
-            "scipy": scipy.__version__,
-        },
-        "task": options.task,
-        "pixel_size_um": options.pixel_size_um,
-        "model_sha256": options.model_sha256,
-        "confidence": protocol.CONFIDENCE,
-        "failed": [{"file": file, "error": error} for file, error in failed],
-    }
+def problems(failures: Sequence[tuple[str, str]], n_inputs: int) -> str:
+    """Return the message about files that could not be measured."""
+    fact = f"{len(failures)} of {n_inputs} files could not be measured"
+    return listed(fact, [f"{file}: {reason}" for file, reason in failures])

@@ -40,7 +40,7 @@ import numpy as np
 from uhcs_bench.errors import UsageError, listed
 from uhcs_bench.formatting import abbreviated
 from uhcs_bench.io.tables import csv_text
-from uhcs_bench.measuring import plots
+from uhcs_bench.measuring.outputs import plots
 from uhcs_bench.metallography import denuded_zone
 from uhcs_bench.metallography import particles as measure
 from uhcs_bench.metallography.labels import MATRIX, NETWORK

@@ -9,6 +9,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
+import threading
+import time
 from collections import deque
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -21,9 +24,11 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait as wait_for_connection
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from uhcs_bench.errors import MissingPackageError, UhcsBenchError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, listed
+from uhcs_bench.measuring import identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -35,8 +40,19 @@ R = TypeVar("R")
 TASKS_PER_WORKER = 2
 """One that is worked on and one that waits, so that no worker waits for the next."""
 
-CONNECT_S = 10
-"""How long the scheduler of a cluster may take to answer, in seconds."""
+CONNECT_S = 8
+"""How long the scheduler of a cluster may take to answer, or to have a worker, in seconds."""
+
+VERSION_S = 60
+"""How long its workers may take to say which code they have; they import it first."""
+
+NO_WORKER_S = 60
+"""How long a cluster may be without any worker while it works."""
+
+_POLL_S = 5
+
+_LONGEST_GREETING = 1 << 20
+"""Bytes; a scheduler's first message has about a hundred."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -58,7 +74,8 @@ class Pool:
     open : callable
         Gives a context with an executor.
     n_tasks : callable
-        Takes that executor and gives the number of tasks that it may hold at a time.
+        Takes that executor and gives the number of tasks that it may hold at a time; raises
+        `ClusterError` if nobody is left who would do them.
     """
 
     open: Callable[[], AbstractContextManager[Executor]]
@@ -84,26 +101,85 @@ def this_process() -> Pool:
 
 
 def processes(n: int) -> Pool:
-    """Work in `n` processes of this machine, each on one core."""
+    """Work in `n` processes of this machine, each on one core.
+
+    They are killed when the work is interrupted or given up, and end by themselves when this
+    process is killed.
+    """
 
     @contextmanager
     def open_() -> Iterator[Executor]:
-        executor = ProcessPoolExecutor(
-            n, multiprocessing.get_context("spawn"), initializer=_prepare_process
-        )
-        try:
-            yield executor
-        finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+        executor = _Processes(n, multiprocessing.get_context("spawn"), initializer=_prepare_process)
+        with _one_interrupt():
+            try:
+                yield executor
+            except BaseException:
+                # What they do is of no use any more, and waiting for it would take long.
+                for process in [*(executor._processes or {}).values()]:
+                    process.kill()
+                raise
+            finally:
+                executor.shutdown(wait=True, cancel_futures=True)
 
     return Pool(open_, lambda _: TASKS_PER_WORKER * n)
 
 
+@contextmanager
+def _one_interrupt() -> Iterator[None]:
+    """Ignore what follows a first Ctrl-C: what is left to do then is ended by more of them."""
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold interrupts back, and let processes that are started in the meantime never see one."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Processes(ProcessPoolExecutor):
+    """Processes that never see an interrupt, not even while they start."""
+
+    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        """Hand in a task; processes are started here."""
+        with _interrupts_held():
+            return super().submit(fn, *args, **kwargs)
+
+
 def _prepare_process() -> None:
-    """Leave interrupts to the parent, and cores to the other processes."""
+    """Leave interrupts to the parent, cores to the other processes, and end with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for variable in _THREAD_VARIABLES:
         os.environ.setdefault(variable, "1")
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait_for_connection([parent.sentinel])
+        os._exit(1)
 
 
 def cluster(address: str) -> Pool:
@@ -112,33 +188,21 @@ def cluster(address: str) -> Pool:
     Parameters
     ----------
     address : str
-        Of the scheduler, such as ``tcp://10.0.0.1:8786``. Its workers need this package, and the
-        files under the same paths as here.
+        Of the scheduler, such as ``tcp://10.0.0.1:8786``. Its workers need this package, the same
+        code as here, and the files under the same paths as here.
     """
+    last_worker = [0.0]
 
     @contextmanager
     def open_() -> Iterator[Executor]:
         # Not above: processes import this module before they know on how many cores to compute.
         from uhcs_bench.io import images
 
-        try:
-            from distributed import Client
-            from distributed.comm.addressing import resolve_address
-        except ImportError as error:
-            raise MissingPackageError("Working on a cluster", "cluster") from error
-        connect: Any = Client
-        check_address: Any = resolve_address
-        try:
-            # A client that is given nonsense raises, too, but lives on and complains at the exit.
-            check_address(address)
-            client = connect(address, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ClusterError(
-                f"There is no Dask scheduler at {address} ({error}). Start one with "
-                "'dask scheduler' and give the address that it prints."
-            ) from error
+        host, port = _checked_address(address)
         # When its scheduler dies it logs a traceback; what is to be said is raised.
-        with images.silenced("distributed.client"), client:
+        with images.silenced("distributed.client"), _connected(address, host, port) as client:
+            _check_workers(client, address)
+            last_worker[0] = time.monotonic()
             executor = client.get_executor(pure=False)
             try:
                 yield executor
@@ -152,9 +216,108 @@ def cluster(address: str) -> Pool:
     def n_tasks(executor: Any) -> int:
         # Asked again each time: workers come and go.
         n: int = sum(executor._client.ncores().values())
+        now = time.monotonic()
+        if n:
+            last_worker[0] = now
+        elif now - last_worker[0] > NO_WORKER_S:
+            raise ClusterError(
+                f"The cluster at {address} has had no worker for {NO_WORKER_S} s. What was done is "
+                f"kept; start workers with 'dask worker {address}' and give the same command again."
+            )
         return max(1, TASKS_PER_WORKER * n)
 
     return Pool(open_, n_tasks)
+
+
+def _checked_address(address: str) -> tuple[str, int]:
+    """Take an address apart, before a client is begun that would complain at the exit."""
+    scheme, separator, rest = address.rpartition("://")
+    host, _, port = rest.rpartition(":")
+    if separator and scheme != "tcp":
+        raise _no_scheduler(address, f"only tcp:// is supported, and {scheme}:// is something else")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise _no_scheduler(address, "that is no address such as tcp://10.0.0.1:8786")
+    return host.strip("[]"), int(port)
+
+
+def _no_scheduler(address: str, reason: object) -> ClusterError:
+    return ClusterError(
+        f"There is no Dask scheduler at {address} ({reason}). Start one with 'dask scheduler' and "
+        "give the address that it prints."
+    )
+
+
+@contextmanager
+def _connected(address: str, host: str, port: int) -> Iterator[Any]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingPackageError("Working on a cluster", "cluster") from error
+    start = time.monotonic()
+    make: Any = Client
+    try:
+        # A scheduler speaks first. A client waits for minutes where nobody does.
+        with socket.create_connection((host, port), timeout=CONNECT_S) as connection:
+            connection.settimeout(CONNECT_S)
+            # The length of its first message, for which a client takes memory.
+            head = connection.recv(8)
+            if len(head) < 8 or int.from_bytes(head, "little") > _LONGEST_GREETING:
+                raise _no_scheduler(address, "what listens there is something else")
+        left = max(1.0, CONNECT_S - (time.monotonic() - start))
+        client = _within(left, lambda: make(address, timeout=left, set_as_default=False))
+    except TimeoutError as error:
+        reason = f"what is there does not answer as one within {CONNECT_S} s"
+        raise _no_scheduler(address, reason) from error
+    except UhcsBenchError:
+        raise
+    except Exception as error:
+        # What is no scheduler can make a client fail in any way.
+        raise _no_scheduler(address, error) from error
+    with client:
+        yield client
+
+
+def _within(seconds: float, function: Callable[[], R]) -> R:
+    """Call a function, and wait no longer than that for its end."""
+    future: Future[R] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - the caller gets it
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future.result(seconds)
+
+
+def _check_workers(client: Any, address: str) -> None:
+    """See that there are workers, and that all have the code that is running here."""
+    try:
+        client.wait_for_workers(1, timeout=CONNECT_S)
+    except TimeoutError as error:
+        raise ClusterError(
+            f"The cluster at {address} has no workers, and none came within {CONNECT_S} s. Start "
+            f"some with 'dask worker {address}', and give the same command again."
+        ) from error
+    try:
+        codes = _within(VERSION_S, lambda: client.run(identity.of_code, on_error="return"))
+    except TimeoutError as error:
+        raise ClusterError(
+            f"The workers of {address} did not say within {VERSION_S} s which version of "
+            "uhcs-bench they have. Restart them, and give the same command again."
+        ) from error
+    own = identity.of_code()
+    problems = [
+        f"Worker {worker} has "
+        + (f"no usable uhcs-bench ({code})" if isinstance(code, Exception) else f"version {code}")
+        for worker, code in codes.items()
+        if code != own
+    ]
+    if problems:
+        fact = f"Nothing was measured, since this is uhcs-bench {own} and results would differ"
+        advice = "Install the same version everywhere, and restart the workers."
+        raise ClusterError(f"{listed(fact, problems)}\n{advice}")
 
 
 def unordered(
@@ -207,11 +370,11 @@ def _until_broken(
     executor: Executor,
 ) -> Generator[tuple[T, R | Exception], None, None]:
     while rest or handed_out:
-        n_free = pool.n_tasks(executor) - len(handed_out) if rest else 0
+        n_free = pool.n_tasks(executor) - len(handed_out)
         for _ in range(min(n_free, len(rest))):
             handed_out[executor.submit(function, rest[0])] = rest[0]
             rest.popleft()
-        for future in wait(handed_out, return_when=FIRST_COMPLETED).done:
+        for future in wait(handed_out, _POLL_S, FIRST_COMPLETED).done:
             result = _result(future)
             yield handed_out.pop(future), result
 

@@ -13,7 +13,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 from uhcs_bench.io.tables import Rows
-from uhcs_bench.measuring import batch, pixel_size, row
+from uhcs_bench.measuring import inputs, pixel_size, row
 from uhcs_bench.metallography import arguments
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
     if isinstance(maps, Mapping):
         yield from ((str(name), labels) for name, labels in maps.items())
     elif isinstance(maps, str | os.PathLike):
-        yield from ((str(path), path) for path in batch.find_inputs([Path(maps)], task))
+        yield from ((str(path), path) for path in inputs.find([Path(maps)], task).files)
     elif _are_paths(maps):
-        yield from ((str(path), path) for path in batch.find_inputs([*map(Path, maps)], task))
+        yield from ((str(path), path) for path in inputs.find([*map(Path, maps)], task).files)
     elif isinstance(maps, np.ndarray | Sequence):
         yield "", maps
     else:

@@ -1,7 +1,8 @@
 """Segmentation of micrographs into label maps.
 
-Otsu's threshold (`otsu`), any network in an ONNX file (`onnx_model`), and what is done to an image
-before a network sees it (`preprocessing`).
+Otsu's threshold (`otsu`), any network in an ONNX file (`onnx_model`, `onnx_files`), all of them by
+name (`models`) with what is known of each (`cards`), and what is done to an image before a network
+sees it (`preprocessing`).
 
 >>> import numpy as np
 >>> from uhcs_bench import segmentation

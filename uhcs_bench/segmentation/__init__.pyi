@@ -1,4 +1,4 @@
-from . import models, onnx_model, otsu, preprocessing
+from . import cards, models, onnx_files, onnx_model, otsu, preprocessing
 from .models import load
 from .onnx_model import Segmenter, SegmenterError
 from .preprocessing import Preprocessing
@@ -7,8 +7,10 @@ __all__ = [
     "Preprocessing",
     "Segmenter",
     "SegmenterError",
+    "cards",
     "load",
     "models",
+    "onnx_files",
     "onnx_model",
     "otsu",
     "preprocessing",

@@ -9,10 +9,14 @@ The file describes itself, in its ``metadata_props``:
                                  out has its default
 ``uhcs_bench.task``              optional: the benchmark's task that the classes are those of
 ``uhcs_bench.halo``              optional: how many pixels around a tile its labels depend on
+``uhcs_bench.about``             optional: licence, training data and score, see
+                                 `uhcs_bench.segmentation.cards.Card.from_about`
 ================================ ===================================================================
 
-The network has one input, floats of shape (1, channels, h, w), and its first output is either
-logits of shape (1, classes, h, w) or labels, integers of shape (1, h, w).
+The network has one input, floats of shape (1, channels, h, w) for any h and w, and its first output
+is either logits of shape (1, classes, h, w) or labels, integers of shape (1, h, w). Both are tried
+when the file is loaded, so that a network for one size only, or with another layout, is refused
+before any micrograph is read.
 
 Memory is what the network takes for one image, or for one tile where the file states a halo: for
 the baselines' PixelNet 1.4 GiB at 484 x 645 pixels and 2.9 GiB for a tile. Only the histogram
@@ -30,6 +34,8 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, listed
+from uhcs_bench.segmentation import onnx_files
+from uhcs_bench.segmentation.cards import ABOUT_KEY, Card
 from uhcs_bench.segmentation.preprocessing import Preprocessing, gray
 
 if TYPE_CHECKING:
@@ -53,6 +59,8 @@ TILE_SIDE = 1024
 
 WHOLE_PIXELS = 2 * TILE_SIDE**2
 """Images of up to so many pixels are seen whole."""
+
+_TRIAL_SIDE = 64
 
 _INPUT_TYPES = {
     "tensor(float)": np.float32,
@@ -224,16 +232,21 @@ class Segmenter:
     path : Path
         The model's file.
     description : Description
+    card : Card
+        Licence, training data and score, where the file states them.
     """
 
-    def __init__(self, path: Path, description: Description, session: Any, threads: int) -> None:
+    def __init__(
+        self, path: Path, description: Description, card: Card, session: Any, threads: int
+    ) -> None:
         self.path = path
         self.description = description
+        self.card = card
         self._session = session
         self._threads = threads
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return load, (self.path, self._threads)
+        return load, (self.path, self._threads, self.card.name)
 
     def __repr__(self) -> str:
         return f"Segmenter({str(self.path)!r}, classes={self.classes!r}, task={self.task!r})"
@@ -282,7 +295,33 @@ class Segmenter:
             labels[tile.rows, tile.columns] = seen[tile.inner_rows, tile.inner_columns]
         return np.ascontiguousarray(labels[: pixels.shape[0], : pixels.shape[1]])
 
+    def try_out(self) -> None:
+        """Run the network on two small images of noise, of different height and width.
+
+        Raises
+        ------
+        SegmenterError
+            It fails, or gives something that is no segmentation.
+        """
+        multiple = self.preprocessing.multiple
+        for size in ((_TRIAL_SIDE, 2 * _TRIAL_SIDE), (2 * _TRIAL_SIDE, 3 * _TRIAL_SIDE)):
+            shape = [-(-side // multiple) * multiple for side in size]
+            noise = np.random.default_rng(0).random((self.preprocessing.channels, *shape))
+            self._output(noise.astype(np.float32))
+
     def _run(self, planes: NDArray[np.float32]) -> NDArray[np.uint8]:
+        output_name = self._session.get_outputs()[0].name
+        output = self._output(planes)
+        if output.ndim == 3:
+            return self._checked_labels(output[0], output_name)
+        if not np.isfinite(output).all():
+            raise SegmenterError(
+                f"{self.path}: its output {output_name!r} holds values that are not finite. Check "
+                f"that {PREPROCESSING_KEY} is what the network was trained with."
+            )
+        return np.asarray(output[0].argmax(axis=0), dtype=np.uint8)
+
+    def _output(self, planes: NDArray[np.float32]) -> NDArray[Any]:
         place = self._session.get_inputs()[0]
         batch = np.ascontiguousarray(planes[np.newaxis], dtype=_INPUT_TYPES[place.type])
         height, width = planes.shape[1:]
@@ -301,14 +340,8 @@ class Segmenter:
         )
         if problem:
             raise SegmenterError(f"{self.path}: its output {output_name!r} {problem}.")
-        if output.ndim == 3:
-            return self._checked_labels(output[0], output_name)
-        if not np.isfinite(output).all():
-            raise SegmenterError(
-                f"{self.path}: its output {output_name!r} holds values that are not finite. Check "
-                f"that {PREPROCESSING_KEY} is what the network was trained with."
-            )
-        return np.asarray(output[0].argmax(axis=0), dtype=np.uint8)
+        checked: NDArray[Any] = output
+        return checked
 
     def _checked_labels(self, labels: NDArray[Any], output_name: str) -> NDArray[np.uint8]:
         low, high = int(labels.min()), int(labels.max())
@@ -321,7 +354,7 @@ class Segmenter:
         return labels.astype(np.uint8)
 
 
-def load(path: str | Path, threads: int = 0) -> Segmenter:
+def load(path: str | Path, threads: int = 0, name: str | None = None) -> Segmenter:
     """Load a network.
 
     Parameters
@@ -331,6 +364,8 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
         export`` writes such files.
     threads : int
         That the network computes on; 0 takes one for each core.
+    name : str, optional
+        What its card calls it. By default the file's name.
 
     Returns
     -------
@@ -339,8 +374,10 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     Raises
     ------
     SegmenterError
-        The file is missing or no ONNX model, or it does not describe itself; the message says how
-        to set what is missing.
+        The file is missing or no ONNX model, it does not describe itself, or it takes images of one
+        size only or in another layout; the message says how to mend that.
+    ModelFileError
+        It takes weights from a file that is missing or outside of its folder.
     MissingPackageError
         onnxruntime is not installed.
     """
@@ -353,6 +390,7 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
         import onnxruntime
     except ImportError as error:
         raise MissingPackageError("Segmenting with an ONNX model", "onnx") from error
+    sha256 = onnx_files.content_sha256(path)  # also checks what it takes weights from
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # what is wrong is raised
@@ -365,8 +403,9 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
             f"{path} is no ONNX model that onnxruntime {onnxruntime.__version__} can run "
             f"({' '.join(str(error).split())[:300]})."
         ) from error
+    metadata = session.get_modelmeta().custom_metadata_map
     try:
-        description = Description.from_metadata(session.get_modelmeta().custom_metadata_map)
+        description = Description.from_metadata(metadata)
     except ValueError as error:
         fact = f"{path} is an ONNX model, but its metadata do not state how to use it"
         text = listed(fact, str(error).splitlines())
@@ -374,7 +413,10 @@ def load(path: str | Path, threads: int = 0) -> Segmenter:
     problems = _interface_problems(session, description)
     if problems:
         raise SegmenterError(listed(f"{path} was not loaded", [f"{text}." for text in problems]))
-    return Segmenter(path, description, session, threads)
+    card = Card.from_about(name or path.name, sha256, metadata.get(ABOUT_KEY))
+    segmenter = Segmenter(path, description, card, session, threads)
+    segmenter.try_out()
+    return segmenter
 
 
 def _interface_problems(session: Any, description: Description) -> list[str]:
@@ -392,6 +434,11 @@ def _interface_problems(session: Any, description: Description) -> list[str]:
         problems.append(
             f"its input {place.name!r} has the shape {_written(place.shape)}, not (1, {channels}, "
             f"h, w) with {channels} channels as in its {PREPROCESSING_KEY}"
+        )
+    elif any(isinstance(side, int) for side in place.shape[2:]):
+        problems.append(
+            f"its input {place.name!r} takes images of one size only, {_written(place.shape)}; "
+            "export it for any height and width (dynamic axes)"
         )
     kind = "f" if output.type in _INPUT_TYPES else "i" if "int" in output.type else "?"
     problem = _output_problem(kind, output.shape, (None, None), len(description.classes))

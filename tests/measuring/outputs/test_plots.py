@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from uhcs_bench.errors import MissingPackageError
-from uhcs_bench.measuring import plots, row
+from uhcs_bench.measuring import row
+from uhcs_bench.measuring.outputs import plots
 from uhcs_bench.measuring.pixel_size import Scale
 from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE
 

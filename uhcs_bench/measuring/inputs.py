@@ -1,0 +1,352 @@
+"""Inputs of a run: files and folders, what in them is passed over, and a table about them."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uhcs_bench.data import label_maps
+from uhcs_bench.errors import UsageError, listed
+from uhcs_bench.io import images
+from uhcs_bench.measuring import data_bar, pixel_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from uhcs_bench import protocol
+
+MICROGRAPH_SUFFIXES = (".jpg", ".jpeg", ".bmp")
+"""Endings, besides those of label maps, by which micrographs in a folder are known."""
+
+_UNREAD_SUFFIXES = (
+    ".gif", ".webp", ".jp2", ".avif", ".heic", ".dm3", ".dm4", ".czi", ".nd2", ".lif", ".oib",
+    ".svg", ".pdf", ".eps", ".npz", ".mat", ".h5", ".zarr",
+)  # fmt: skip
+
+LOOKED_AT = 8
+"""Files that `are_micrographs` reads."""
+
+_FEWEST_LEVELS = 17
+"""Gray levels that a micrograph has at least; label maps and masks have no more than the classes,
+or twice as many where an editor has smoothed their outlines."""
+
+_MOST_FLAT = 0.8
+"""Share of neighbours of one gray level that a micrograph has at most, because of its noise."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What inputs stand for.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        As they were given, a folder's files by name; a file that is named twice comes once.
+    passed_over : tuple of (str, str)
+        What else is in the folders, and why it is not among the files.
+    """
+
+    files: tuple[Path, ...]
+    passed_over: tuple[tuple[str, str], ...]
+
+
+def find(
+    paths: Sequence[Path],
+    task: protocol.TaskName,
+    *,
+    micrographs: bool = False,
+    recursive: bool = False,
+    outputs: Sequence[Path] = (),
+) -> Found:
+    """List the files that inputs stand for.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files, and folders with files directly in them or, as in a submission, in a folder of the
+        task's name.
+    task : str
+    micrographs : bool, optional
+        Whether to look for micrographs, which may also be JPEG or BMP.
+    recursive : bool, optional
+        Whether to look into the folders inside of folders, too.
+    outputs : sequence of Path, optional
+        Folders and files that the run writes to; they are no inputs.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    UsageError
+        If an input does not exist or a folder holds no such file; all are listed.
+    """
+    endings = label_maps.MAP_SUFFIXES + (MICROGRAPH_SUFFIXES if micrographs else ())
+    own = {os.path.realpath(path) for path in outputs}
+    found: dict[str, Path] = {}
+    passed_over: dict[str, str] = {}
+    problems = []
+    for path in paths:
+        if path.is_dir():
+            inside = dict(_inside(path, task, recursive, endings, own))
+            files = [file for file, reason in inside.items() if not reason]
+            passed_over |= {str(file): reason for file, reason in inside.items() if reason}
+            if not files:
+                problems.append(_empty(path, inside, endings))
+        elif path.exists():
+            files = [path]
+        else:
+            files = []
+            problems.append(f"{path} does not exist. Give the path of a file or folder.")
+        for file in files:
+            found.setdefault(os.path.abspath(file), file)  # noqa: PTH100 - links stay links
+    if problems:
+        raise UsageError(listed("Nothing was measured", problems))
+    return Found(tuple(found.values()), tuple(passed_over.items()))
+
+
+def _empty(folder: Path, inside: Mapping[Path, str], endings: Sequence[str]) -> str:
+    hint = " Give another folder."
+    if any(reason.startswith("is a folder") for reason in inside.values()):
+        hint = " --recursive looks into the folders inside of it."
+    elif any(file.suffix.lower() in MICROGRAPH_SUFFIXES for file in inside):
+        hint = " Its JPEG and BMP files can't be label maps; micrographs need a --model."
+    return f"{folder} holds no {', '.join(endings)} file.{hint}"
+
+
+def _inside(
+    folder: Path,
+    task: protocol.TaskName,
+    recursive: bool,
+    endings: Sequence[str],
+    own: set[str],
+) -> Iterator[tuple[Path, str]]:
+    """Go through a folder; give each file with the reason why it is passed over, or with ''."""
+    later = []
+    for item in sorted(folder.iterdir()):
+        if os.path.realpath(item) in own:
+            yield item, "is written by this command"
+        elif item.is_dir():
+            # Links to folders are not followed, since they may lead in circles.
+            if (item.name == task and not item.is_symlink()) or (
+                recursive and not item.is_symlink() and not item.name.startswith(".")
+            ):
+                later.append(item)
+            elif not item.name.startswith("."):
+                yield item, "is a folder; --recursive looks inside"
+        else:
+            yield item, _reason(item, endings)
+    for item in later:
+        yield from _inside(item, task, recursive, endings, own)
+
+
+def _reason(file: Path, endings: Sequence[str]) -> str:
+    ending = file.suffix.lower()
+    if file.name.startswith("."):
+        return "is hidden"
+    if ending in endings:
+        return ""
+    if ending in MICROGRAPH_SUFFIXES:
+        return "can't be a label map, by its format"
+    if ending in _UNREAD_SUFFIXES or ending in label_maps.OTHER_SUFFIXES:
+        return "has a format that is not read; save it as PNG or TIFF"
+    return "is no image, by its name"
+
+
+def account(passed_over: Sequence[tuple[str, str]], most: int = 3) -> list[str]:
+    """Summarise what was passed over, a line for each reason.
+
+    Parameters
+    ----------
+    passed_over : sequence of (str, str)
+        See `Found`.
+    most : int, optional
+        Files that are named for each reason.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> account([("a.txt", "is no image, by its name"), ("b", "is no image, by its name")], 1)
+    ['2 not looked at: a.txt and 1 more (is no image, by its name)']
+    """
+    lines = []
+    for reason, number in Counter(reason for _, reason in passed_over).items():
+        names = [name for name, why in passed_over if why == reason]
+        more = f" and {number - most} more" if number > most else ""
+        lines.append(f"{number} not looked at: {', '.join(names[:most])}{more} ({reason})")
+    return lines
+
+
+def are_micrographs(files: Sequence[Path], n_classes: int) -> bool:
+    """Say whether files are raw micrographs and not label maps, by the values of some of them.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    n_classes : int
+        Labels lie below it.
+
+    Returns
+    -------
+    bool
+        False if none of the files that are looked at can be read.
+
+    Raises
+    ------
+    UsageError
+        If some are micrographs and others are label maps.
+    """
+    step = max(1, len(files) // LOOKED_AT)
+    kinds: dict[bool, Path] = {}
+    for file in files[::step][:LOOKED_AT]:
+        try:
+            if file.is_file():  # others are reported when they are measured
+                pixels = images.read_image(file)
+                kinds.setdefault(_is_micrograph(pixels, n_classes), file)
+        except images.ImageError:
+            continue
+    if len(kinds) > 1:
+        raise UsageError(
+            f"{kinds[True]} is a micrograph, but {kinds[False]} a label map or mask. Nothing was "
+            "measured. Give them separately, or state --model NAME or --model none for all."
+        )
+    return kinds.popitem()[0] if kinds else False
+
+
+def _is_micrograph(pixels: NDArray[np.generic], n_classes: int) -> bool:
+    if pixels.dtype.kind not in "uif" or pixels.ndim < 2 or not pixels.size:
+        return False
+    levels = np.unique(pixels)
+    # A map of numbered particles has many values, too, but is of one value over large areas.
+    flat = float(np.mean(pixels[:, 1:] == pixels[:, :-1]))
+    return bool(levels[-1] >= n_classes) and len(levels) >= _FEWEST_LEVELS and flat < _MOST_FLAT
+
+
+@dataclass(frozen=True)
+class About:
+    """What a table says of one file.
+
+    Attributes
+    ----------
+    pixel_size_um : float or None
+    crop_bottom : str or None
+    columns : mapping of str to str
+        All cells, by column.
+    """
+
+    pixel_size_um: float | None = None
+    crop_bottom: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+_SIZE_COLUMNS = ("pixel_size_um", "pixel_size", "pixel size")
+_CROP_COLUMNS = ("crop_bottom", "crop")
+SPECIMEN_COLUMN = "specimen"
+
+
+def read_table(path: Path, files: Sequence[Path]) -> tuple[dict[Path, About], tuple[str, ...]]:
+    """Read a table with the pixel size, the specimen and the crop of files.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file with the column ``file``, and any of ``pixel_size_um`` (or ``pixel_size``, in
+        micrometres), ``specimen``, ``crop_bottom`` (or ``crop``) and others. Cells are separated by
+        comma, semicolon or tabulator. A file is named by its path, from the table's folder on, or
+        by its name alone.
+    files : sequence of Path
+        The inputs.
+
+    Returns
+    -------
+    about : dict of Path to About
+        For the inputs that the table names.
+    absent : tuple of str
+        What the table names and is no input.
+
+    Raises
+    ------
+    UsageError
+        If it can't be read, or a line makes no sense; all are listed.
+    """
+    lines = _lines(path)
+    by_place: dict[str, Path] = {os.path.realpath(file): file for file in files}
+    names = Counter(file.name for file in files)
+    by_name = {file.name: file for file in files if names[file.name] == 1}
+    about: dict[Path, About] = {}
+    absent, problems = [], []
+    seen: set[Path] = set()
+    for number, cells in lines:
+        name = cells.get("file", "")
+        place = os.path.realpath(path.parent / name) if "\0" not in name else name
+        file = by_place.get(place) or by_name.get(name)
+        if file is None:
+            if names[name] > 1:
+                problems.append(f"line {number}: {names[name]} inputs are called {name}")
+            absent.append(name)
+            continue
+        if file in seen:
+            problems.append(f"line {number}: {name} comes twice")
+        seen.add(file)
+        try:
+            about[file] = _about(cells)
+        except ValueError as error:
+            problems.append(f"line {number}: {error}")
+    if problems:
+        raise UsageError(listed(f"{path} was not used", problems))
+    return about, tuple(absent)
+
+
+def _lines(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no UTF-8 text. Save the table as CSV in UTF-8.") from error
+    except OSError as error:
+        raise UsageError(
+            f"{path} can't be read ({error.strerror}). Give a number of micrometres, or a CSV "
+            "file with the columns file and pixel_size_um."
+        ) from error
+    head = text.partition("\n")[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, restval="")
+    names = [name.strip().lower() for name in reader.fieldnames or []]
+    if "file" not in names:
+        raise UsageError(
+            f"{path} has no column file, its first line is {head.strip()[:80]!r}. Begin the table "
+            "with a line of column names such as file,pixel_size_um,specimen,crop_bottom."
+        )
+    reader.fieldnames = names
+    return [
+        (reader.line_num, {name: str(cell).strip() for name, cell in line.items() if name})
+        for line in reader
+        if any(line.values())
+    ]
+
+
+def _about(cells: Mapping[str, str]) -> About:
+    size = next((cells[name] for name in _SIZE_COLUMNS if cells.get(name)), "")
+    crop = next((cells[name] for name in _CROP_COLUMNS if cells.get(name)), "")
+    um = None
+    if size:
+        try:
+            um = pixel_size.check(float(size.replace(",", ".")))
+        except UsageError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"the pixel size {size!r} is no number of micrometres") from error
+    if crop:
+        data_bar.parse(crop)
+    return About(um, crop or None, cells)
