@@ -285,7 +285,7 @@ def test_interrupt_of_parallel_work_can_be_resumed(tmp_path):
             tmp_path / "maps" / f"{seed}.png", particle_map(seed, (200, 300))
         )
     # The last map takes seconds, so that the interrupt comes before the end.
-    last = np.tile(particle_map(n, (200, 300)), (20, 14))
+    last = np.tile(particle_map(n, (200, 300)), (10, 10))
     label_maps.write_label_map(tmp_path / "maps" / "last.png", last)
     out, journal = tmp_path / "out.csv", tmp_path / "out.csv.journal"
     options = ("--task", "particles", "--out", str(out), "--workers", "2")
@@ -317,7 +317,7 @@ def test_interrupt_of_parallel_work_can_be_resumed(tmp_path):
 def started(tmp_path, n=6):
     """A run in two processes of maps that take seconds each; gives it when both work."""
     for seed in range(n):
-        large = np.tile(particle_map(seed, (200, 300)), (20, 14))
+        large = np.tile(particle_map(seed, (200, 300)), (10, 10))
         label_maps.write_label_map(tmp_path / "maps" / f"{seed}.png", large)
     options = ("--task", "particles", "--out", str(tmp_path / "out.csv"), "--workers", "2")
     process = subprocess.Popen(

@@ -186,8 +186,8 @@ CHANGES = {
         {},
         ["map3.png"],
     ),
-    "a changed output": (
-        lambda folder: (folder.parent / "found" / "map2.png").write_bytes(b"other"),
+    "a lost output": (
+        lambda folder: (folder.parent / "found" / "map2.png").unlink(),
         {},
         ["map2.png"],
     ),

@@ -164,7 +164,7 @@ def gray_statistics(image: NDArray[np.generic]) -> dict[str, float]:
         ``skewness`` of the gray levels; ``saturated_share``, the share of pixels at the darkest or
         brightest level that occurs; ``neighbour_difference``, the mean squared difference of
         horizontal neighbours over twice the variance: 0 for a smooth picture and 1 for white
-        noise. NaN, which is outside of no range, for a picture of one level.
+        noise. NaN, which is outside of every range, for a picture of one level.
 
     Examples
     --------
