@@ -86,7 +86,7 @@ def test_content_decides_on_the_format(tmp_path):
         (png(MAP), Header((5, 7), np.dtype(np.uint8), "gray")),
         (png(MAP, "P"), Header((5, 7), np.dtype(np.uint8), "palette")),
         (png(MAP, "RGB"), Header((5, 7, 3), np.dtype(np.uint8), "color")),
-        (png(MAP, "LA"), Header((5, 7, 2), np.dtype(np.uint8), "color")),
+        (png(MAP, "LA"), Header((5, 7, 2), np.dtype(np.uint8), "gray")),
     ],
 )
 def test_header_is_what_decoding_gives(tmp_path, content, header):
@@ -94,7 +94,7 @@ def test_header_is_what_decoding_gives(tmp_path, content, header):
     seen = []
     array = read_image(write(tmp_path, "map.png", content), seen.append)
     assert seen == [header]
-    assert (array.shape, array.dtype) == (header.shape, header.dtype)
+    assert (array.shape, array.dtype) == (header.shape[:2], header.dtype)
 
 
 @pytest.mark.parametrize("photometric", ["rgb", "palette"])
@@ -184,7 +184,7 @@ COMPRESSIONS = {
     "adobe_deflate": 32946,
     "packbits": 32773,
 }
-DEPTHS = (1, 4, 8, 16)
+DEPTHS = (1, 2, 4, 8, 10, 12, 16)
 
 
 def tiff(values, bits, compression, photometric, orientation=1, order="<"):
@@ -244,15 +244,27 @@ def lzw(content):
 @pytest.mark.parametrize("bits", DEPTHS)
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_one_rule_for_every_tiff(tmp_path, compression, bits, photometric, order):
-    """Check that values depend on the photometric interpretation, and on nothing else."""
+    """Check that values depend on the colour model and the kind of picture, and on nothing else."""
     code = ["white is zero", "black is zero", "palette"].index(photometric)
     stored = np.random.default_rng(0).integers(2**bits, size=(5, 7))
     content = tiff(stored, bits, compression, (0, 1, 3)[code], order=order)
+    path = write(tmp_path, "map.tif", content)
     seen = []
-    read = read_image(write(tmp_path, "map.tif", content), seen.append)
-    expected = 2**bits - 1 - stored if code == 0 else stored
-    np.testing.assert_array_equal(read, expected)
-    assert seen == [Header(read.shape, read.dtype, "palette" if code == 2 else "gray")]
+    read = read_image(path, seen.append)
+    assert seen[0].shape == read.shape[:2]
+    assert seen[0].color == ("palette" if code == 2 else "gray")
+    if code == 2:
+        colours = np.arange(3 * 2**bits).reshape(3, -1).T % 2**16
+        expected = colours[stored]
+        np.testing.assert_array_equal(read, expected if bits < 16 else expected[..., 0])
+        np.testing.assert_array_equal(read_image(path, kind="labels"), stored)
+    elif code == 1:
+        np.testing.assert_array_equal(read, stored)
+        np.testing.assert_array_equal(read_image(path, kind="labels"), stored)
+    else:
+        np.testing.assert_array_equal(read, 2**bits - 1 - stored)
+        with pytest.raises(ImageError, match="lowest value as black"):
+            read_image(path, kind="labels")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -277,7 +277,7 @@ def break_files(folder):
     """Put files there that can't be measured; give a part of each's message."""
     (folder / "map1.png").write_bytes((folder / "map1.png").read_bytes()[:100])
     Image.fromarray(particle_map(0) * 255).save(folder / "map2.png")
-    Image.new("RGB", (5, 5)).save(folder / "map4.png")
+    Image.new("RGB", (5, 5), "red").save(folder / "map4.png")
     (folder / "map5.png").write_bytes(b"")
     np.save(folder / "z1.npy", np.zeros((4, 4)))
     np.save(folder / "z2.npy", np.zeros((0, 4), np.uint8))

@@ -287,7 +287,7 @@ def test_maps_are_checked_as_a_submission_is(folder):
 
     save(0, np.zeros((3, 4), np.uint8))
     save(1, np.full(shape, 7, np.uint8))
-    save(2, np.zeros((*shape, 3), np.uint8))
+    save(2, np.dstack([np.eye(*shape, k, dtype=np.uint8) for k in range(3)]))
     save(3, np.zeros(shape, np.uint8), "tiff")
     (place / "970C-5M-Q-2.png").write_bytes((place / "synthetic-particles-04.png").read_bytes())
     found = problems(folder)

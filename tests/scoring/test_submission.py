@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_other_files_are_no_matter(tmp_path):
         (np.zeros((230, 256), np.uint8), "crop the 38-row data bar, label_map[:192]"),
         (np.zeros((256, 192), np.uint8), "transpose"),
         (np.zeros((96, 128), np.uint8), "nearest neighbours"),
-        (np.zeros((192, 256, 3), np.uint8), "colour image"),
+        (np.dstack([np.eye(192, 256, k, dtype=np.uint8) for k in range(3)]), "colour image"),
         (np.eye(192, 256, dtype=np.uint8) * 255, "0/255 mask, but 255 is not a class"),
         (np.eye(192, 256, dtype=np.uint8) + 1, "start at 1, subtract 1"),
         (np.full((192, 256), 2, np.uint8), "the value 2 at row 0, column 0, and 49152 such pixels"),
@@ -137,7 +138,7 @@ def test_wrong_pngs(tmp_path, change, expected):
         (np.full(FIRST.shape, -1), "the value -1 at row 0, column 0"),
         (np.full(FIRST.shape, 1000), "the value 1000"),
         (np.full(FIRST.shape, 256, np.uint16), "the value 256"),
-        (np.zeros((1, *FIRST.shape), int), "drop the axis of length 1"),
+        (np.ma.masked_equal(np.zeros(FIRST.shape, int), 0), "masked array"),
         (np.zeros((2, *FIRST.shape)), "argmax"),
         (np.zeros(FIRST.shape, complex), "complex128 values"),
         (np.full(FIRST.shape, "a"), "str"),
@@ -151,12 +152,44 @@ def test_wrong_arrays(change, expected):
     assert expected in problem
 
 
-def test_palette_images_are_refused(tmp_path):
-    """Check that palette indices are not taken for labels silently."""
+@pytest.mark.parametrize("form", ["palette", "equal planes", "gray with alpha"])
+def test_other_forms_of_one_gray_image_are_read(tmp_path, form):
+    """Check that the indices of a palette, and planes that are equal, count as the labels."""
     folder = submit(tmp_path)
-    Image.fromarray(np.zeros(FIRST.shape, np.uint8)).convert("P").save(folder / f"{FIRST.id}.png")
-    (problem,) = problems_of(folder)
-    assert "palette image" in problem
+    labels = np.eye(*FIRST.shape, dtype=np.uint8)
+    image = Image.fromarray(labels)
+    if form == "palette":
+        image.putpalette([0, 0, 0, 250, 120, 10])
+    else:
+        image = image.convert("RGB" if form == "equal planes" else "LA")
+    image.save(folder / f"{FIRST.id}.png")
+    (submission,) = read_synthetic(folder)
+    np.testing.assert_array_equal(submission.maps[FIRST.id], labels)
+
+
+@pytest.mark.parametrize("shape", [(1, *FIRST.shape), (*FIRST.shape, 1)])
+def test_axes_of_length_one_are_dropped(tmp_path, shape):
+    """Check arrays and array files."""
+    labels = np.eye(*FIRST.shape, dtype=np.uint8)
+    (submission,) = read_synthetic({**empty_maps(), FIRST.id: labels.reshape(shape)})
+    np.testing.assert_array_equal(submission.maps[FIRST.id], labels)
+    folder = submit(tmp_path, changes={f"{FIRST.id}.png": None})
+    np.save(folder / f"{FIRST.id}.npy", labels.reshape(shape))
+    (submission,) = read_synthetic(folder)
+    np.testing.assert_array_equal(submission.maps[FIRST.id], labels)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "AVIF", "GIF", "WEBP", "BMP"])
+def test_formats_for_photographs_are_refused(tmp_path, name):
+    """Check that no format but PNG, TIFF and NPY passes under the name of one of them."""
+    stream = io.BytesIO()
+    try:
+        Image.fromarray(np.eye(*FIRST.shape, dtype=np.uint8)).save(stream, name)
+    except (KeyError, OSError):
+        pytest.skip(f"this Pillow does not write {name}")
+    (problem,) = problems_of(submit(tmp_path, changes={f"{FIRST.id}.png": stream.getvalue()}))
+    assert name in problem
+    assert "as PNG" in problem
 
 
 def test_pickled_arrays_are_refused(tmp_path):

@@ -36,7 +36,8 @@ def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
     Parameters
     ----------
     path : Path
-        A gray PNG, TIFF or NPY file.
+        PNG, TIFF or NPY, see `uhcs_bench.io.images.read_image`: gray values, or the indices of a
+        palette.
     classes : sequence of str
         Names of the labels from 0 on.
 
@@ -62,14 +63,13 @@ def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
     """
 
     def check(header: images.Header) -> None:
-        _check_color(header)
-        if len(header.shape) != 2:
+        if _image_shape(header) is None:
             described = ", ".join(map(str, header.shape))
             raise images.ImageError(f"has the shape ({described}), expected rows and columns")
         if 0 in header.shape:
             raise images.ImageError("holds no pixels")
 
-    return _check_labels(images.read_image(path, check), classes)
+    return _check_labels(images.read_image(path, check, kind="labels"), classes)
 
 
 def read_label_map(path: Path, entry: Entry) -> NDArray[np.uint8]:
@@ -116,28 +116,31 @@ def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
 def label_map(content: Path | ArrayLike, entry: Entry) -> NDArray[np.uint8]:
     """Read one map and check it; what is wrong is raised as `ImageError`."""
     if isinstance(content, Path):
-        array = images.read_image(content, lambda header: _check_header(header, entry))
+        array = images.read_image(
+            content, lambda header: _check_header(header, entry), kind="labels"
+        )
     else:
+        if isinstance(content, np.ma.MaskedArray):
+            raise images.ImageError(
+                "is a masked array, whose masked pixels have no class; give every pixel one, for "
+                "example labels.filled(0)"
+            )
         array = np.asarray(content)
+        while array.ndim > 2 and 1 in array.shape:
+            array = array.squeeze(axis=array.shape.index(1))
         _check_header(images.Header(array.shape, array.dtype, "gray"), entry)
     return _check_labels(array, protocol.TASKS[entry.task].classes)
 
 
-def _check_color(header: images.Header) -> None:
-    if header.color == "palette":
-        raise images.ImageError(
-            "is a palette image; save the class labels themselves as a gray image (Pillow: mode L)"
-        )
-    if header.color == "color":
-        raise images.ImageError(
-            "is a colour image; save the class labels themselves as a gray image (Pillow: mode L)"
-        )
+def _image_shape(header: images.Header) -> tuple[int, ...] | None:
+    """Give rows and columns of what may be one gray image; equal colour planes are one."""
+    may_be_gray = header.color != "gray" or header.shape[2:] == (2,)  # with a transparency
+    return header.shape[:2] if len(header.shape) == 2 or may_be_gray else None
 
 
 def _check_header(header: images.Header, entry: Entry) -> None:
-    _check_color(header)
     rows, columns = entry.shape
-    found = header.shape
+    found = _image_shape(header) or header.shape
     if found == entry.shape:
         return
     expected = f"expected ({rows}, {columns})"
@@ -149,8 +152,6 @@ def _check_header(header: images.Header, entry: Entry) -> None:
         )
     if len(found) != 2:
         hint = "class scores need an argmax over the class axis first"
-        if sorted(found) == sorted((1, rows, columns)):
-            hint = "drop the axis of length 1"
         raise images.ImageError(f"has the shape {described}, {expected}: {hint}")
     if found == (columns, rows):
         raise images.ImageError(f"has the shape {described}, {expected}: transpose it")

@@ -1,93 +1,124 @@
-"""Decode image files, after a check of the size and type that their headers claim."""
+"""Decode image files, after a check of the size and type that their headers claim.
+
+`read_image` is the one decoder; its notes state the rule for each colour model. NPY and the formats
+that Pillow reads are decoded here, TIFF by `uhcs_bench.io.tiff`.
+"""
 
 from __future__ import annotations
 
 import io
-import logging
-import threading
-import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io import raster, tiff
+from uhcs_bench.io.quiet import quiet_pillow, silenced
+from uhcs_bench.io.raster import Header, ImageError, Kind, Raster
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import BytesIO
     from pathlib import Path
-    from typing import Any
 
     from numpy.typing import NDArray
     from PIL import Image
 
+    from uhcs_bench.io.raster import Model
+
+__all__ = ["Header", "ImageError", "Kind", "decode_image", "opened", "read_image", "silenced"]
+
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY_MAGIC = b"\x93NUMPY"
-
-_PHOTOMETRIC = 262
 _ORIENTATION = 274
-_TRANSPOSED = (5, 6, 7, 8)
-"""Orientations in which rows are stored as columns."""
+
+READABLE = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+"""What Pillow is allowed to open. Its other readers start other programs, or rescale values."""
+
+_LOSSLESS = ("PNG",)
+"""Of these, what a label map may be."""
+
+_MAGIC = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"%!PS": "PostScript",
+    b"%PDF": "PDF",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000",
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL": "JPEG XL",
+    b"8BPS": "Photoshop",
+    b"PK\x03\x04": "zip",
+    b"\x89HDF": "HDF5",
+    b"MATLAB": "MATLAB",
+}
+_SCALED = {"L;2": 85, "L;4": 17}
+"""What Pillow multiplies the values of PNGs with few bits by."""
+
+_MOST_AXES = 4
 
 
-class ImageError(UhcsBenchError):
-    """A file that can't be decoded; the message is a phrase that follows the file's name."""
+def read_image(
+    path: Path,
+    check: Callable[[Header], None] = lambda _: None,
+    *,
+    kind: Kind = "micrograph",
+    page: int | None = None,
+) -> NDArray[Any]:
+    """Read a micrograph or a label map.
 
-
-@dataclass(frozen=True)
-class Header:
-    """Size and type that an image file claims before it is decoded.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Shape of the array that decoding gives.
-    dtype : numpy.dtype
-    color : {'gray', 'palette', 'color'}
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    color: Literal["gray", "palette", "color"]
-
-
-def read_image(path: Path, check: Callable[[Header], None] = lambda _: None) -> NDArray[np.generic]:
-    """Read an image or label map from a PNG, TIFF, NPY or other file that Pillow knows.
-
-    The content decides on the format, not the name. Pickled objects are never loaded.
+    The content decides on the format, not the name. Pickled objects are never loaded, and no other
+    file or program is opened, whatever the file refers to.
 
     Parameters
     ----------
     path : Path
+        PNG, TIFF or NPY; for micrographs JPEG, BMP, GIF and WebP as well.
     check : callable, optional
         Called with the `Header` before any pixel is decoded. What it raises passes through, so that
         an oversized or unsuitable file costs nothing.
+    kind : {"micrograph", "labels"}, optional
+        Which rule holds for colour models, see the notes.
+    page : int, optional
+        Which of several images in the file, from 1 on.
 
     Returns
     -------
-    ndarray
-        Gray values or class labels, palette indices of a palette image, or the planes of a colour
-        image.
+    ndarray, shape (rows, columns)
+        Gray values or class labels. A micrograph whose colours are not all gray has the shape
+        (rows, columns, 3).
 
     Notes
     -----
-    One rule holds for micrographs and label maps, for every compression and depth, with
-    ``imagecodecs`` and without:
+    The same rule holds for every format, compression and depth, with ``imagecodecs`` installed and
+    without. Values keep the depth that they are stored with.
 
-    - Values are those that the file stores, with their depth. Where a TIFF's photometric
-      interpretation is MINISWHITE (the lowest value is white), they are inverted: a pixel of b
-      bits is 2^b - 1 minus the stored value, as every viewer shows it. A map of labels 0 and 1
-      that a program saves as a bilevel image, white on black, is read alike in both forms.
-    - A palette is not applied; the header says that there is one.
-    - The orientation tag is applied.
+    ====================  =====================================  ============================
+    the file holds        micrograph                             label map
+    ====================  =====================================  ============================
+    gray                  the values                             the values
+    gray, lowest value    2^b - 1 less the values of b bits;     refused
+    is white (TIFF)       refused for signed and float values
+    palette               its colours                            the indices
+    RGB                   gray if the three planes are equal,    likewise; colours are
+                          else (rows, columns, 3)                refused
+    CMYK                  (1 - C)(1 - K) and so on, then as RGB  refused
+    a further channel     left out if the same everywhere, else  likewise
+                          refused
+    JPEG and other lossy  as decoded                             refused
+    ====================  =====================================  ============================
+
+    The orientation of TIFF and Exif is applied. Thumbnails and masks in a TIFF don't count; of
+    several images `page` names one. In NPY files axes of length 1 are dropped.
 
     Raises
     ------
     ImageError
-        If the file is missing, truncated, of an unknown format or too large to be an image.
+        If the file is missing, truncated, of an unknown format, too large to be an image, or
+        refused by the rule.
 
     Examples
     --------
@@ -103,28 +134,31 @@ def read_image(path: Path, check: Callable[[Header], None] = lambda _: None) -> 
         if not path.is_file():
             raise ImageError("is not there" if not path.exists() else "is not a regular file")
         with path.open("rb") as stream:
-            magic = stream.read(8)
+            magic = stream.read(16)
         if not magic:
             raise ImageError("is empty")
         if path.suffix.lower() == ".npy" and not magic.startswith(_NPY_MAGIC):
             raise ImageError(
                 "is not a NumPy array file, whatever its name says; pickles are never loaded"
             )
-        return _read(path, magic, check)
+        return _read(path, magic, check, kind, page)
     except OSError as error:
         raise ImageError(f"can't be decoded ({_reason(error)})") from error
 
 
 def decode_image(
-    content: bytes, check: Callable[[Header], None] = lambda _: None
-) -> NDArray[np.generic]:
+    content: bytes,
+    check: Callable[[Header], None] = lambda _: None,
+    *,
+    kind: Kind = "micrograph",
+) -> NDArray[Any]:
     """Decode an image in memory, by the rule of `read_image`.
 
     Parameters
     ----------
     content : bytes
-        A PNG, TIFF or other file that Pillow knows.
-    check : callable, optional
+        Of a PNG, TIFF or another format of `read_image`, but not NPY.
+    check, kind
         As for `read_image`.
 
     Returns
@@ -134,7 +168,7 @@ def decode_image(
     Raises
     ------
     ImageError
-        If it is truncated, of an unknown format or too large to be an image.
+        As for `read_image`.
 
     Examples
     --------
@@ -144,18 +178,24 @@ def decode_image(
     >>> decode_image(stream.getvalue()).shape
     (2, 3)
     """
-    return _read(io.BytesIO(content), content[:8], check)
+    return _read(io.BytesIO(content), content[:16], check, kind, None)
 
 
 def _read(
-    source: Path | BytesIO, magic: bytes, check: Callable[[Header], None]
-) -> NDArray[np.generic]:
+    source: Path | BytesIO,
+    magic: bytes,
+    check: Callable[[Header], None],
+    kind: Kind,
+    page: int | None,
+) -> NDArray[Any]:
     try:
         if magic.startswith(_NPY_MAGIC) and not isinstance(source, io.BytesIO):
-            return _read_npy(source, check)
-        if magic.startswith(_TIFF_MAGIC):
-            return _read_tiff(source, check)
-        return _read_with_pillow(source, check)
+            stored = _read_npy(source, check, kind, page)
+        elif magic.startswith(_TIFF_MAGIC):
+            stored = tiff.read(source, check, kind, page)
+        else:
+            stored = _read_with_pillow(source, magic, check, kind, page)
+        return raster.picture(stored, kind)
     except UhcsBenchError:
         raise
     except MemoryError as error:
@@ -168,164 +208,62 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _read_npy(path: Path, check: Callable[[Header], None]) -> NDArray[np.generic]:
-    try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        if "Python objects" in str(error):
-            raise ImageError("holds pickled Python objects, which are never loaded") from error
-        raise
-    check(Header(mapped.shape, mapped.dtype, "gray"))
-    return np.array(mapped)
+def _read_npy(path: Path, check: Callable[[Header], None], kind: Kind, page: int | None) -> Raster:
+    shape, dtype = _npy_header(path)
+    # Axes of length 1 go, but never one of the two that make an image.
+    kept = list(shape)
+    while len(kept) > 2 and 1 in kept:
+        kept.remove(1)
+    if len(kept) == 3 and page is not None and kept[2] not in (3, 4):
+        kept = kept[1:]
+    is_color = kind == "micrograph" and len(kept) == 3 and kept[2] in (3, 4)
+    if 0 in kept:
+        raise ImageError("holds no pixels")
+    model: Model = "rgb" if is_color else "gray"
+    if len(kept) == 2 or is_color:
+        check(raster.header(tuple(kept), dtype, model))
+    else:
+        check(Header(tuple(kept), dtype, "gray"))
+        n = f" of {kept[0]} images" if len(kept) == 3 else ""
+        hint = f"; say which one is meant, --page 1 to {kept[0]}" if n else ""
+        raise ImageError(f"holds an array of shape {shape}, a stack{n}{hint}")
+    values = np.load(path, allow_pickle=False).reshape(shape)
+    if len(kept) == 2 and page is not None and np.prod(shape) != np.prod(kept):
+        stack = values.reshape(-1, *kept)
+        if not 1 <= page <= len(stack):
+            raise ImageError(f"has no page {page}; it holds {tiff.counted(len(stack))}")
+        values = np.array(stack[page - 1])
+    return Raster(values.reshape(kept), model, 8 * dtype.itemsize)
 
 
-def _read_tiff(source: Path | BytesIO, check: Callable[[Header], None]) -> NDArray[np.generic]:
-    import tifffile
-
-    with silenced("tifffile"), tifffile.TiffFile(source) as tiff:
-        series, page = tiff.series[0], tiff.pages.first
-        color = _tiff_color(page)
-        orientation = int(page.tags.valueof(_ORIENTATION, default=1)) if series.ndim == 2 else 1
-        shape = tuple(series.shape)[:: -1 if orientation in _TRANSPOSED else 1]
-        check(Header(shape, np.dtype(series.dtype), color))
-        try:
-            stored = np.asarray(series.asarray())
-        except (NotImplementedError, ValueError) as error:
-            # tifffile leaves LZW and others to imagecodecs, which is not installed everywhere.
-            # Pillow's libtiff has them.
-            if "imagecodecs" not in str(error):
-                raise
-            stored = _decode_with_libtiff(page, color)
-        if color != "color" and stored.shape != tuple(series.shape):
-            raise ImageError("holds several images; save the one that is meant alone")
-        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
-            stored = _inverted(stored, page.bitspersample)
-    return _upright(stored, orientation)
-
-
-def _tiff_color(page: Any) -> Literal["gray", "palette", "color"]:
-    import tifffile
-
-    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
-        return "palette"
-    gray = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE)
-    return "gray" if page.photometric in gray else "color"
-
-
-def _decode_with_libtiff(page: Any, color: str) -> NDArray[np.generic]:
-    """Decode the first page with Pillow, and give the values as they are stored.
-
-    Pillow applies photometric interpretation and orientation for some depths and compressions
-    only. It is given the file with both tags set to 1, so that neither is applied.
-    """
-    from PIL import Image
-
-    file = page.parent.filehandle
-    file.seek(0)
-    content = bytearray(file.read())
-    for code in (_ORIENTATION, *(() if color == "color" else (_PHOTOMETRIC,))):
-        tag = page.tags.get(code)
-        if tag is not None:
-            content[tag.valueoffset : tag.valueoffset + 2] = np.array(
-                1, f"{page.parent.byteorder}u2"
-            ).tobytes()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(content)) as image:
-            decoded = np.array(image)
-    if color == "color":
-        return decoded
-    if page.bitspersample in (2, 4):
-        decoded = decoded // (255 // (2**page.bitspersample - 1))  # Pillow spreads them to 0..255
-    return decoded.astype(page.dtype)
-
-
-def _inverted(stored: NDArray[Any], bits: int) -> NDArray[np.generic]:
-    """Give gray values that grow with brightness, of values that fall with it."""
-    if stored.dtype.kind == "b":
-        return ~stored
-    if stored.dtype.kind != "u":
+def _npy_header(path: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read what an array file claims, and refuse what no picture is."""
+    with path.open("rb") as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0
+        if version != (1, 0):
+            read = np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        n_bytes = path.stat().st_size - stream.tell()
+    if dtype.hasobject:
+        raise ImageError("holds pickled Python objects, which are never loaded")
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise ImageError(f"holds values of type {dtype}; save whole numbers, such as uint8")
+    if not 2 <= len(shape) <= _MOST_AXES:
+        raise ImageError(f"holds an array of shape {shape}; an image has rows and columns")
+    claimed = dtype.itemsize
+    for length in shape:
+        claimed *= length
+    if claimed > n_bytes:
         raise ImageError(
-            f"says that its lowest value is white, which has no meaning for {stored.dtype.name} "
-            "values; save it with the lowest value as black"
+            f"can't be decoded (it claims {claimed} bytes of pixels and has {n_bytes}); copy it "
+            "again from its source"
         )
-    return np.asarray((2**bits - 1) - stored, dtype=stored.dtype)
-
-
-def _upright(stored: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:
-    """Turn and mirror an image as its orientation tag (TIFF 6.0, page 36) asks."""
-    if orientation in _TRANSPOSED:
-        stored = stored.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        stored = stored[::-1]
-    if orientation in (2, 3, 6, 7):
-        stored = stored[:, ::-1]
-    return np.ascontiguousarray(stored)
-
-
-class _Silence:
-    """Silences a library while anybody asks for it, in however many threads.
-
-    The first who asks silences it, and the last who leaves puts back what was: state that is
-    process-wide can't be saved and restored by each thread for itself.
-    """
-
-    def __init__(self, begin: Callable[[], Callable[[], object]]) -> None:
-        self._begin = begin
-        self._lock = threading.Lock()
-        self._users = 0
-        self._end: Callable[[], object] = lambda: None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                self._end = self._begin()
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                self._end()
-
-
-@cache
-def silenced(logger_name: str) -> _Silence:
-    """Keep a library from logging each damaged tag: what is wrong is raised, in one sentence.
-
-    Examples
-    --------
-    >>> with silenced("tifffile"):
-    ...     logging.getLogger("tifffile").disabled
-    True
-    >>> logging.getLogger("tifffile").disabled
-    False
-    """
-    logger = logging.getLogger(logger_name)
-
-    def begin() -> Callable[[], object]:
-        disabled, logger.disabled = logger.disabled, True
-        return lambda: setattr(logger, "disabled", disabled)
-
-    return _Silence(begin)
-
-
-def _without_warnings() -> Callable[[], object]:
-    """Keep Pillow from warning of large images and odd tags: `check` and messages are for that."""
-    manager = warnings.catch_warnings()
-    manager.__enter__()
-    warnings.filterwarnings("ignore", module=r"PIL\b")
-    return lambda: manager.__exit__(None, None, None)
-
-
-_quiet_pillow = _Silence(_without_warnings)
-
-READABLE = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
-"""What Pillow is allowed to open. Its other readers start other programs, or rescale values."""
+    return shape, dtype
 
 
 @contextmanager
-def opened(source: Path | BytesIO) -> Iterator[Image.Image]:
+def opened(source: Path | BytesIO, formats: tuple[str, ...] = READABLE) -> Iterator[Image.Image]:
     """Open an image of a format other than TIFF and NPY, without a warning and without decoding.
 
     Raises
@@ -335,9 +273,9 @@ def opened(source: Path | BytesIO) -> Iterator[Image.Image]:
     """
     from PIL import Image, UnidentifiedImageError
 
-    with _quiet_pillow:
+    with quiet_pillow:
         try:
-            image = Image.open(source, formats=READABLE)
+            image = Image.open(source, formats=formats)
         except UnidentifiedImageError as error:
             raise ImageError("is not an image of a known format") from error
         except Image.DecompressionBombError as error:
@@ -349,11 +287,49 @@ def opened(source: Path | BytesIO) -> Iterator[Image.Image]:
 
 
 def _read_with_pillow(
-    source: Path | BytesIO, check: Callable[[Header], None]
-) -> NDArray[np.generic]:
+    source: Path | BytesIO,
+    magic: bytes,
+    check: Callable[[Header], None],
+    kind: Kind,
+    page: int | None,
+) -> Raster:
+    name = _format(magic)
+    if name is not None and name not in READABLE:
+        raise ImageError(f"is a {name} file, which is not read; save it as PNG or TIFF")
+    if kind == "labels" and name is not None and name not in _LOSSLESS:
+        raise ImageError(
+            f"is a {name} file, whatever its name says; save the labels anew as PNG: formats for "
+            "photographs change them"
+        )
     with opened(source) as image:
-        check(_pillow_header(image))
-        return _upright(np.array(image), _orientation(image))
+        _choose_frame(image, page)
+        claimed = _pillow_header(image)
+        check(claimed)
+        stored = _stored(image, source)
+        # Exif data may follow the pixels of a PNG.
+        if _pillow_header(image) != claimed:
+            check(_pillow_header(image))
+        return stored
+
+
+def _format(magic: bytes) -> str | None:
+    """Name a format by its first bytes, as far as people put it where an image should be."""
+    if magic[:4] == b"RIFF" and magic[8:12] == b"WEBP":
+        return "WEBP"
+    if magic[4:8] == b"ftyp":
+        return "AVIF or HEIF"
+    return next((name for start, name in _MAGIC.items() if magic.startswith(start)), None)
+
+
+def _choose_frame(image: Image.Image, page: int | None) -> None:
+    n = int(getattr(image, "n_frames", 1))
+    if page is None and n > 1:
+        raise ImageError(tiff.several(n))
+    if page is not None:
+        if not 1 <= page <= n:
+            raise ImageError(f"has no page {page}; it holds {tiff.counted(n)}")
+        if page > 1:
+            image.seek(page - 1)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -361,18 +337,70 @@ def _orientation(image: Image.Image) -> int:
     return int(image.getexif().get(_ORIENTATION, 1)) if "exif" in image.info else 1
 
 
+def _rawmode(image: Image.Image) -> str:
+    """Give the layout of the samples in the file, where Pillow knows it before decoding."""
+    tile = getattr(image, "tile", ())
+    args = tile[0].args if tile else ""
+    return args if isinstance(args, str) else ""
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether Pillow would cut 16 bits to 8."""
+    return _rawmode(image).endswith(";16B") and not image.mode.startswith("I")
+
+
+def _model(image: Image.Image) -> Model:
+    if image.mode in ("P", "PA"):
+        return "palette"
+    if image.mode == "CMYK":
+        return "cmyk"
+    is_gray = image.mode in ("1", "L", "LA", "La", "I", "F") or image.mode.startswith("I;16")
+    return "gray" if is_gray or _rawmode(image) == "LA;16B" else "rgb"
+
+
 def _pillow_header(image: Image.Image) -> Header:
-    color: Literal["gray", "palette", "color"] = "color"
-    if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16"):
-        color = "gray"
-    elif image.mode in ("P", "PA"):
-        color = "palette"
-    dtype = {"1": np.bool_, "I": np.int32, "F": np.float32}.get(
-        image.mode, np.uint16 if image.mode.startswith("I;16") else np.uint8
-    )
-    bands = len(image.getbands())
-    rows, columns = image.height, image.width
-    if _orientation(image) in _TRANSPOSED:
-        rows, columns = columns, rows
-    shape = (rows, columns) + ((bands,) if bands > 1 else ())
-    return Header(shape, np.dtype(dtype), color)
+    dtype = {"1": np.bool_, "I": np.int32, "F": np.float32}.get(image.mode, np.uint8)
+    if image.mode.startswith("I;16") or _is_deep(image):
+        dtype = np.uint16
+    bands = 2 if _rawmode(image) == "LA;16B" else len(image.getbands())
+    shape = (image.height, image.width) + ((bands,) if bands > 1 else ())
+    return raster.header(shape, dtype, _model(image), _orientation(image))
+
+
+def _stored(image: Image.Image, source: Path | BytesIO) -> Raster:
+    """Decode, and undo what Pillow does to the depth."""
+    model, rawmode = _model(image), _rawmode(image)
+    if image.mode in ("YCbCr", "LAB", "HSV"):
+        raise ImageError(f"has the colour model {image.mode}, which is not read; save it as gray")
+    if _is_deep(image):
+        return Raster(_deep(image, source, rawmode), model, 16, None, _orientation(image))
+    values = np.array(image)
+    if rawmode in _SCALED:
+        values //= _SCALED[rawmode]
+    palette = None
+    if model == "palette":
+        palette = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    return Raster(values, model, 8 * values.dtype.itemsize, palette, _orientation(image))
+
+
+def _deep(image: Image.Image, source: Path | BytesIO, rawmode: str) -> NDArray[Any]:
+    """Read 16 bits for each channel of a PNG, of which Pillow gives the upper 8.
+
+    Read as little-endian, the same bytes give the lower 8. Gray with alpha is read as four channels
+    of 8 bits.
+    """
+    if rawmode == "LA;16B":
+        _take_as(image, "RGBA")
+        both = np.array(image).astype(np.uint16)
+        return both[..., 0::2] << 8 | both[..., 1::2]
+    upper = np.array(image).astype(np.uint16) << 8
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    with opened(source) as again:
+        _take_as(again, rawmode.replace("16B", "16L"))
+        upper |= np.array(again)
+    return upper
+
+
+def _take_as(image: Any, rawmode: str) -> None:
+    image.tile = [image.tile[0]._replace(args=rawmode)]

@@ -128,11 +128,11 @@ def search(path: Path, index: Index, address: str) -> Iterator[Find]:
     with path.open("rb") as stream:
         zipped = stream.read(4) == _ZIP_MAGIC
     if not zipped:
-        yield from index.look_up(images.read_image(path, _check_size), address)
+        yield from index.look_up(images.read_image(path, _check_size, kind="labels"), address)
         return
     for name, content in members(path):
         with suppress(images.ImageError):
-            pixels = images.decode_image(content, _check_size)
+            pixels = images.decode_image(content, _check_size, kind="labels")
             yield from index.look_up(pixels, f"{address}/{name}")
 
 
