@@ -53,6 +53,7 @@ html_theme = "furo"
 html_title = f"uhcs-bench {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": False,
@@ -69,8 +70,15 @@ html_theme_options = {
 def setup(app):
     app.connect("builder-inited", lambda _: pictures.write(HERE / "generated"))
     app.connect("builder-inited", lambda _: pages.write(HERE))
+    app.connect("html-page-context", level_captions, priority=900)  # after the theme's
     app.connect("sphinx-click-process-epilog", show_examples)
     app.connect("autodoc-skip-member", skip_aliases)
+
+
+def level_captions(app, pagename, templatename, context, doctree):
+    """Give the captions of the tree of pages the level that screen readers need."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
 
 
 def skip_aliases(app, what, name, obj, skip, options):

@@ -361,6 +361,21 @@ def test_site_fits_the_window(site, width):
                 assert page.locator("h1").first.is_visible(), path
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_site_is_accessible(site, width):
+    """Check that axe-core finds no serious fault."""
+    require("axe_playwright_python", "the extra 'test'")
+    from axe_playwright_python.sync_playwright import Axe
+
+    with browser.chromium() as chromium:
+        for name in ("index", "cli/score", "glossary", "tutorial", "score"):
+            with browser.opened(chromium, site / f"{name}.html", width=width) as page:
+                found = Axe().run(page, options={"preload": False}).response["violations"]
+                serious = [v for v in found if v["impact"] in ("serious", "critical")]
+                listing = [(v["id"], v["nodes"][0]["html"]) for v in serious]
+                assert listing == [], name
+
+
 def notebook(name="tutorial"):
     require("nbclient", "the extra 'docs'")
     import nbformat
