@@ -17,6 +17,7 @@ import click
 from baselines.configuration import configure
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
+    TASK,
     OutputFile,
     OutputFolder,
     ReportingGroup,
@@ -75,7 +76,7 @@ def main() -> None:
 def task_option(command: Any) -> Any:
     """Add the option that names the task."""
     return click.option(
-        "--task", required=True, help=f"{' or '.join(protocol.TASKS)} (or an alias)."
+        "--task", type=TASK, required=True, help=f"{' or '.join(protocol.TASKS)} (or an alias)."
     )(command)
 
 

@@ -78,7 +78,9 @@ def setup(app):
 def level_captions(app, pagename, templatename, context, doctree):
     """Give the captions of the tree of pages the level that screen readers need."""
     tree = context.get("furo_navigation_tree", "")
-    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
+    context["furo_navigation_tree"] = tree.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
 
 
 def skip_aliases(app, what, name, obj, skip, options):

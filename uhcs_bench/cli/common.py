@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
@@ -132,11 +133,33 @@ def _described(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}."
 
 
+class Name(click.types.StringParamType):
+    """A name that a shell completes. The function that takes it says which names there are."""
+
+    name = "text"
+
+    def __init__(self, *known: str) -> None:
+        self.known = known
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click gives it
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """List the known names that begin with what has been typed."""
+        return [CompletionItem(name) for name in self.known if name.startswith(incomplete)]
+
+
+TASK = Name(*protocol.TASKS)
+
+
 def version_option(command: Any) -> Any:
     """Add the option that names the data set version."""
     return click.option(
         "--dataset-version",
         "version",
+        type=Name(*protocol.VERSIONS),
         default=protocol.REAL_VERSION,
         show_default=True,
         metavar="VERSION",
@@ -148,6 +171,7 @@ def split_option(command: Any) -> Any:
     """Add the option that names the split."""
     return click.option(
         "--split",
+        type=Name(*protocol.SPLITS),
         default=protocol.PAPER_SPLIT,
         show_default=True,
         metavar="SPLIT",

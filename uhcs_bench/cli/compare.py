@@ -8,6 +8,7 @@ import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
+    TASK,
     GuardedCommand,
     emit,
     format_option,
@@ -25,7 +26,9 @@ from uhcs_bench.errors import UsageError
     "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--task", help="Task to compare on.  [default: those that all of them have]")
+@click.option(
+    "--task", type=TASK, help="Task to compare on.  [default: those that all of them have]"
+)
 @click.option("--fold", type=int, help="Compare on this fold alone.  [default: all of the split]")
 @version_option
 @split_option

@@ -8,6 +8,7 @@ import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
+    TASK,
     CommandGroup,
     emit,
     out_option,
@@ -16,7 +17,7 @@ from uhcs_bench.cli.common import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-task_option = click.option("--task", help="Task to describe.  [default: both]")
+task_option = click.option("--task", type=TASK, help="Task to describe.  [default: both]")
 
 
 @click.group(

@@ -10,6 +10,7 @@ from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    Name,
 )
 
 
@@ -18,7 +19,12 @@ from uhcs_bench.cli.common import (
     epilog="\b\nExamples:\n  uhcs-bench download all\n  uhcs-bench download all --verify\n"
     "  uhcs-bench download all --from ~/Downloads/particles.zip\n" + EXIT_CODES,
 )
-@click.argument("task", metavar="[particles|microconstituents|all]", default="all")
+@click.argument(
+    "task",
+    metavar="[particles|microconstituents|all]",
+    default="all",
+    type=Name(*protocol.TASKS, "all"),
+)
 @click.option(
     "--verify",
     is_flag=True,

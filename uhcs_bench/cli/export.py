@@ -8,7 +8,9 @@ import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
+    TASK,
     GuardedCommand,
+    Name,
     NewFolder,
     split_option,
     version_option,
@@ -31,9 +33,11 @@ _LISTED = "\b\nFormats:\n" + "".join(
     "  uhcs-bench export coco data/coco --dataset-version audited\n"
     "  uhcs-bench export png data/uhcs --task microconstituents --split clean\n" + EXIT_CODES,
 )
-@click.argument("form", metavar="FORMAT")
+@click.argument("form", metavar="FORMAT", type=Name(*FORMATS))
 @click.argument("out", type=NewFolder())
-@click.option("--task", help="Task to export.  [default: all that the format can express]")
+@click.option(
+    "--task", type=TASK, help="Task to export.  [default: all that the format can express]"
+)
 @version_option
 @split_option
 def export(form: str, out: Path, task: str | None, version: str, split: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder
+from uhcs_bench.cli.common import TASK, GuardedCommand, OutputFile, OutputFolder
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -57,7 +57,11 @@ Exit codes:
 """,
 )
 @click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--task", help="particles or microconstituents.  [required without a --model for it]")
+@click.option(
+    "--task",
+    type=TASK,
+    help="particles or microconstituents.  [required without a --model for it]",
+)
 @click.option(
     "--model",
     metavar="NAME",

@@ -9,6 +9,7 @@ import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
+    TASK,
     GuardedCommand,
     OutputFolder,
     emit,
@@ -33,7 +34,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
     "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
-@click.option("--task", help="Task to score.  [default: those that the ids belong to]")
+@click.option("--task", type=TASK, help="Task to score.  [default: those that the ids belong to]")
 @click.option("--fold", type=int, help="Score this fold alone.  [default: all of the split]")
 @version_option
 @split_option

@@ -10,18 +10,24 @@ References
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import MissingPackageError
+from uhcs_bench.errors import MissingPackageError, SubmissionError
 from uhcs_bench.exporters import description
+from uhcs_bench.exporters.collection import Collection, data_problem, other_folds, read_manifest
+from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import Usage, folds, identity, licence, write_json, write_png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from uhcs_bench.data.dataset import Dataset
     from uhcs_bench.data.micrograph import Micrograph
@@ -36,6 +42,9 @@ CATEGORY: dict[str, Any] = {
     "name": protocol.PARTICLE_CLASS,
     "supercategory": "microconstituent",
 }
+
+MIN_SCORE = 0.5
+"""Confidence from which on a predicted particle counts."""
 
 _USAGE = """\
 ```text
@@ -54,8 +63,14 @@ from pycocotools.coco import COCO
 coco = COCO("particles/annotations/fold_2_instances_train.json")
 ```
 
-The benchmark scores label maps: give the pixels of all predicted particles of a micrograph the
-label 1 and the others 0, and save that as `preds/<id>.png`."""
+The benchmark scores label maps. Write the results of each fold's model on its validation
+micrographs, a list of `image_id`, `segmentation` and `score` as COCO's own tools read it, to
+`results/fold_<n>.json`. This gives the pixels of all particles with a score of at least 0.5 the
+label 1:
+
+```sh
+uhcs-bench collect coco results/ --data "<this folder>" --out preds/
+```"""
 
 
 def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
@@ -111,10 +126,7 @@ def particle_annotations(
     >>> [(p["id"], p["image_id"], p["area"], p["bbox"]) for p in particles]
     [(1, 7, 3, [0, 0, 3, 2])]
     """
-    try:
-        from pycocotools import mask as coco_mask
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("Writing COCO instances", "coco") from error
+    coco_mask = _coco_mask()
     from scipy import ndimage
 
     from uhcs_bench.metallography import components
@@ -185,3 +197,129 @@ def _image(micrograph: Micrograph, number: int, licences: list[str]) -> dict[str
 
 def _joined(lists: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [annotation for annotations in lists for annotation in annotations]
+
+
+def collect(
+    results: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    min_score: float = MIN_SCORE,
+) -> Collection:
+    """Gather instances in COCO's result format as label maps.
+
+    Parameters
+    ----------
+    results : path
+        Folder with ``fold_0.json``, ``fold_1.json``, ..., each with the instances that the fold's
+        model has found on its validation micrographs: a list of objects with ``image_id``, as in
+        the export, ``segmentation``, a run-length encoding or polygons, and ``score``.
+    out : path
+        Folder to write, with one label map for each micrograph. It appears whole or not at all.
+    data : path
+        The export that was trained on.
+    min_score : float, optional
+        Instances below it are left out. It must not be chosen on validation micrographs.
+
+    Returns
+    -------
+    Collection
+        A pixel is particle if an instance has it; instances that touch become one particle.
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong; it lists all problems of all folds.
+    UsageError
+        If `out` is not empty.
+    MissingPackageError
+        If pycocotools is not installed.
+    DataUnavailableError
+        If the micrographs can't be had: the annotations are compared with those of the export.
+    """
+    _coco_mask()
+    source, told = read_manifest(Path(data), "coco", str(results), set())
+    problems = data_problem(told, source, "the export: the model")
+    by_id = {entry.id: entry for entry in source.entries}
+    names = _image_names(Path(data) / source.task / "annotations", str(results))
+    maps = {name: np.zeros(entry.shape, np.uint8) for name, entry in by_id.items()}
+    for fold in range(1 + max(entry.fold for entry in source.entries)):
+        place = f"fold_{fold}.json"
+        found = _read_results(Path(results) / place, names, problems)
+        problems += other_folds(
+            place, found, by_id, fold, "Predict the micrographs of a fold by the model of that fold"
+        )
+        for name, instances in found.items():
+            for number, instance in instances:
+                try:
+                    if float(instance["score"]) >= min_score:
+                        maps[name] |= _mask(instance["segmentation"], by_id[name].shape)
+                except (KeyError, TypeError, ValueError) as error:
+                    problems.append(
+                        f"{place}: result {number} has no valid mask or score ({error})"
+                    )
+    empty = [name for name, labels in maps.items() if not labels.any()]
+    return write_collection(source, Path(out), maps, problems, empty)
+
+
+def _image_names(folder: Path, where: str) -> dict[int, str]:
+    """Read the ids of the export's pictures, which are the same in all of its files."""
+    try:
+        parts = [
+            json.loads((folder / f"fold_0_instances_{part}.json").read_text(encoding="utf-8"))
+            for part in ("train", "val")
+        ]
+        return {image["id"]: Path(image["file_name"]).stem for p in parts for image in p["images"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"{folder} has no annotations of the export ({error}); export it again"
+        raise SubmissionError(where, [problem], "collected") from error
+
+
+def _read_results(
+    path: Path, names: Mapping[int, str], problems: list[str]
+) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+    """Sort the results of a fold by micrograph, with their number in the file."""
+    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append(f"{path.name} is not there: write the results of that fold's model to it")
+        return found
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} can't be read as JSON ({error}); write it again")
+        return found
+    if not isinstance(content, list) or not all(isinstance(r, dict) for r in content):
+        problems.append(f"{path.name} is no list of results; write it in COCO's result format")
+        return found
+    unknown = []
+    for number, result in enumerate(content):
+        if result.get("image_id") in names:
+            found.setdefault(names[result["image_id"]], []).append((number, result))
+        else:
+            unknown.append(number)
+    if unknown:
+        problems.append(
+            f"{path.name}: {len(unknown)} results, the first of them number {unknown[0]}, have an "
+            "image_id that the export does not have; use the ids of its annotations"
+        )
+    return found
+
+
+def _mask(segmentation: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    coco_mask = _coco_mask()
+    rows, columns = shape
+    if isinstance(segmentation, list):
+        segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, rows, columns))
+    elif isinstance(segmentation["counts"], list):
+        segmentation = coco_mask.frPyObjects(segmentation, *segmentation["size"])
+    if tuple(segmentation["size"]) != shape:
+        raise ValueError(f"its size is {segmentation['size']}, that of the picture {[*shape]}")
+    decoded: NDArray[np.uint8] = coco_mask.decode(segmentation)
+    return decoded
+
+
+def _coco_mask() -> Any:
+    try:
+        from pycocotools import mask
+    except ModuleNotFoundError as error:
+        raise MissingPackageError("Reading or writing COCO instances", "coco") from error
+    return mask

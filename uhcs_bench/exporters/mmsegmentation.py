@@ -9,13 +9,16 @@ References
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from uhcs_bench.exporters.collection import Collection, data_problem, read_folds, read_manifest
+from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import Usage, folds, identity, rgb, write_png, write_text
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
-    from pathlib import Path
 
     from uhcs_bench.data.dataset import Dataset, Fold
 
@@ -35,9 +38,15 @@ schedule that selects no checkpoint on the validation micrographs (no `save_best
 _base_ = ["<this folder>/particles/fold_2.py", "<a model and a schedule of yours>"]
 ```
 
-`python tools/test.py CONFIG CHECKPOINT --out preds/`, with that fold's configuration, writes the
-fold's label maps as `preds/<id>.png`. MMSegmentation's own mIoU pools all pixels into one confusion
-matrix: quote the scores of uhcs-bench instead."""
+`python tools/test.py CONFIG CHECKPOINT --out results/fold_2`, with that fold's configuration,
+writes the fold's label maps as `results/fold_2/<id>.png`. With those of all folds:
+
+```sh
+uhcs-bench collect mmsegmentation results/ --data "<this folder>" --out preds/
+```
+
+MMSegmentation's own mIoU pools all pixels into one confusion matrix: quote the scores of uhcs-bench
+instead."""
 
 _CONFIGURATION = '''\
 """Fold {fold} of {task}: data set version {dataset_version}, split {split}."""
@@ -108,3 +117,46 @@ def _configuration(micrographs: Dataset, fold: Fold) -> str:
         palette=[rgb(color) for color in micrographs.task.colors],
         **identity(micrographs),
     )
+
+
+def collect(
+    results: str | os.PathLike[str], out: str | os.PathLike[str], data: str | os.PathLike[str]
+) -> Collection:
+    """Gather the label maps that MMSegmentation's ``tools/test.py --out`` has written.
+
+    Parameters
+    ----------
+    results : path
+        Folder with ``fold_0``, ``fold_1``, ..., each with the maps ``<id>.png`` of its validation
+        micrographs.
+    out : path
+        Folder to write, with one label map for each micrograph. It appears whole or not at all.
+    data : path
+        The export that was trained on.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong; it lists all problems of all folds.
+    UsageError
+        If `out` is not empty.
+    DataUnavailableError
+        If the micrographs can't be had: the annotations are compared with those of the export.
+    """
+    root = Path(results)
+    names = {path.stem for path in root.glob("fold_*/[!.]*.png")}
+    source, told = read_manifest(Path(data), "mmsegmentation", str(results), names)
+    problems = data_problem(told, source, "the export: MMSegmentation")
+    maps = read_folds(
+        root,
+        source,
+        "fold_{fold}",
+        problems,
+        f"run tools/test.py with fold_{{fold}}.py and --out {root}/fold_{{fold}}",
+        "Predict the micrographs of a fold by the model of that fold",
+    )
+    return write_collection(source, Path(out), maps, problems)

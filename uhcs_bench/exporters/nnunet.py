@@ -13,14 +13,15 @@ References
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset, label_maps
+from uhcs_bench.data import dataset
 from uhcs_bench.errors import SubmissionError
 from uhcs_bench.exporters import description
+from uhcs_bench.exporters.collection import Collection, Source, data_problem, read_folds
+from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import (
     KINDS,
     Usage,
@@ -31,18 +32,12 @@ from uhcs_bench.exporters.common import (
     write_json,
     write_png,
 )
-from uhcs_bench.io import images
-from uhcs_bench.io.atomic import new_folder
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from uhcs_bench.data.dataset import Dataset
-    from uhcs_bench.data.registry import Entry
 
 NUMBERS: dict[protocol.TaskName, int] = {"particles": 501, "microconstituents": 502}
 """nnU-Net's numbers of the data sets. It asks for three digits; those up to 10 are taken, those of
@@ -156,25 +151,6 @@ def _dataset_json(micrographs: Dataset) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Collection:
-    """Predictions of nnU-Net that have been gathered as a submission.
-
-    Attributes
-    ----------
-    folder : Path
-    task : str
-    n_maps : int
-    score_options : str
-        Options with which ``uhcs-bench score`` scores them.
-    """
-
-    folder: Path
-    task: protocol.TaskName
-    n_maps: int
-    score_options: str
-
-
 def collect(
     results: str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -220,21 +196,19 @@ def collect(
         for key, wanted in (("dataset_version", version), ("split", split))
         if told.get(key, wanted) != wanted
     ]
-    task = _task(root, told, version)
-    if "data_id" in told and not problems:
-        now = dataset.load(task, version=version, split=split).data_id
-        if told["data_id"] != now:
-            problems.append(
-                f"dataset.json: nnU-Net trained on the data {told['data_id']}, but those of this "
-                f"release of uhcs-bench are {now}: export them and train again"
-            )
-    maps = _read_folds(root, dataset.catalogue(task, version, split), problems)
-    if problems:
-        raise SubmissionError(str(results), problems, "collected")
-    with new_folder(Path(out)) as folder:
-        for id_, labels in maps.items():
-            label_maps.write_label_map(folder / f"{id_}.png", labels)
-    return Collection(Path(out), task, len(maps), score_options(version, split))
+    source = Source(str(results), _task(root, told, version), version, split)
+    if not problems:
+        problems += data_problem(told, source, "dataset.json: nnU-Net")
+    maps = read_folds(
+        root,
+        source,
+        "fold_{fold}/validation",
+        problems,
+        "train fold {fold} to its end",
+        f"nnU-Net trained on folds of its own: put the export's {SPLITS_NAME} beside the "
+        "preprocessed data and train again",
+    )
+    return write_collection(source, Path(out), maps, problems)
 
 
 def _cross_validation(results: Path) -> Path:
@@ -279,36 +253,3 @@ def _task(root: Path, told: Mapping[str, str], version: protocol.Version) -> pro
         "train on an export of uhcs-bench, whose cases are"
     )
     raise SubmissionError(str(root), [problem], "collected")
-
-
-def _read_folds(
-    root: Path, entries: Sequence[Entry], problems: list[str]
-) -> dict[str, NDArray[np.uint8]]:
-    by_id = {entry.id: entry for entry in entries}
-    maps = {}
-    for fold in range(1 + max(entry.fold for entry in entries)):
-        place = f"fold_{fold}/validation"
-        if not (root / place).is_dir():
-            problems.append(f"{place} is not there: train fold {fold} to its end")
-            continue
-        paths = {path.stem: path for path in sorted((root / place).glob("*.png"))}
-        for id_, path in paths.items():
-            if id_ not in by_id:
-                problems.append(f"{place}/{path.name}: there is no such micrograph in this split")
-            elif by_id[id_].fold == fold:
-                try:
-                    maps[id_] = label_maps.read_label_map(path, by_id[id_])
-                except images.ImageError as error:
-                    problems.append(f"{place}/{path.name}: {error}")
-        strangers = [id_ for id_ in paths if id_ in by_id and by_id[id_].fold != fold]
-        if strangers:
-            listing = ", ".join(f"{id_} (fold {by_id[id_].fold})" for id_ in strangers)
-            problems.append(
-                f"{place} predicts micrographs of other folds: {listing}. nnU-Net trained on folds "
-                f"of its own: put the export's {SPLITS_NAME} beside the preprocessed data and "
-                "train again"
-            )
-        absent = [entry.id for entry in entries if entry.fold == fold and entry.id not in paths]
-        if absent:
-            problems.append(f"{place} has no prediction of {', '.join(absent)}")
-    return maps

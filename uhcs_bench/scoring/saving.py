@@ -30,7 +30,7 @@ def save_predictions(
     maps : mapping of str to array_like of integers, shape (rows, columns)
         Label maps by the micrographs' ids, of one task or both, of some folds or all.
     folder : path
-        Made where needed. Maps that are there already are replaced.
+        Made where needed. Maps that uhcs-bench has written there are replaced.
     version : str, optional
         Data set version that the maps are for.
 

@@ -1,0 +1,126 @@
+"""Collected predictions of MMSegmentation and COCO, against the maps that they were made from."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import uhcs_bench
+from uhcs_bench.errors import SubmissionError
+from uhcs_bench.exporters import coco, mmsegmentation
+from uhcs_bench.io import images
+from uhcs_bench.segmentation import otsu
+
+
+def whole():
+    return uhcs_bench.load("particles", version="synthetic")
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exports")
+    for form in ("coco", "mmsegmentation"):
+        uhcs_bench.export(form, folder / form, "particles", version="synthetic")
+    return folder
+
+
+def write_maps(folder):
+    """Write the label maps of ``tools/test.py --out`` of each fold."""
+    for m in whole():
+        path = folder / f"fold_{m.fold}" / f"{m.id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(otsu.segment(m.image, "particles")).save(path)
+    return folder
+
+
+def write_results(folder, export):
+    """Write the particles of each map as COCO results, and a false one of a low score."""
+    ids = {}
+    for part in ("train", "val"):
+        path = export / "particles" / "annotations" / f"fold_0_instances_{part}.json"
+        ids |= {i["file_name"][:-4]: i["id"] for i in json.loads(path.read_text())["images"]}
+    folder.mkdir()
+    for fold in range(6):
+        results = []
+        for m in whole().fold(fold).val:
+            found = coco.particle_annotations(otsu.segment(m.image, "particles"), ids[m.id])
+            results += [{**annotation, "score": 0.9} for annotation in found]
+            square = {"segmentation": [[0, 0, 50, 0, 50, 50, 0, 50]], "score": 0.1}
+            results.append({"image_id": ids[m.id], "category_id": 1, **square})
+        (folder / f"fold_{fold}.json").write_text(json.dumps(results))
+    return folder
+
+
+def test_maps_of_mmsegmentation_are_collected(exports, tmp_path):
+    """Check every map against the one that was predicted."""
+    results = write_maps(tmp_path / "results")
+    collected = mmsegmentation.collect(results, tmp_path / "preds", exports / "mmsegmentation")
+    assert (collected.task, collected.n_maps) == ("particles", 24)
+    assert collected.score_options == " --dataset-version synthetic"
+    for m in whole():
+        found = images.read_image(tmp_path / "preds" / f"{m.id}.png")
+        np.testing.assert_array_equal(found, otsu.segment(m.image, "particles"))
+
+
+def test_instances_of_coco_become_label_maps(exports, tmp_path):
+    """Check the union of particles above the score, and one below it that is left out."""
+    results = write_results(tmp_path / "results", exports / "coco")
+    collected = coco.collect(results, tmp_path / "preds", exports / "coco")
+    assert collected.empty == ()
+    for m in whole():
+        found = images.read_image(tmp_path / "preds" / f"{m.id}.png")
+        np.testing.assert_array_equal(found, otsu.segment(m.image, "particles"))
+    coco.collect(results, tmp_path / "all", exports / "coco", min_score=0)
+    first = images.read_image(tmp_path / "all" / f"{whole()[0].id}.png")
+    assert first[:50, :50].all()
+
+
+def test_faults_of_coco_results_are_listed(exports, tmp_path):
+    """Check one fault of each kind, and that nothing is written."""
+    results = write_results(tmp_path / "results", exports / "coco")
+    (results / "fold_0.json").unlink()
+    (results / "fold_1.json").write_text("{")
+    (results / "fold_2.json").write_text('{"a": 1}')
+    (results / "fold_3.json").write_text('[{"image_id": 99}]')
+    (results / "fold_4.json").write_text((results / "fold_5.json").read_text())
+    content = json.loads((results / "fold_5.json").read_text())
+    (results / "fold_5.json").write_text(json.dumps([{**content[0], "segmentation": 3}]))
+    with pytest.raises(SubmissionError) as caught:
+        coco.collect(results, tmp_path / "preds", exports / "coco")
+    expected = [
+        "fold_0.json is not there",
+        "fold_1.json can't be read as JSON",
+        "fold_2.json is no list of results",
+        "fold_3.json: 1 results, the first of them number 0",
+        "fold_4.json predicts micrographs of other folds: synthetic-particles-20 (fold 5)",
+        "fold_5.json: result 0 has no valid mask or score",
+    ]
+    for problem, beginning in zip(caught.value.problems, expected, strict=True):
+        assert problem.startswith(beginning)
+    assert not (tmp_path / "preds").exists()
+
+
+def test_faults_of_mmsegmentation_are_listed(exports, tmp_path):
+    """Check a missing fold, a map in another fold's folder, and another tool's export."""
+    results = write_maps(tmp_path / "results")
+    (results / "fold_0" / "synthetic-particles-00.png").rename(
+        results / "fold_1" / "synthetic-particles-00.png"
+    )
+    (results / "fold_1" / "._synthetic-particles-04.png").write_bytes(b"a file of macOS")
+    for path in (results / "fold_5").iterdir():
+        path.unlink()
+    (results / "fold_5").rmdir()
+    with pytest.raises(SubmissionError) as caught:
+        mmsegmentation.collect(results, tmp_path / "preds", exports / "mmsegmentation")
+    expected = [
+        "fold_0 has no prediction of synthetic-particles-00",
+        "fold_1 predicts micrographs of other folds: synthetic-particles-00 (fold 0)",
+        "fold_5 is not there: run tools/test.py with fold_5.py",
+    ]
+    for problem, beginning in zip(caught.value.problems, expected, strict=True):
+        assert problem.startswith(beginning)
+    with pytest.raises(SubmissionError, match="no manifest of a mmsegmentation export"):
+        mmsegmentation.collect(results, tmp_path / "preds", exports / "coco")
