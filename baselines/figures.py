@@ -609,12 +609,12 @@ def _verdict(samples: dict[str, NDArray[np.int64]]) -> str:
         return "not predicted:\nno verdict"
     annotated, predicted = samples["annotated"], samples["predicted"]
     statistic, p_value = particle_sizes.ks_test(annotated, predicted)
-    consistent = particle_sizes.same_distribution(annotated, predicted, p_value)
-    words = "consistent" if consistent else "not consistent"
+    consistent = particle_sizes.not_rejected(annotated, predicted, p_value)
+    words = "equality not rejected" if consistent else "equality rejected"
     if math.isnan(statistic):
         return f"a map without particles:\n{words}"
     p = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
-    return f"KS {statistic:.2f}, {p}:\n{words}"
+    return f"D {statistic:.2f}, {p}:\n{words}"
 
 
 def _score(micrograph: Micrograph, predicted: NDArray[np.uint8]) -> str:

@@ -152,9 +152,9 @@ def test_figure_3_shows_sizes_and_the_scorers_verdict(board, micrographs):
         (gap,) = cumulative[column].collections
         ((_, low), (_, high)) = gap.get_segments()[0]
         assert abs(high - low) == pytest.approx(expected.statistic)
-        (verdict,) = (text for text in texts(cumulative[column]) if text.startswith("KS"))
-        assert f"KS {expected.statistic:.2f}" in verdict
-        assert ("not consistent" in verdict) == (expected.pvalue < protocol.KS_ALPHA)
+        (verdict,) = (text for text in texts(cumulative[column]) if text.startswith("D "))
+        assert f"D {expected.statistic:.2f}" in verdict
+        assert ("equality rejected" in verdict) == (expected.pvalue < protocol.KS_ALPHA)
         assert "µm" in cumulative[column].get_xlabel()
         assert f"{m.id}: {len(areas['annotated'])} annotated" in drawn.caption
     # One scale: the limits are the same, and only the first plot has numbers.

@@ -176,7 +176,7 @@ def test_the_papers_row_is_the_papers_test(annotated, predicted):
         (protocol_row.ks_statistic, protocol_row.p_value), (statistic, p_value)
     )
     assert (protocol_row.n_true, protocol_row.n_pred) == (len(areas[0]), len(areas[1]))
-    assert protocol_row.consistent == particle_sizes.same_distribution(*areas, p_value)
+    assert protocol_row.consistent == particle_sizes.not_rejected(*areas, p_value)
 
 
 @given(masks)
@@ -304,11 +304,11 @@ def test_maps_without_particles(annotated, predicted, consistent):
     """Check what an empty map is consistent with."""
     annotated, predicted = np.array(annotated), np.array(predicted)
     p_value = particle_sizes.ks_test(annotated, predicted)[1]
-    assert particle_sizes.same_distribution(annotated, predicted, p_value) is consistent
+    assert particle_sizes.not_rejected(annotated, predicted, p_value) is consistent
 
 
 def test_level_of_the_test_decides():
     """Check that p = 0.05 itself counts as consistent."""
     areas = np.array([1])
-    assert particle_sizes.same_distribution(areas, areas, 0.05)
-    assert not particle_sizes.same_distribution(areas, areas, 0.0499)
+    assert particle_sizes.not_rejected(areas, areas, 0.05)
+    assert not particle_sizes.not_rejected(areas, areas, 0.0499)

@@ -14,6 +14,7 @@ import uhcs_bench
 from uhcs_bench.errors import UsageError
 from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring import text as tables
+from uhcs_bench.stats import means
 
 
 @pytest.fixture(scope="module")
@@ -84,12 +85,85 @@ def test_every_pair_and_metric_is_there(compared):
 
 def test_sentences_say_what_is_separable(compared, truth):
     """Check both verdicts."""
-    sentence = find(compared, "fair", "poor", "AC").sentence
-    assert sentence.startswith("AC: fair is better than poor at n = 24 (+")
+    found = find(compared, "fair", "poor", "AC")
+    points = f"{100 * found.mean:.1f} points"
+    assert found.sentence.startswith(f"AC: fair is better than poor by {points} at n = 24 (95 % +")
     same = comparison.compare({"a": scored(truth), "b": scored(truth)})
     found = find(same, "a", "b", "IU")
     assert not found.separable
-    assert found.sentence.startswith("IU: a and b are not separable at n = 24 (+0.0 points, 95 %")
+    assert found.sentence.startswith("IU: a and b are not separable at n = 24 (0.0 points, 95 %")
+
+
+def test_sentence_follows_the_difference(truth):
+    """Check that the worse submission first gives the same sentence, in percent and sign."""
+    good, fair = scored(truth), scored(with_errors(truth, 20))
+    forward = find(comparison.compare({"good": good, "fair": fair}), "good", "fair", "IU")
+    backward = find(comparison.compare({"fair": fair, "good": good}), "fair", "good", "IU")
+    assert forward.mean > 0 > backward.mean
+    assert forward.sentence == backward.sentence
+
+
+def difference(**changes):
+    """A difference of two methods, of which some fields are changed."""
+    fields = {
+        "a": "a", "b": "b", "metric": "IU", "class_name": None, "mean_a": 0.7, "mean_b": 0.6,
+        "mean": 0.1, "ci95": (0.05, 0.15), "no_interval": None, "p_value": 0.001, "p_holm": 0.001,
+        "n": 24, "n_better": 20, "n_worse": 4, "micrographs": {},
+    }  # fmt: skip
+    return comparison.Difference(**fields | changes)
+
+
+@pytest.mark.parametrize(
+    ("ci95", "p_holm", "separable"),
+    [
+        ((0.05, 0.15), 0.001, True),
+        ((-0.01, 0.15), 0.001, False),
+        ((0.05, 0.15), 0.2, False),
+        (None, 0.001, True),
+        (None, 0.2, False),
+    ],
+)
+def test_verdict_needs_test_and_interval(ci95, p_holm, separable):
+    """Check that a verdict never contradicts the interval or the p-value beside it."""
+    found = comparison._with_corrected(difference(ci95=ci95), p_holm)
+    assert found.separable is separable
+    if found.ci95 is not None and not found.separable:
+        assert found.ci95[0] <= 0 <= found.ci95[1]
+
+
+def test_small_p_is_not_spelt_out():
+    """Check that six digits of a p-value are not printed."""
+    assert "p < 0.001" in difference(p_holm=1.2e-7).sentence
+
+
+def test_equal_verdicts_have_an_interval_of_some_width(truth):
+    """Check that 24 equal verdicts do not claim certainty, unlike a difference that is known."""
+    same = comparison.compare({"a": scored(truth), "b": scored(truth)})
+    low, high = find(same, "a", "b", "KS").ci95
+    assert (low, high) == pytest.approx((-0.138, 0.138), abs=1e-3)
+
+
+def test_missing_interval_has_a_reason(truth):
+    """Check a micrograph that carries the difference, and a single fold."""
+    spoilt = {**truth, "synthetic-particles-07": 1 - truth["synthetic-particles-07"]}
+    slightly = with_errors(truth, 1)
+    found = find(comparison.compare({"a": scored(slightly), "b": scored(spoilt)}), "a", "b", "IU")
+    assert found.ci95 is None
+    assert "no interval: synthetic-particles-07 carries more than half" in found.sentence
+    fold = {"a": scored(truth, fold=1), "b": scored(with_errors(truth, 9), fold=1)}
+    assert "fewer than 16 micrographs" in find(comparison.compare(fold), "a", "b", "AC").sentence
+
+
+def test_comparison_by_sample(truth):
+    """Check interval and p-value by heat-treated sample against the statistics."""
+    good, fair = scored(truth), scored(with_errors(truth, 20))
+    compared = comparison.compare({"good": good, "fair": fair}, "samples")
+    found = find(compared, "good", "fair", "IU")
+    values, samples = list(found.micrographs.values()), good["particles"].samples
+    assert found.ci95 == pytest.approx(means.cluster_interval(values, samples))
+    assert found.p_value == means.cluster_p_value(values, samples)
+    assert compared.resampled == "samples"
+    assert "by heat-treated sample" in tables.comparison_to_text(compared)
 
 
 def test_scores_that_one_lacks_are_left_out(truth):
@@ -112,7 +186,7 @@ def test_text_fits_a_terminal(compared):
 def test_machine_readable_forms(compared):
     """Check JSON and CSV against the comparison."""
     content = json.loads(compared.to_json())
-    assert content["schema"] == "uhcs-bench/comparison/1"
+    assert content["schema"] == "uhcs-bench/comparison/2"
     first = compared.tasks[0].differences[0]
     assert content["tasks"][0]["differences"][0]["sentence"] == first.sentence
     rows = list(csv.DictReader(io.StringIO(tables.comparison_to_csv(compared))))

@@ -83,8 +83,27 @@ def test_narrower_zone_is_an_error_of_its_width():
     found = measured(annotated, predicted, MICROCONSTITUENTS, 0.1)
     assert found["denuded_zone", "mean_width_error_px"] == pytest.approx(-2, abs=0.1)
     assert found["denuded_zone", "mean_width_error_um"] == pytest.approx(-0.2, abs=0.01)
+    assert found["denuded_zone", "filled_hole_um2"] == pytest.approx(128 * 0.1**2)
     nothing = measured(annotated, 0 * predicted, MICROCONSTITUENTS, 0.1)
-    assert all(math.isnan(value) for key, value in nothing.items() if key[0] == "denuded_zone")
+    undefined = {k: v for k, v in nothing.items() if k[0] == "denuded_zone" and "hole" not in k[-1]}
+    assert len(undefined) == 8
+    assert all(map(math.isnan, undefined.values()))
+
+
+def test_both_procedures_measure_the_zone():
+    """Check lines through the zone against the widths of a straight one, 6 and 4 px."""
+    annotated, predicted = bands_map(), bands_map()
+    predicted[:, 14:] = 2
+    found = measured(annotated, predicted, MICROCONSTITUENTS, 0.1)
+    clear = {key[-1]: value for key, value in found.items() if "unobstructed" in key}
+    assert clear == pytest.approx(
+        {
+            "mean_width_error_px": -2,
+            "mean_width_error_um": -0.2,
+            "wasserstein_px": 2,
+            "wasserstein_um": 0.2,
+        }
+    )
 
 
 def test_particles_are_matched_at_every_threshold():
@@ -113,6 +132,9 @@ def test_slow_measures_are_left_out_unless_asked_for():
         (("sizes", "mean_diameter_error_um"), True),
         (("classes", "matrix", "area_fraction_error"), True),
         (("denuded_zone", "mean_width_error_px"), True),
+        (("denuded_zone", "unobstructed", "mean_width_error_px"), True),
+        (("denuded_zone", "filled_hole_um2"), False),
+        (("sizes", "ks_distance"), False),
         (("denuded_zone", "wasserstein_px"), False),
         (("classes", "matrix", "dice"), False),
         (("kappa",), False),

@@ -191,12 +191,12 @@ def test_numbers_are_the_reports(html: str, report: Report) -> None:
                     shown = f"{100 * estimate.mean:.1f}"
                     if estimate.se is not None:
                         shown += f" ± {100 * estimate.se:.1f}"
-                    assert estimate.ci95 is not None
+                    if estimate.ci95 is None:  # too few micrographs, or no scatter
+                        assert re.search(rf'<td>{shown}<span class="interval"><', html)
+                        continue
                     low, high = estimate.ci95
-                    assert re.search(
-                        rf'<td>{shown}<span class="interval">{100 * low:.1f} to {100 * high:.1f}<',
-                        html,
-                    )
+                    ends = f"{100 * low:.1f} to {100 * high:.1f}"
+                    assert re.search(rf'<td>{shown}<span class="interval">{ends}\*?<', html)
         for image in task.images:
             (row,) = re.findall(rf'<tr><th [^>]*data-value="{image.id}">.*?</tr>', html, re.S)
             values = [value for value in re.findall(r'<td data-value="([^"]*)"', row) if value]
@@ -205,8 +205,30 @@ def test_numbers_are_the_reports(html: str, report: Report) -> None:
             assert [float(value) for value in values[: len(expected)]] == expected
     psd = report["particles"].psd
     assert psd is not None
-    assert f"KS score {psd.ks_score:.3f}" in html
-    assert f"consistent on {psd.n_consistent} of 24 micrographs" in html
+    assert f"KS score {100 * psd.ks_score:.1f} %" in html
+    assert f"have one distribution on {psd.n_consistent} of 24 micrographs" in html
+
+
+def test_page_states_what_its_intervals_hold(
+    html: str, fold: tuple[Report, tuple[Submission, ...]]
+) -> None:
+    """Check the coverage, the mark of kinds that fall short, and the reason for no interval."""
+    assert "In simulations both hold 93 % or more" in html
+    marked = re.findall(r'<td>[^<]*<span class="interval">[^<]*\*</span>', html)
+    assert marked
+    assert "* simulated coverage below 93 %" in html
+    page = html_report.to_html(*fold, "perfect")
+    assert "No 95 % intervals: below 19 micrographs" in page
+
+
+def test_page_shows_the_unit_that_is_asked_for(submissions: tuple[Submission, ...]) -> None:
+    """Check the intervals by heat-treated sample."""
+    report = scoring.score_submissions(submissions, "samples")
+    html = html_report.to_html(report, submissions, "otsu")
+    ends = report["particles"].conventions["paper"].classes["particle"].IU.ci95_samples
+    assert ends is not None
+    assert f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f}" in html
+    assert "the 95 % interval by heat-treated sample" in html
 
 
 def test_confusion_matrix_is_the_sum(html: str, report: Report) -> None:
@@ -236,7 +258,7 @@ def test_undefined_is_a_dash(html: str) -> None:
     """Check a map without particles: no precision, no test statistic, and never a zero."""
     (row,) = re.findall(r'<tr><th [^>]*data-value="synthetic-particles-03">.*?</tr>', html, re.S)
     assert row.count('<td data-value="">-</td>') == 2  # statistic and p-value
-    assert "no particles predicted: not consistent" in html
+    assert "no particles predicted: equality rejected" in html
     section = html.partition('id="particles-synthetic-particles-03"')[2]
     table = section.partition('class="classes"')[2].partition("</table>")[0]
     particle = table.partition("</svg> particle</th>")[2].partition("</tr>")[0]

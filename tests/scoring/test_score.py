@@ -17,6 +17,7 @@ import uhcs_bench
 from uhcs_bench import protocol
 from uhcs_bench.scoring import conventions
 from uhcs_bench.segmentation import otsu
+from uhcs_bench.stats import means
 
 CLASSES = ("a", "b", "c")
 confusion_stacks = hnp.arrays(np.int64, (5, 3, 3), elements=st.integers(0, 9)).filter(
@@ -154,8 +155,8 @@ def test_annotations_score_one(task):
     scored = score_synthetic(maps)[task]
     for convention in scored.conventions.values():
         assert (convention.AC.mean, convention.IU.mean) == (1, 1)
-        for means in convention.classes.values():
-            assert (means.IU.mean, means.precision.mean, means.recall.mean) == (1, 1, 1)
+        for found in convention.classes.values():
+            assert (found.IU.mean, found.precision.mean, found.recall.mean) == (1, 1, 1)
     if scored.psd:
         assert scored.psd.ks_score == 1
         assert all(image.psd.p_value == 1 for image in scored.images)
@@ -226,9 +227,10 @@ def test_json_has_the_documented_form():
     maps = {name: 0 * labels for name, labels in {**true_maps(), **true_maps("uhcs")}.items()}
     content = json.loads(score_synthetic(maps).to_json(), parse_constant=pytest.fail)
     assert list(content) == [
-        *("schema", "scorer_version", "dataset_version", "split", "resampled", "tasks"),
+        *("schema", "scorer_version", "dataset_version", "split", "resampled"),
+        *("training_split", "tasks"),
     ]
-    assert content["schema"] == "uhcs-bench/score/1"
+    assert content["schema"] == "uhcs-bench/score/2"
     assert content["scorer_version"] == uhcs_bench.__version__
     assert (content["dataset_version"], content["split"]) == ("synthetic", "paper")
     particles, uhcs = content["tasks"]
@@ -239,7 +241,7 @@ def test_json_has_the_documented_form():
     for convention in particles["conventions"].values():
         assert set(convention) == {"AC", "IU", "classes"}
         assert set(convention["classes"]["matrix"]) == {"IU", "precision", "recall"}
-        assert set(convention["AC"]) == {"mean", "se", "n", "ci95"}
+        assert set(convention["AC"]) == {"mean", "se", "n", "ci95", "ci95_samples"}
     assert particles["conventions"]["pooled"]["AC"]["se"] is None
     assert particles["conventions"]["pooled"]["AC"]["n"] == 24
     psd = particles["psd"]
@@ -250,6 +252,52 @@ def test_json_has_the_documented_form():
     assert image["classes"]["particle"] == {"IU": 0.0, "precision": None, "recall": 0.0}
     assert "psd" not in uhcs
     assert "psd" not in uhcs["images"][0]
+
+
+def test_intervals_are_those_whose_coverage_was_simulated():
+    """Check both intervals of a mean against the statistics that the simulation takes."""
+    truth = uhcs_bench.load("particles", version="synthetic")
+    maps = {m.id: otsu.segment(m.image, "particles") for m in truth}
+    scored = score_synthetic(maps)["particles"]
+    values = [image.classes["particle"].IU for image in scored.images]
+    found = scored.conventions["paper"].classes["particle"].IU
+    assert found.ci95 == pytest.approx(means.bootstrap_t_interval(values))
+    assert found.ci95_samples == pytest.approx(means.cluster_interval(values, scored.samples))
+    assert found.interval("samples") == found.ci95_samples
+
+
+def test_few_micrographs_have_no_interval():
+    """Check a fold, and that intervals of a share do not leave 0 to 1."""
+    maps = true_maps()
+    scored = score_synthetic(maps, fold=0)["particles"]
+    for convention in scored.conventions.values():
+        assert convention.IU.ci95 is None
+        assert convention.IU.ci95_samples is None
+    name = next(iter(maps))
+    for convention in score_synthetic({**maps, name: 1 - maps[name]})["particles"].conventions:
+        ends = scored.conventions[convention].AC.ci95
+        assert ends is None or (ends[0] >= 0 and ends[1] <= 1)
+
+
+@pytest.mark.usefixtures("real_data")
+def test_micrographs_of_one_sample_are_counted_together():
+    """Check the samples of the real micrographs, by their recorded treatment."""
+    maps = {m.id: 0 * m.labels for m in uhcs_bench.load("particles")}
+    scored = uhcs_bench.score(maps)["particles"]
+    assert sorted(np.bincount(scored.samples)) == [3, 4, 5, 5, 7]
+    treatment = {image.id.rpartition("-Q-")[0] for image in scored.images}
+    assert len(treatment) == len(set(scored.samples)) == 5
+
+
+def test_overall_error_is_given_as_in_the_paper():
+    """Check the standard error over all values of a class on a micrograph."""
+    truth = uhcs_bench.load("particles", version="synthetic")
+    maps = {m.id: otsu.segment(m.image, "particles") for m in truth}
+    scored = score_synthetic(maps)["particles"]
+    values = [c.IU for image in scored.images for c in image.classes.values()]
+    assert scored.IU_errors.over_values == pytest.approx(stats.sem(values))
+    assert scored.IU_errors.n_values == 48
+    assert scored.IU_errors.over_micrographs == pytest.approx(scored.conventions["paper"].IU.se)
 
 
 def test_measures_are_averaged_where_defined():
@@ -337,11 +385,11 @@ def test_otsu_on_the_real_particles():
     maps = {m.id: otsu.segment(m.image, "particles") for m in uhcs_bench.load("particles")}
     scored = uhcs_bench.score(maps)["particles"]
     paper = scored.conventions["paper"]
-    means = (
+    found = (
         *(paper.classes[name].IU.mean for name in ("matrix", "particle")),
         *(paper.IU.mean, paper.AC.mean),
     )
-    np.testing.assert_allclose(means, [0.880, 0.552, 0.716, 0.895], atol=5e-4)
+    np.testing.assert_allclose(found, [0.880, 0.552, 0.716, 0.895], atol=5e-4)
     deviations = [
         estimate.se * math.sqrt(24)
         for estimate in (*(paper.classes[n].IU for n in ("matrix", "particle")), paper.IU, paper.AC)

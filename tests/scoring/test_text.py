@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 import uhcs_bench
+from uhcs_bench.scoring import coverage
 from uhcs_bench.scoring import text as tables
 from uhcs_bench.segmentation import otsu
 
@@ -92,7 +93,48 @@ def test_table_has_the_papers_rows(report):
     accuracy = f"{100 * score.AC.mean:.1f} ± {100 * score.AC.se:.1f}"
     overall = [line for line in text.splitlines() if line.startswith("overall")]
     assert overall[0].count(accuracy) == 2
-    assert "KS score 0.000" in text
+    assert "KS score 0.0 % (95 % 0.0 to 14.2)" in text
+    assert "have one distribution on 0" in text.replace("\n  ", " ")
+
+
+def test_text_states_what_its_numbers_rest_on(report):
+    """Check coverage, smaller n, the paper's standard error, and the unknown training split."""
+    text = tables.to_text(report).replace("\n  ", " ")
+    assert text.count("In simulations both hold 93 % or more") == 2
+    error = report["particles"].IU_errors
+    assert f"over 48 values of a class on a micrograph: {100 * error.over_values:.1f}." in text
+    assert text.count("Training split not stated: valid only for models trained on") == 2
+    assert "Particle sizes: undefined" in text
+
+
+def test_n_of_a_mean_is_shown_where_it_is_smaller():
+    """Check a map without particles, whose precision is undefined."""
+    maps = {m.id: m.labels for m in uhcs_bench.load("particles", version="synthetic")}
+    first = next(iter(maps))
+    report = uhcs_bench.score({**maps, first: 0 * maps[first]}, version="synthetic")
+    assert report["particles"].conventions["paper"].classes["particle"].precision.n == 23
+    assert "n = 23 for particle precision (paper): the others don't define it." in tables.to_text(
+        report
+    )
+
+
+def test_a_fold_has_no_intervals():
+    """Check that the reason is stated, and that cells are shown as missing."""
+    maps = {m.id: m.labels for m in uhcs_bench.load("particles", 2, "synthetic").val}
+    text = tables.to_text(uhcs_bench.score(maps, fold=2, version="synthetic"))
+    assert "No 95 % intervals: below 19 micrographs" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("IU particle")]
+    assert row.split()[3:5] == ["-", "-"]
+
+
+def test_kinds_that_fall_short_are_marked(report):
+    """Check each row of the further measures against the simulated coverage."""
+    task = report["microconstituents"]
+    rows = tables.further_tables(task)[0].rows
+    for (measure, _, _), row in zip(
+        (found for found in tables._found_measures(task) if found[0].long_name), rows, strict=True
+    ):
+        assert row[2].endswith("*") == (row[2] != "-" and not coverage.holds(measure.kind))
 
 
 def test_undefined_values_are_shown_as_missing(report):

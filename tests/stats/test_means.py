@@ -84,7 +84,7 @@ def test_values_without_scatter_have_no_interval():
 
 def test_resamples_of_equal_values_give_no_interval():
     """Check a sample of which so many values are equal that resamples without scatter decide."""
-    assert np.isnan(means.bootstrap_t_interval([1.0] * 11 + [0.5])).all()
+    assert np.isnan(means.bootstrap_t_interval([1.0] * 23 + [0.5])).all()
 
 
 def test_cluster_error_of_equal_clusters_is_that_of_their_means():
@@ -109,6 +109,23 @@ def test_cluster_error_is_that_of_the_regression():
     reach = stats.t.ppf(0.975, means.degrees_of_freedom(sizes)) * np.sqrt(score) / 24
     expected = [values.mean() - reach, values.mean() + reach]
     np.testing.assert_allclose(means.cluster_interval(values, cluster, 0.95), expected)
+
+
+def test_cluster_test_is_the_interval_turned_round():
+    """Check that the p-value is the level at which the interval ends at 0."""
+    values, cluster = SKEWED[:, 0] - 0.75, np.repeat(range(6), 4)
+    p_value = means.cluster_p_value(values, cluster)
+    ends = means.cluster_interval(values, cluster, 1 - p_value)
+    assert np.abs(ends).min() == pytest.approx(0, abs=1e-9)
+    expected = stats.ttest_1samp(values.reshape(6, 4).mean(1), 0).pvalue
+    assert p_value == pytest.approx(expected)
+
+
+def test_cluster_test_needs_samples_and_scatter():
+    """Check four samples, and differences that are all 0 or all alike."""
+    assert means.cluster_p_value(SKEWED[:, 0], np.arange(24) % 4) == 1
+    assert means.cluster_p_value(np.zeros(24), np.arange(24) // 4) == 1
+    assert means.cluster_p_value(np.full(24, 0.1), np.arange(24) // 4) == 0
 
 
 def test_degrees_of_freedom_are_satterthwaites():

@@ -54,7 +54,7 @@ class SizeAgreement:
     ks_statistic, p_value : float or None
         See `uhcs_bench.metrics.particle_sizes.ks_test`; None if a map has no particles.
     consistent : bool
-        See `uhcs_bench.metrics.particle_sizes.same_distribution`.
+        See `uhcs_bench.metrics.particle_sizes.not_rejected`.
     """
 
     n_a: int
@@ -330,5 +330,5 @@ def _sizes(field: magnifications.SharedField) -> SizeAgreement:
         n_b=len(areas_b),
         ks_statistic=None if np.isnan(statistic) else statistic,
         p_value=None if np.isnan(p_value) else p_value,
-        consistent=particle_sizes.same_distribution(areas_a, areas_b, p_value),
+        consistent=particle_sizes.not_rejected(areas_a, areas_b, p_value),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +17,11 @@ from uhcs_bench.cli.common import (
     split_option,
     version_option,
 )
-from uhcs_bench.cli.score import FORMATS
+from uhcs_bench.cli.score import FORMATS, resample_option
 from uhcs_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from uhcs_bench.scoring.results import Resampled
 
 
 @click.command(
@@ -32,6 +36,7 @@ from uhcs_bench.errors import UsageError
 @click.option("--fold", type=int, help="Compare on this fold alone.  [default: all of the split]")
 @version_option
 @split_option
+@resample_option
 @format_option(*FORMATS)
 @out_option
 def compare(
@@ -40,14 +45,15 @@ def compare(
     fold: int | None,
     version: str,
     split: str,
+    resample: Resampled,
     form: str,
     out: Path | None,
 ) -> None:
     """Compare submissions micrograph by micrograph.
 
-    Each pair gets the mean difference of every score with its 95 % interval, an
-    exact paired permutation test corrected by Holm's method for the number of
-    pairs, and a sentence that says what is separable.
+    Each pair gets the mean difference of every score with its 95 % interval, a
+    paired test corrected by Holm's method for the number of pairs, and a
+    sentence that says what is separable.
     """
     from uhcs_bench.scoring import comparison
     from uhcs_bench.scoring import score as scoring
@@ -62,7 +68,8 @@ def compare(
         {
             name: scoring.score(path, task, fold, version, split)
             for name, path in zip(names, predictions, strict=True)
-        }
+        },
+        resample,
     )
     if form == "json":
         text = compared.to_json()

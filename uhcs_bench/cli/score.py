@@ -22,6 +22,15 @@ from uhcs_bench.cli.common import (
 if TYPE_CHECKING:
     from uhcs_bench.scoring.results import Report, Resampled
 
+resample_option = click.option(
+    "--resample",
+    type=click.Choice(["micrographs", "samples"]),
+    default="micrographs",
+    show_default=True,
+    help="Unit of 95 % intervals: micrographs, or heat-treated samples, whose micrographs are "
+    "alike.",
+)
+
 FORMATS = ("table", "json", "csv", "markdown", "latex")
 
 
@@ -29,7 +38,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
     cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench score preds/\n"
     "  uhcs-bench score preds/ --task particles --fold 2\n"
-    "  uhcs-bench score preds/ --split grouped\n"
+    "  uhcs-bench score preds/ --split grouped --resample samples\n"
     "  uhcs-bench score preds/ --format json --out scores.json\n"
     "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES,
 )
@@ -38,13 +47,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
 @click.option("--fold", type=int, help="Score this fold alone.  [default: all of the split]")
 @version_option
 @split_option
-@click.option(
-    "--resample",
-    type=click.Choice(["micrographs", "folds"]),
-    default="micrographs",
-    show_default=True,
-    help="What the bootstrap of the 95 % intervals draws.",
-)
+@resample_option
 @click.option(
     "--extended",
     is_flag=True,

@@ -201,3 +201,25 @@ def groups(entries: Sequence[Entry], overlaps: Collection[Overlap]) -> list[set[
         if group not in found:
             found.append(group)
     return found
+
+
+def sample_numbers(entries: Sequence[Entry]) -> list[int]:
+    """Return a number of each micrograph's heat-treated sample, one number for one sample.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+
+    Returns
+    -------
+    list of int
+        One number for each entry, from 0 on; see `of_one_sample`.
+
+    Examples
+    --------
+    >>> from uhcs_bench.data import registry
+    >>> sample_numbers(registry.entries("particles"))[:6]
+    [0, 1, 1, 0, 2, 0]
+    """
+    number = {name: index for index, group in enumerate(groups(entries, ())) for name in group}
+    return [number[entry.id] for entry in entries]

@@ -15,6 +15,7 @@ from uhcs_bench.metrics.confusion import confusion_matrix
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from uhcs_bench.metallography.denuded_zone import UnobstructedWidths
     from uhcs_bench.metallography.labels import LabelMap
     from uhcs_bench.metrics.instances import InstanceScores
     from uhcs_bench.metrics.particle_sizes import SizeErrors
@@ -96,5 +97,15 @@ class MapPair:
         annotated, predicted = (
             denuded_zone.denuded_zone_widths(labels).widths_px
             for labels in (self.annotated, self.predicted)
+        )
+        return annotated, predicted
+
+    @cached_property
+    def clear_widths(self) -> tuple[UnobstructedWidths, UnobstructedWidths]:
+        """Widths of the annotated and the predicted denuded zones, along lines through them."""
+        from uhcs_bench.metallography import denuded_zone
+
+        annotated, predicted = (
+            denuded_zone.unobstructed_widths(labels) for labels in (self.annotated, self.predicted)
         )
         return annotated, predicted

@@ -189,7 +189,7 @@ class SizeTest:
     n_true, n_pred : int
         Annotated and predicted particles.
     consistent : bool
-        See `uhcs_bench.metrics.same_distribution`.
+        See `uhcs_bench.metrics.not_rejected`.
     """
 
     counting: Counting
@@ -328,7 +328,7 @@ def ks_sensitivity(
                 p_value=p_value,
                 n_true=len(areas_true),
                 n_pred=len(areas_pred),
-                consistent=same_distribution(areas_true, areas_pred, p_value),
+                consistent=not_rejected(areas_true, areas_pred, p_value),
             )
         )
     return tuple(tests)
@@ -421,10 +421,12 @@ def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:
     return statistic, kolmogorov.survival(statistic, max(round(n_effective), 1))
 
 
-def same_distribution(
+def not_rejected(
     annotated_areas: NDArray[np.int64], predicted_areas: NDArray[np.int64], p_value: float
 ) -> bool:
-    """Whether a predicted size distribution is consistent with the annotated one.
+    """Tell whether the test does not reject that two maps' sizes have one distribution.
+
+    It is no evidence that they have: with few particles, large differences are not rejected.
 
     Parameters
     ----------
@@ -436,8 +438,8 @@ def same_distribution(
     Returns
     -------
     bool
-        Whether the test does not reject equality at the protocol's level. Two maps without
-        particles are consistent, a map without particles is not consistent with one that has some.
+        Whether the p-value is at least the protocol's level. Two maps without particles count as
+        not rejected, a map without and one with particles as rejected.
     """
     if not len(annotated_areas) or not len(predicted_areas):
         return len(annotated_areas) == len(predicted_areas)

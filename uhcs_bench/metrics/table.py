@@ -95,7 +95,7 @@ class Measure:
     long_name : str
         Name in tables; empty for a measure that stands in the JSON output alone.
     unit : str
-        ``"%"`` for a fraction that is shown in percent, ``"px"``, ``"um"`` or empty.
+        ``"%"`` for a fraction that is shown in percent, ``"px"``, ``"um"``, ``"um2"`` or empty.
     function : callable
         Takes a `uhcs_bench.metrics.pair.MapPair`; gives a number, or one for each class if
         `per_class`; NaN where undefined.
@@ -120,6 +120,11 @@ class Measure:
     group: tuple[str, ...] = ()
     structure: Structure | None = None
     extended: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Name that is unique among the measures, with the keys around it."""
+        return ".".join((*self.group, self.name))
 
     def applies_to(self, task: Task) -> bool:
         """Whether a task's maps have the structure that is measured."""
@@ -151,6 +156,37 @@ def _zone_width_error(pair: MapPair) -> float:
 
 def _zone_distance(pair: MapPair) -> float:
     return particle_sizes.wasserstein_distance(*pair.zone_widths_px)
+
+
+def _clear_width_error(pair: MapPair) -> float:
+    annotated, predicted = pair.clear_widths
+    if not len(annotated) or not len(predicted):
+        return np.nan
+    means = [np.average(zone.widths_px, weights=zone.weights) for zone in (predicted, annotated)]
+    return float(means[0] - means[1])
+
+
+def _clear_distance(pair: MapPair) -> float:
+    from scipy import stats
+
+    annotated, predicted = pair.clear_widths
+    if not len(annotated) or not len(predicted):
+        return np.nan
+    return float(
+        stats.wasserstein_distance(
+            annotated.widths_px, predicted.widths_px, annotated.weights, predicted.weights
+        )
+    )
+
+
+def _filled_hole_um2(pair: MapPair) -> float:
+    from uhcs_bench.metallography.denuded_zone import HOLE_PX
+
+    return HOLE_PX * pair.scale**2
+
+
+def _ks_distance(pair: MapPair) -> float:
+    return particle_sizes.ks_test(*pair.areas)[0]
 
 
 def _in_um(function: Callable[[MapPair], float]) -> OfMaps:
@@ -185,9 +221,30 @@ def _sizes(name: str, long_name: str, unit: str, better: Better = "zero") -> Mea
     return Measure(name, long_name, unit, function, False, better, ("sizes",), "particles")
 
 
-def _zone(name: str, long_name: str, unit: str, function: OfMaps, better: Better) -> Measure:
-    group = ("denuded_zone",)
+def _zone(
+    name: str,
+    long_name: str,
+    unit: str,
+    function: OfMaps,
+    better: Better | None,
+    *groups: str,
+) -> Measure:
+    group = ("denuded_zone", *groups)
     return Measure(name, long_name, unit, function, False, better, group, "denuded_zone", True)
+
+
+def _zones() -> Iterator[Measure]:
+    """List measures of denuded zones, by the authors' procedure and by unobstructed lines."""
+    for groups, procedure, error, distance in (
+        ((), "authors'", _zone_width_error, _zone_distance),
+        (("unobstructed",), "clear lines", _clear_width_error, _clear_distance),
+    ):
+        width, apart = f"denuded zone width error, {procedure}", f"zone width W1, {procedure}"
+        yield _zone("mean_width_error_px", width, "px", error, "zero", *groups)
+        yield _zone("mean_width_error_um", width, "um", _in_um(error), "zero", *groups)
+        yield _zone("wasserstein_px", apart, "px", distance, "lower", *groups)
+        yield _zone("wasserstein_um", apart, "um", _in_um(distance), "lower", *groups)
+    yield _zone("filled_hole_um2", "", "um2", _filled_hole_um2, None)
 
 
 def _instances(name: str, long_name: str, function: OfMaps, *groups: str) -> Measure:
@@ -206,20 +263,24 @@ MEASURES = (
         _of_confusion(confusion.fraction_errors),
         "zero",
     ),
+    Measure(
+        "ks_distance",
+        "distance D of sizes",
+        "",
+        _ks_distance,
+        better="lower",
+        group=("sizes",),
+        structure="particles",
+    ),
     _sizes("count_error", "count error", ""),
     _sizes("relative_count_error", "", "%"),
     _sizes("mean_diameter_error_px", "mean diameter error", "px"),
     _sizes("mean_diameter_error_um", "mean diameter error", "um"),
-    _sizes("wasserstein_px", "distribution distance W1", "px", "lower"),
-    _sizes("wasserstein_um", "distribution distance W1", "um", "lower"),
+    _sizes("wasserstein_px", "Wasserstein distance of sizes", "px", "lower"),
+    _sizes("wasserstein_um", "Wasserstein distance of sizes", "um", "lower"),
     _of_class("boundary_f1", "boundary F1", partial(_boundary, "boundary_f1"), extended=True),
     _of_class("boundary_iou", "boundary IoU", partial(_boundary, "boundary_iou"), extended=True),
-    _zone("mean_width_error_px", "denuded zone width error", "px", _zone_width_error, "zero"),
-    _zone(
-        "mean_width_error_um", "denuded zone width error", "um", _in_um(_zone_width_error), "zero"
-    ),
-    _zone("wasserstein_px", "distribution distance W1", "px", _zone_distance, "lower"),
-    _zone("wasserstein_um", "distribution distance W1", "um", _in_um(_zone_distance), "lower"),
+    *_zones(),
     _instances("panoptic_quality", "panoptic quality", attrgetter("instances.panoptic_quality")),
     _instances(
         "segmentation_quality", "segmentation quality", attrgetter("instances.segmentation_quality")

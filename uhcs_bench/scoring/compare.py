@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from uhcs_bench.scoring.comparison import Comparison
+    from uhcs_bench.scoring.results import Resampled
 
     Submission = Report | str | os.PathLike[str] | Mapping[str, ArrayLike]
 
@@ -31,6 +32,7 @@ def compare(
     fold: int | None = None,
     version: str = protocol.REAL_VERSION,
     split: str = protocol.PAPER_SPLIT,
+    resample: Resampled = "micrographs",
 ) -> Comparison:
     """Compare two or more submissions micrograph by micrograph.
 
@@ -42,12 +44,14 @@ def compare(
         Names of the submissions. By default those of their folders, else ``"a"``, ``"b"``, ...
     task, fold, version, split
         As of `score`, for submissions that are not scored yet.
+    resample : {'micrographs', 'samples'}, optional
+        Unit of intervals and tests.
 
     Returns
     -------
     Comparison
-        For each pair and score the mean difference with a 95 % interval, and the exact paired
-        permutation test corrected by Holm's method for the number of pairs.
+        For each pair and score the mean difference with a 95 % interval, and a paired test
+        corrected by Holm's method for the number of pairs.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def compare(
         found if isinstance(found, Report) else score(found, task, fold, version, split)
         for found in submissions
     ]
-    return comparison.compare(dict(zip(_names(submissions, names), reports, strict=True)))
+    return comparison.compare(dict(zip(_names(submissions, names), reports, strict=True)), resample)
 
 
 def _names(submissions: Sequence[Submission], names: Sequence[str] | None) -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES, SCORES
 from uhcs_bench.scoring.results import ClassMeans, ConventionScore, MeanScore
-from uhcs_bench.stats import bootstrap
+from uhcs_bench.stats import means
 from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def conventions(
-    confusions: NDArray[np.int64], classes: tuple[str, ...], groups: Sequence[int] | None = None
+    confusions: NDArray[np.int64], classes: tuple[str, ...], samples: Sequence[int] | None = None
 ) -> dict[str, ConventionScore]:
     """Average the scores of micrographs in each of the three conventions.
 
@@ -29,9 +30,9 @@ def conventions(
         Confusion matrices, rows annotated and columns predicted.
     classes : tuple of str
         Names of the classes.
-    groups : sequence of int, optional
-        Micrographs with the same number are drawn together by the bootstrap. By default each is
-        drawn by itself.
+    samples : sequence of int, optional
+        Number of each micrograph's heat-treated sample. By default there are no intervals by
+        sample.
 
     Returns
     -------
@@ -47,11 +48,10 @@ def conventions(
     >>> scores["paper"].classes["particle"].IU.mean, scores["present"].classes["particle"].IU.mean
     (0.5, 1.0)
     """
-    groups = range(len(confusions)) if groups is None else groups
     return {
-        "paper": _means(Scores(confusions), classes, groups),
-        "present": _means(Scores(confusions, where_annotated=True), classes, groups),
-        "pooled": _pooled(confusions, classes, groups),
+        "paper": _means(Scores(confusions), classes, samples),
+        "present": _means(Scores(confusions, where_annotated=True), classes, samples),
+        "pooled": _pooled(confusions, classes),
     }
 
 
@@ -88,65 +88,105 @@ class Scores:
         return np.concatenate([overall, *self.by_class.values()], axis=1)
 
 
-def _means(scores: Scores, classes: tuple[str, ...], groups: Sequence[int]) -> ConventionScore:
-    return _convention(estimates(scores.columns, groups), classes)
-
-
-def estimates(values: NDArray[np.float64], groups: Sequence[int]) -> list[MeanScore]:
-    """Mean of each column over the micrographs that define it."""
-    defined = ~np.isnan(values)
-    # Sums and counts side by side, so that one matrix product gives both.
-    sums_and_counts = np.concatenate([np.where(defined, values, 0.0), defined], axis=1)
-
-    def mean(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        sums, counts = np.split(weights @ sums_and_counts, 2, axis=1)
-        with np.errstate(invalid="ignore"):  # no micrograph that defines it: NaN on purpose
-            return np.asarray(sums / counts)
-
-    n = defined.sum(0)
-    means = mean(np.ones((1, len(values))))[0]
-    squares = np.where(defined, values - means, 0.0) ** 2
-    with np.errstate(invalid="ignore", divide="ignore"):  # a single micrograph has no deviation
-        standard_errors = np.where(n > 1, np.sqrt(squares.sum(0) / (n - 1) / n), np.nan)
-    ends = bootstrap.bootstrap_interval(mean, groups)
-    return _named_estimates(means, standard_errors, n, ends)
-
-
-def _pooled(
-    confusions: NDArray[np.int64], classes: tuple[str, ...], groups: Sequence[int]
+def _means(
+    scores: Scores, classes: tuple[str, ...], samples: Sequence[int] | None
 ) -> ConventionScore:
+    return _convention(estimates(scores.columns, samples, within=(0.0, 1.0)), classes)
+
+
+def estimates(
+    values: NDArray[np.float64],
+    samples: Sequence[int] | None = None,
+    within: tuple[float, float] = (-np.inf, np.inf),
+) -> list[MeanScore]:
+    """Average each column over the micrographs that define it.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_micrographs, n_columns)
+        NaN where undefined.
+    samples : sequence of int, optional
+        As of `conventions`.
+    within : tuple of float, optional
+        What a value can be; an interval reaches no further.
+
+    Returns
+    -------
+    list of MeanScore
+        One of each column.
+    """
+    n = (~np.isnan(values)).sum(0)
+    with warnings.catch_warnings():
+        # A column without values has no mean, one with a single value no deviation: NaN on purpose.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        averages = np.nanmean(values, axis=0)
+        errors = np.nanstd(values, axis=0, ddof=1) / np.sqrt(n)
+    return _named_estimates(
+        averages,
+        errors,
+        n,
+        np.clip(means.bootstrap_t_interval(values), *within),
+        np.clip(_by_sample(values, n, samples), *within),
+    )
+
+
+def _by_sample(
+    values: NDArray[np.float64], n: NDArray[np.int64], samples: Sequence[int] | None
+) -> NDArray[np.float64]:
+    if samples is None:
+        return np.full((values.shape[1], 2), np.nan)
+    ends = means.cluster_interval(values, samples)
+    ends[n < means.FEWEST] = np.nan
+    return ends
+
+
+def _pooled(confusions: NDArray[np.int64], classes: tuple[str, ...]) -> ConventionScore:
     flat = confusions.reshape(len(confusions), -1).astype(float)
 
     def scores(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return Scores((weights @ flat).reshape(-1, *confusions.shape[1:])).columns
 
-    means = scores(np.ones((1, len(confusions))))[0]
-    n = np.full(means.shape, len(confusions))
-    no_errors = np.full(means.shape, np.nan)
-    ends = bootstrap.bootstrap_interval(scores, groups)
-    return _convention(_named_estimates(means, no_errors, n, ends), classes)
+    whole = scores(np.ones((1, len(confusions))))[0]
+    none = np.full((len(whole), 2), np.nan)
+    ends = none
+    if len(confusions) >= means.FEWEST:
+        influences = means.influences(scores, len(confusions))
+        ends = means.bootstrap_t_interval(influences, means.NOMINAL_OF_POOLED)
+    n = np.full(whole.shape, len(confusions))
+    no_errors = np.full(whole.shape, np.nan)
+    return _convention(
+        _named_estimates(whole, no_errors, n, np.clip(ends, 0.0, 1.0), none), classes
+    )
 
 
 def _named_estimates(
-    means: NDArray[np.float64],
+    averages: NDArray[np.float64],
     standard_errors: NDArray[np.float64],
     n: NDArray[np.int64],
     ends: NDArray[np.float64],
+    ends_by_sample: NDArray[np.float64],
 ) -> list[MeanScore]:
+    columns = zip(averages, standard_errors, n, ends, ends_by_sample, strict=True)
     return [
         MeanScore(
-            mean=none_if_nan(means[column]),
-            se=none_if_nan(standard_errors[column]),
-            n=int(n[column]),
-            ci95=None if n[column] < 2 or math.isnan(low) else (float(low), float(high)),
+            mean=none_if_nan(mean),
+            se=none_if_nan(error),
+            n=int(count),
+            ci95=_interval(by_micrograph),
+            ci95_samples=_interval(by_sample),
         )
-        for column, (low, high) in enumerate(ends)
+        for mean, error, count, by_micrograph, by_sample in columns
     ]
 
 
-def _convention(means: Sequence[MeanScore], classes: tuple[str, ...]) -> ConventionScore:
+def _interval(ends: NDArray[np.float64]) -> tuple[float, float] | None:
+    low, high = ends.tolist()
+    return None if math.isnan(low) or math.isnan(high) else (low, high)
+
+
+def _convention(scores: Sequence[MeanScore], classes: tuple[str, ...]) -> ConventionScore:
     """Name the columns of `Scores.columns`."""
-    columns = iter(means)
+    columns = iter(scores)
     overall = {score.name: next(columns) for score in OVERALL_SCORES}
     by_class = {score.name: [next(columns) for _ in classes] for score in CLASS_SCORES}
     return ConventionScore(

@@ -18,8 +18,9 @@ from uhcs_bench.data import dataset
 from uhcs_bench.data.facts import facts
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.metrics.table import CLASS_SCORES, RANKED_SCORES
-from uhcs_bench.scoring import conventions, results
+from uhcs_bench.scoring import conventions, coverage, results
 from uhcs_bench.scoring import text as tables
+from uhcs_bench.stats.means import COVERAGE
 from uhcs_bench.web.pictures import (
     LegendItem,
     ScaleBar,
@@ -66,7 +67,7 @@ class ConfusionCell:
 
 @dataclass(frozen=True)
 class FoldRow:
-    """Scores of one fold in the paper's convention; how many size distributions are consistent."""
+    """Scores of one fold in the paper's convention; on how many micrographs KS does not reject."""
 
     number: int
     n_images: int
@@ -116,7 +117,9 @@ class TaskSection:
     error_legend: list[LegendItem]
     confusion: list[list[ConfusionCell]]
     fold_rows: list[FoldRow]
+    sentences: list[str]
     further_tables: list[tables.Table]
+    further_sentences: list[str]
     micrographs: list[MicrographSection]
     licences: dict[str, list[str]]
     citations: list[str]
@@ -227,7 +230,12 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
         conventions=protocol.CONVENTIONS,
         class_scores=CLASS_SCORES,
         ranked_scores=RANKED_SCORES,
-        tasks=[_task_section(*pair) for pair in zip(report.tasks, submissions, strict=True)],
+        holds=coverage.holds,
+        least_coverage=COVERAGE,
+        tasks=[
+            _task_section(score, submission, report)
+            for score, submission in zip(report.tasks, submissions, strict=True)
+        ],
         css=css,
         script=script,
         css_hash=csp_hash(css),
@@ -250,7 +258,7 @@ def _shades_css() -> str:
     return "".join(rules)
 
 
-def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
+def _task_section(score: TaskScore, submission: Submission, report: Report) -> TaskSection:
     task = submission.task
     truth = {m.id: m for m in dataset.micrographs(submission.entries)}
     worst_first = sorted(score.images, key=lambda image: image.IU)
@@ -268,7 +276,9 @@ def _task_section(score: TaskScore, submission: Submission) -> TaskSection:
         error_legend=error_legend(task),
         confusion=_confusion(np.sum([image.confusion for image in score.images], axis=0)),
         fold_rows=[_fold_row(score, number, task.classes) for number in score.folds],
-        further_tables=tables.further_tables(score),
+        sentences=tables.sentences(score, report),
+        further_tables=tables.further_tables(score, report.resampled),
+        further_sentences=tables.further_sentences(score),
         micrographs=[
             _micrograph_section(
                 image,

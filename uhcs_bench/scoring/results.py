@@ -10,21 +10,27 @@ from uhcs_bench import protocol
 from uhcs_bench.errors import MissingItemError
 from uhcs_bench.formatting import TextFormat, abbreviated, percent
 from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES
+from uhcs_bench.stats.undefined import nan_to_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import pandas as pd
 
-SCHEMA = "uhcs-bench/score/1"
+    from uhcs_bench.stats.standard_errors import OverallErrors
+
+SCHEMA = "uhcs-bench/score/2"
 
 
-Resampled = Literal["micrographs", "folds"]
+Resampled = Literal["micrographs", "samples"]
+"""What is drawn anew when a study is repeated: micrographs, or heat-treated samples of steel."""
 
 
 @dataclass(frozen=True)
 class MeanScore:
-    """A mean over micrographs.
+    """A mean over micrographs, with the confidence intervals that hold it in simulations.
+
+    ``docs/intervals.md`` has the coverage of both intervals by kind of score.
 
     Attributes
     ----------
@@ -36,14 +42,24 @@ class MeanScore:
     n : int
         Micrographs that the mean is over.
     ci95 : tuple of float, or None
-        Bootstrap confidence interval, see `uhcs_bench.stats.bootstrap.bootstrap_interval`; None
-        where `mean` is, and where there is only one micrograph or fold to draw.
+        By micrograph, see `uhcs_bench.stats.means.bootstrap_t_interval`. None for fewer than
+        `uhcs_bench.stats.means.FEWEST` micrographs, and where their values don't scatter.
+    ci95_samples : tuple of float, or None
+        By heat-treated sample, of which the micrographs resemble each other, see
+        `uhcs_bench.stats.means.cluster_interval`. None for fewer than
+        `uhcs_bench.stats.means.FEWEST_CLUSTERS` samples or `uhcs_bench.stats.means.FEWEST`
+        micrographs, and for pooled pixels.
     """
 
     mean: float | None
     se: float | None
     n: int
     ci95: tuple[float, float] | None
+    ci95_samples: tuple[float, float] | None = None
+
+    def interval(self, resampled: Resampled) -> tuple[float, float] | None:
+        """Interval by micrograph or by heat-treated sample."""
+        return self.ci95 if resampled == "micrographs" else self.ci95_samples
 
 
 @dataclass(frozen=True)
@@ -77,17 +93,19 @@ class ConventionScore:
 
 @dataclass(frozen=True)
 class SizeDistributionScore:
-    """How often predicted and annotated particle size distributions are consistent.
+    """How often a test does not reject that predicted and annotated particle sizes are alike.
 
     Attributes
     ----------
     ks_score : float
         `n_consistent` / `n`.
     n_consistent, n : int
+        Micrographs on which the test does not reject, and all.
     alpha : float
         Level of the test.
     ci95 : tuple of float
-        Confidence interval of `ks_score`, by Wilson's score.
+        Exact confidence interval of `ks_score`, by micrograph, see
+        `uhcs_bench.stats.proportions.proportion_interval`.
     """
 
     ks_score: float
@@ -108,7 +126,19 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class SizeDistributionTest:
-    """Kolmogorov-Smirnov test of a micrograph's particle sizes; None where a map has none."""
+    """Kolmogorov-Smirnov test of a micrograph's particle sizes; None where a map has none.
+
+    Attributes
+    ----------
+    ks_statistic : float or None
+        Largest distance D of the two cumulative distributions.
+    p_value : float or None
+    n_true, n_pred : int
+        Particles in the annotation and in the prediction.
+    consistent : bool
+        Whether the test does not reject that the sizes have one distribution; which is no evidence
+        that they have.
+    """
 
     ks_statistic: float | None
     p_value: float | None
@@ -163,6 +193,12 @@ class TaskScore:
     folds : list of int
     n_images : int
     conventions : dict of str to ConventionScore
+    samples : list of int
+        Number of the heat-treated sample of each of `images`; micrographs of one number are of one
+        sample, or may be.
+    IU_errors : OverallErrors
+        Standard errors of the overall IU in the paper's convention: over micrographs, and over all
+        values of a class on a micrograph as in the paper's tables.
     psd : SizeDistributionScore or None
         For particles.
     measures : dict
@@ -176,7 +212,9 @@ class TaskScore:
     data_id: str
     folds: list[int]
     n_images: int
+    samples: list[int]
     conventions: dict[str, ConventionScore]
+    IU_errors: OverallErrors
     psd: SizeDistributionScore | None
     measures: dict[str, Any]
     images: list[MicrographScore]
@@ -196,8 +234,11 @@ class Report:
         Version of the annotations; ``"synthetic"`` for the generated stand-in.
     split : str
         Which micrographs, in which folds; ``"paper"`` for the paper's.
-    resampled : {'micrographs', 'folds'}
-        What the bootstrap of the confidence intervals draws.
+    resampled : {'micrographs', 'samples'}
+        Unit of the intervals in tables and pages that show one of both.
+    training_split : str or None
+        Split that the maps' models were trained on, as a declaration beside the maps has it; None
+        where there is none, see `uhcs_bench.scoring.provenance`.
     tasks : list of TaskScore
 
     Examples
@@ -213,6 +254,7 @@ class Report:
     dataset_version: str
     split: str
     resampled: Resampled
+    training_split: str | None
     tasks: list[TaskScore]
     schema: str = SCHEMA
 
@@ -300,13 +342,23 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, in the form of the JSON output."""
-        content = asdict(self)
+        content = nan_to_none(asdict(self))
         for task in content["tasks"]:
             if task["psd"] is None:  # only particles have sizes
                 del task["psd"]
                 for image in task["images"]:
                     del image["psd"]
         return {"schema": content.pop("schema"), **content}
+
+    @property
+    def training(self) -> str:
+        """Sentence that states what the maps' models were trained on, as far as it is known."""
+        if self.training_split is None:
+            return (
+                f"Training split not stated: valid only for models trained on the folds of "
+                f"{self.split}."
+            )
+        return f"Trained on the folds of {self.training_split}, as declared beside the maps."
 
     def to_json(self) -> str:
         """Text of the JSON output; null where a quantity is undefined."""

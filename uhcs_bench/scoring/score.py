@@ -19,7 +19,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
-from uhcs_bench.data import dataset
+from uhcs_bench.data import dataset, splits
 from uhcs_bench.errors import UsageError
 from uhcs_bench.metrics import particle_sizes
 from uhcs_bench.metrics.pair import MapPair
@@ -37,6 +37,7 @@ from uhcs_bench.scoring.results import (
 )
 from uhcs_bench.scoring.submission import Submission, read_submission
 from uhcs_bench.stats import proportions
+from uhcs_bench.stats.standard_errors import overall_errors
 from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def score(
     split : str, optional
         Which micrographs, in which folds: ``"paper"``, ``"clean"`` or ``"grouped"``. A model whose
         predictions are scored must have been trained on the training micrographs of that split.
-    resample : {'micrographs', 'folds'}, optional
-        What the bootstrap of the confidence intervals draws. Folds are fewer, and take into account
-        that the micrographs of a fold were predicted by one model.
+    resample : {'micrographs', 'samples'}, optional
+        Unit of the confidence intervals where tables and pages show one: micrographs, or
+        heat-treated samples, whose micrographs resemble each other. A `Report` holds both.
     extended : bool, optional
         Also measure boundaries, denuded zones and single particles.
     ks_sensitivity : bool, optional
@@ -112,7 +113,7 @@ def score(
     """
     if resample not in get_args(Resampled):
         raise UsageError(
-            f"The bootstrap can't draw {resample!r}. Choose {' or '.join(get_args(Resampled))}."
+            f"Intervals are not by {resample!r}. Choose {' or '.join(get_args(Resampled))}."
         )
     submissions = read_submission(predictions, task, fold, version, split)
     return score_submissions(
@@ -134,8 +135,8 @@ def score_submissions(
     submissions : sequence of Submission
         At least one, all for one data set version and split; see
         `uhcs_bench.scoring.submission.read_submission`.
-    resample : {'micrographs', 'folds'}, optional
-        What the bootstrap of the confidence intervals draws.
+    resample : {'micrographs', 'samples'}, optional
+        As of `score`.
     extended, ks_sensitivity : bool, optional
         As of `score`.
 
@@ -148,21 +149,21 @@ def score_submissions(
     DataUnavailableError
         If the annotations could not be had from any source.
     """
-    options = _Options(resample, extended, ks_sensitivity)
+    options = _Options(extended, ks_sensitivity)
     return Report(
         scorer_version=__version__,
         dataset_version=submissions[0].version,
         split=submissions[0].split,
         resampled=resample,
+        training_split=submissions[0].training_split,
         tasks=[_score_task(submission, options) for submission in submissions],
     )
 
 
 @dataclass(frozen=True)
 class _Options:
-    """What to measure, and what the bootstrap draws."""
+    """What to measure beside the paper's scores."""
 
-    resample: Resampled
     extended: bool
     ks_sensitivity: bool
 
@@ -176,7 +177,7 @@ def _score_task(submission: Submission, options: _Options) -> TaskScore:
     )
     classes = submission.task.classes
     folds = [micrograph.fold for micrograph in truth]
-    groups = folds if options.resample == "folds" else range(len(truth))
+    samples = splits.sample_numbers(submission.entries)
     confusions = np.zeros((len(truth), len(classes), len(classes)), np.int64)
     tests: list[SizeDistributionTest] = []
     measured: list[dict[measures.Key, float]] = []
@@ -195,7 +196,7 @@ def _score_task(submission: Submission, options: _Options) -> TaskScore:
             tests.append(_test_sizes(*pair.areas))
             if options.ks_sensitivity:
                 sensitivities.append(particle_sizes.ks_sensitivity(pair.annotated, pair.predicted))
-    mean_measures = measures.nested(_mean_measures(measured, groups))
+    mean_measures = measures.nested(_mean_measures(measured, samples))
     if sensitivities:
         mean_measures["ks_sensitivity"] = measures.sensitivity_rows(sensitivities)
     scores = Scores(confusions)
@@ -224,7 +225,9 @@ def _score_task(submission: Submission, options: _Options) -> TaskScore:
         data_id=truth.data_id,
         folds=sorted(set(folds)),
         n_images=len(truth),
-        conventions=conventions(confusions, classes, groups),
+        samples=samples,
+        conventions=conventions(confusions, classes, samples),
+        IU_errors=overall_errors(scores.by_class["IU"]),
         psd=_consistency(tests) if tests else None,
         measures=mean_measures,
         images=images,
@@ -241,13 +244,13 @@ def _with_progress(truth: Sequence[Micrograph], slow: bool) -> Iterable[Microgra
 
 
 def _mean_measures(
-    measured: Sequence[Mapping[measures.Key, float]], groups: Sequence[int]
+    measured: Sequence[Mapping[measures.Key, float]], samples: Sequence[int]
 ) -> dict[measures.Key, MeanScore]:
     columns = {key: np.array([found[key] for found in measured]) for key in measured[0]}
     for key in [key for key in columns if measures.is_signed(key)]:
         *path, name = key
         columns[*path, f"{name}_abs"] = np.abs(columns[key])
-    return dict(zip(columns, estimates(np.stack(list(columns.values()), 1), groups), strict=True))
+    return dict(zip(columns, estimates(np.stack(list(columns.values()), 1), samples), strict=True))
 
 
 def _test_sizes(
@@ -259,7 +262,7 @@ def _test_sizes(
         p_value=none_if_nan(p_value),
         n_true=len(areas_true),
         n_pred=len(areas_pred),
-        consistent=particle_sizes.same_distribution(areas_true, areas_pred, p_value),
+        consistent=particle_sizes.not_rejected(areas_true, areas_pred, p_value),
     )
 
 

@@ -7,7 +7,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,15 +17,18 @@ from uhcs_bench.data import dataset
 from uhcs_bench.data.label_maps import MAP_SUFFIXES, OTHER_SUFFIXES, label_map
 from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.io import images
+from uhcs_bench.scoring import provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
     from uhcs_bench.data.registry import Entry
 
+
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".xz", ".7z")
 
 _LAYOUT = (
     "A submission has one label map for each micrograph, <id>.png, .tif or .npy, "
@@ -48,6 +51,8 @@ class Submission:
         A map for each of `entries`, by id, of the micrograph's shape.
     split : str
         Which micrographs, in which folds.
+    training_split : str or None
+        `split`, if a file beside the maps states that their models were trained on its folds.
     """
 
     task: protocol.Task
@@ -55,6 +60,7 @@ class Submission:
     entries: tuple[Entry, ...]
     maps: Mapping[str, NDArray[np.uint8]]
     split: protocol.Split = protocol.PAPER_SPLIT
+    training_split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,9 @@ def read_submission(
     fold: int | None = None,
     version: str = protocol.REAL_VERSION,
     split: str = protocol.PAPER_SPLIT,
+    *,
+    only: Collection[str] | None = None,
+    any_training: bool = False,
 ) -> tuple[Submission, ...]:
     """Read and check predicted label maps; nothing is fetched.
 
@@ -108,6 +117,11 @@ def read_submission(
         Data set version that the maps are for.
     split : str, optional
         Which micrographs, in which folds. Maps of micrographs that it leaves out are left unread.
+    only : collection of str, optional
+        Read only the micrographs of these ids. By default all are required.
+    any_training : bool, optional
+        Whether maps are read of models that were trained on another split, as a file beside the
+        maps states.
 
     Returns
     -------
@@ -124,8 +138,12 @@ def read_submission(
     data = protocol.check_version(version), protocol.check_split(split)
     if fold is not None:
         protocol.check_fold(fold)
+    content = _expanded(predictions)
+    training_split = None
+    if isinstance(content, Path) and not any_training:
+        training_split = provenance.check(content, data[1])
     problems = _Problems()
-    candidates = _candidates(predictions, problems)
+    candidates = _candidates(content, problems)
     resolver = _IdResolver(version)
     names = [protocol.task(task).name] if task else resolver.tasks_of(candidates)
     if fold is not None:
@@ -133,26 +151,54 @@ def read_submission(
             dataset.check_fold(fold, name, *data)
     maps_by_id = _sort_by_id(candidates, names, resolver, problems)
     submissions = [
-        _read_task(name, *data, fold, maps_by_id, problems) for name in names if candidates
+        _read_task(_Wanted(name, *data, fold, only), maps_by_id, problems)
+        for name in names
+        if candidates
     ]
     if problems:
-        where = "The submission" if isinstance(predictions, Mapping) else os.fspath(predictions)
+        where = str(content) if isinstance(content, Path) else "The submission"
         raise SubmissionError(where, problems.listing())
-    return tuple(submissions)
+    return tuple(replace(found, training_split=training_split) for found in submissions)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Micrographs that a map is needed for: a part of a task's split."""
+
+    task: protocol.TaskName
+    version: protocol.Version
+    split: protocol.Split
+    fold: int | None
+    only: Collection[str] | None
+
+    @property
+    def catalogue(self) -> tuple[Entry, ...]:
+        """All micrographs of the split."""
+        return dataset.catalogue(self.task, self.version, self.split)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The micrographs wanted, in the order of the folds."""
+        return tuple(
+            entry
+            for entry in self.catalogue
+            if (self.fold is None or entry.fold == self.fold)
+            and (self.only is None or entry.id in self.only)
+        )
+
+
+def _expanded(predictions: Any) -> Any:
+    """Turn the name of a folder into its path, with the home folder for ``~``."""
+    if isinstance(predictions, str | os.PathLike):
+        return Path(predictions).expanduser()
+    return predictions
 
 
 def _read_task(
-    name: protocol.TaskName,
-    version: protocol.Version,
-    split: protocol.Split,
-    fold: int | None,
-    maps_by_id: Mapping[str, Sequence[_Candidate]],
-    problems: _Problems,
+    wanted: _Wanted, maps_by_id: Mapping[str, Sequence[_Candidate]], problems: _Problems
 ) -> Submission:
-    catalogue = dataset.catalogue(name, version, split)
-    entries = tuple(entry for entry in catalogue if fold is None or entry.fold == fold)
     maps = {}
-    for entry in entries:
+    for entry in wanted.entries:
         found = maps_by_id.get(entry.id, ())
         if len(found) > 1:
             places = " and ".join(candidate.place for candidate in found)
@@ -162,24 +208,24 @@ def _read_task(
                 maps[entry.id] = label_map(candidate.content, entry)
             except images.ImageError as error:
                 problems.add(candidate.place, str(error))
-    absent = [entry for entry in entries if entry.id not in maps_by_id]
-    if absent:
-        problems.add("", _missing(name, version, entries, absent, maps_by_id, catalogue))
-    return Submission(protocol.TASKS[name], version, entries, maps, split)
+    if any(entry.id not in maps_by_id for entry in wanted.entries):
+        problems.add("", _missing(wanted, maps_by_id))
+    task = protocol.TASKS[wanted.task]
+    return Submission(task, wanted.version, wanted.entries, maps, wanted.split)
 
 
 def _candidates(
-    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike], problems: _Problems
+    predictions: Path | Mapping[str, ArrayLike], problems: _Problems
 ) -> list[_Candidate]:
     if isinstance(predictions, Mapping):
         candidates = _candidates_in_mapping(predictions, problems)
-    elif not isinstance(predictions, str | os.PathLike):
+    elif not isinstance(predictions, Path):
         raise UsageError(
             f"A submission can't be of type {type(predictions).__name__}. Give the path of a "
-            "folder of label maps, or the maps themselves by micrograph id, {id: map}."
+            "folder of label maps, or a mapping of micrograph ids to maps, {id: map}."
         )
     else:
-        candidates = _candidates_in_folder(Path(predictions), problems)
+        candidates = _candidates_in_folder(predictions, problems)
     if not candidates and not problems:
         problems.add("", f"there is no label map in it. {_LAYOUT}")
     return candidates
@@ -191,7 +237,7 @@ def _candidates_in_mapping(
     candidates = []
     for key, content in predictions.items():
         if isinstance(key, str):
-            candidates.append(_Candidate(key, key, None, content))
+            candidates.append(_Candidate(key, key, None, _expanded(content)))
         else:
             problems.add(repr(key), "is not a micrograph's id; ids are strings")
     return candidates
@@ -199,7 +245,11 @@ def _candidates_in_mapping(
 
 def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
     if not root.is_dir():
-        found = "is a file" if root.exists() else "does not exist"
+        found = "does not exist"
+        if root.exists():
+            found = "is a file"
+        if root.suffix.lower() in _ARCHIVES and root.exists():
+            found = "is an archive: unpack it, and name the folder"
         problems.add("", f"the folder {found}. {_LAYOUT}")
         return []
     candidates = []
@@ -218,7 +268,10 @@ def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
                     place, "is a link that leads out of the folder; put the file itself there"
                 )
             elif suffix in OTHER_SUFFIXES:
-                problems.add(place, f"{suffix} is not read; write label maps as PNG, TIFF or NPY")
+                lossy = " (JPEG changes labels)" if suffix in (".jpg", ".jpeg") else ""
+                problems.add(
+                    place, f"{suffix} is not read{lossy}; write label maps as PNG, TIFF or NPY"
+                )
             else:
                 candidates.append(_Candidate(place, path.stem, task_folder, path))
     return candidates
@@ -315,19 +368,15 @@ def _sort_by_id(
     return known
 
 
-def _missing(
-    task: str,
-    version: str,
-    entries: Sequence[Entry],
-    absent: Sequence[Entry],
-    known: Mapping[str, object],
-    catalogue: Sequence[Entry],
-) -> str:
+def _missing(wanted: _Wanted, known: Mapping[str, object]) -> str:
+    entries = wanted.entries
+    absent = [entry for entry in entries if entry.id not in known]
     names = ", ".join(entry.id for entry in absent)
     text = (
-        f"{task}: no label map for {len(absent)} of {len(entries)} micrographs ({names}). "
+        f"{wanted.task}: no label map for {len(absent)} of {len(entries)} micrographs ({names}). "
         "Every micrograph needs one"
     )
+    catalogue = wanted.catalogue
     folds = sorted({entry.fold for entry in catalogue if entry.id in known})
     whole = all(entry.id in known for entry in catalogue if entry.fold in folds)
     if len(folds) == 1 and whole:
@@ -338,7 +387,7 @@ def _missing(
     complete = [
         split
         for split in protocol.SPLITS
-        if all(entry.id in known for entry in dataset.catalogue(task, version, split))
+        if all(entry.id in known for entry in dataset.catalogue(wanted.task, wanted.version, split))
     ]
     if complete:
         return (

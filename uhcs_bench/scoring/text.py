@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, protocol
-from uhcs_bench.formatting import interval, mean_se, percent, three_digits
+from uhcs_bench.formatting import decimal, interval, mean_se, percent, three_digits
 from uhcs_bench.io.tables import csv_text
+from uhcs_bench.metallography.denuded_zone import HOLE_PX
 from uhcs_bench.metrics.table import CLASS_SCORES, MEASURES, OVERALL_SCORES, RANKED_SCORES
+from uhcs_bench.scoring import coverage
 from uhcs_bench.scoring.results import named_scores
+from uhcs_bench.stats import means
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +25,9 @@ if TYPE_CHECKING:
     from uhcs_bench.io.tables import Cell
     from uhcs_bench.metrics.table import Measure
     from uhcs_bench.scoring.comparison import Comparison, Difference, TaskComparison
-    from uhcs_bench.scoring.results import MeanScore, Report, SizeDistributionScore, TaskScore
+    from uhcs_bench.scoring.results import MeanScore, Report, Resampled, TaskScore
 
+_WIDTH = 80
 CSV_COLUMNS = (
     "dataset_version",
     "split",
@@ -37,6 +43,8 @@ CSV_COLUMNS = (
     "n",
     "ci95_low",
     "ci95_high",
+    "ci95_samples_low",
+    "ci95_samples_high",
 )
 
 
@@ -94,20 +102,19 @@ def to_html(report: Report) -> str:
     from uhcs_bench.web import notebook
 
     tables = []
-    sentences = []
+    words: list[str] = []
     for task in report.tasks:
         caption = _title(task, report).replace("\n", "; ")
-        further = further_tables(task) if _is_extended(task) else []
+        further = further_tables(task, report.resampled) if _is_extended(task) else []
         laid_out = (_class_table(task, "±"), _convention_table(task, "±"), *further)
         tables += [
             notebook.HtmlTable(table.headers, table.rows, caption if number == 0 else "")
             for number, table in enumerate(laid_out)
         ]
-        if task.psd is not None:
-            sentences.append(_ks_sentence(task.psd).replace("\n", " "))
-    return notebook.html(
-        "Scores", [f"intervals resample {report.resampled}"], tables=tables, sentences=sentences
-    )
+        words += sentences(task, report)
+        if further:
+            words += further_sentences(task)
+    return notebook.html("Scores", [], tables=tables, sentences=words)
 
 
 def _task_text(task: TaskScore, report: Report, form: TextFormat) -> str:
@@ -115,27 +122,128 @@ def _task_text(task: TaskScore, report: Report, form: TextFormat) -> str:
     both = (_class_table(task, plus_minus), _convention_table(task, plus_minus))
     parts = [_title(task, report)]
     parts += [formatting.table(table.headers, table.rows, form) for table in both]
-    if task.psd is not None:
-        parts.append(_ks_sentence(task.psd))
+    parts.append("\n".join(_filled(sentence) for sentence in sentences(task, report)))
     if form == "latex":
         tables = (parts[1], parts[2])
         parts = [part if part in tables else _commented(part) for part in parts]
-    if _is_extended(task):
-        parts += [
-            formatting.table(table.headers, table.rows, form) for table in further_tables(task)
-        ]
-    elif "ks_sensitivity" in task.measures:
-        table = _sensitivity_table(task)
+    for table in _asked_for(task, report.resampled):
         parts.append(formatting.table(table.headers, table.rows, form))
+    if _is_extended(task):
+        notes = "\n".join(_filled(sentence) for sentence in further_sentences(task))
+        parts.append(_commented(notes) if form == "latex" else notes)
     return "\n\n".join(parts)
 
 
-def _ks_sentence(psd: SizeDistributionScore) -> str:
-    return (
-        f"KS score {psd.ks_score:.3f} (95 % {psd.ci95[0]:.3f} to {psd.ci95[1]:.3f}): predicted and "
-        f"annotated particle sizes\nare consistent on {psd.n_consistent} of {psd.n} micrographs "
-        f"(Kolmogorov-Smirnov test, alpha {psd.alpha:g})."
+def _filled(sentence: str) -> str:
+    return fill(sentence, width=_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _asked_for(task: TaskScore, resampled: Resampled) -> list[Table]:
+    """Tables that stand in the text with the option for them alone."""
+    tables = further_tables(task, resampled)
+    if _is_extended(task):
+        return tables
+    return tables[1:]
+
+
+def sentences(task: TaskScore, report: Report) -> list[str]:
+    """State what the tables of a task rest on.
+
+    Parameters
+    ----------
+    task : TaskScore
+    report : Report
+        The report that it is of.
+
+    Returns
+    -------
+    list of str
+        On the intervals and their coverage, means over fewer micrographs, the standard error of
+        the paper's tables, particle sizes, and the training split.
+    """
+    found = [interval_sentence(task), *_fewer_sentences(task)]
+    errors = task.IU_errors
+    if not math.isnan(errors.over_values):
+        found.append(
+            f"SE of the overall IU as in the paper, over {errors.n_values} values of a class on a "
+            f"micrograph: {percent(errors.over_values)}."
+        )
+    if task.psd is not None:
+        found += size_sentences(task)
+    found.append(report.training)
+    return found
+
+
+def interval_sentence(task: TaskScore) -> str:
+    """State how a task's intervals were made and what they hold, or why there are none."""
+    if task.n_images < means.FEWEST:
+        return (
+            f"No 95 % intervals: below {means.FEWEST} micrographs none of those tried holds "
+            f"{100 * means.COVERAGE:.0f} % (docs/intervals.md)."
+        )
+    text = (
+        "95 %: bootstrap-t by micrograph; by sample: cluster-robust, by heat-treated sample, whose "
+        f"micrographs are alike. In simulations both hold {100 * means.COVERAGE:.0f} % or more "
+        "(docs/intervals.md)."
     )
+    n_samples = len(set(task.samples))
+    if n_samples < means.FEWEST_CLUSTERS:
+        text += f" None by sample: {n_samples} samples are too few."
+    return text
+
+
+def _fewer_sentences(task: TaskScore) -> Iterator[str]:
+    """Name the means in the tables that are over fewer micrographs than there are."""
+    for convention, score in task.conventions.items():
+        shown = CLASS_SCORES if convention == "paper" else RANKED_SCORES
+        fewer: dict[int, list[str]] = defaultdict(list)
+        for class_name, means_of_class in score.classes.items():
+            by_n: dict[int, list[str]] = defaultdict(list)
+            for metric in (column.name for column in shown if column.per_class):
+                found = getattr(means_of_class, metric)
+                if found.mean is not None and found.n != task.n_images:
+                    by_n[found.n].append(metric)
+            for n, metrics in by_n.items():
+                fewer[n].append(f"{class_name} {' and '.join(metrics)}")
+        for n, names in sorted(fewer.items(), reverse=True):
+            yield f"n = {n} for {', '.join(names)} ({convention}): the others don't define it."
+
+
+def size_sentences(task: TaskScore) -> list[str]:
+    """State how far particle sizes differ, then what the paper's test says of them."""
+    if task.psd is None:
+        return []
+    distance, moved = (task.measures["sizes"][name] for name in ("ks_distance", "wasserstein_px"))
+    far = "undefined, since no micrograph has particles in both maps"
+    if distance.mean is not None:
+        far = (
+            f"distance D {decimal(distance.mean)}, Wasserstein distance {decimal(moved.mean)} px "
+            f"(means, n = {distance.n})"
+        )
+    psd = task.psd
+    test = (
+        f"KS score {percent(psd.ks_score)} % (95 % {interval(psd.ci95)}): a Kolmogorov-Smirnov "
+        f"test at the {100 * psd.alpha:g} % level does not reject that predicted and annotated "
+        f"sizes have one distribution on {psd.n_consistent} of {psd.n} micrographs, which is no "
+        "evidence that they have."
+    )
+    return [f"Particle sizes: {far}.", test]
+
+
+def further_sentences(task: TaskScore) -> list[str]:
+    """State what the further measures rest on."""
+    found = [f"* simulated coverage below {100 * means.COVERAGE:.0f} %, see docs/intervals.md."]
+    areas = [
+        area
+        for image in task.images
+        if (area := image.measures.get("denuded_zone", {}).get("filled_hole_um2")) is not None
+    ]
+    if areas:
+        found.append(
+            f"Denuded zones: both procedures fill holes of the network below {HOLE_PX} px, which "
+            f"is {min(areas):.3g} to {max(areas):.3g} um2 at the micrographs' pixel sizes."
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -146,20 +254,22 @@ class Table:
     rows: list[list[str]]
 
 
-def further_tables(task: TaskScore) -> list[Table]:
+def further_tables(task: TaskScore, resampled: Resampled = "micrographs") -> list[Table]:
     """Lay out what was measured beside the paper's scores.
 
     Parameters
     ----------
     task : TaskScore
+    resampled : {'micrographs', 'samples'}, optional
+        Unit of the intervals.
 
     Returns
     -------
     list of Table
-        Means of the measures; when extended, for particles also on how many micrographs the sizes
-        are consistent for each way of counting particles.
+        Means of the measures; if asked for, for particles also on how many micrographs the KS test
+        does not reject for each way of counting particles.
     """
-    tables = [_measures_table(task)]
+    tables = [_measures_table(task, resampled)]
     if "ks_sensitivity" in task.measures:
         tables.append(_sensitivity_table(task))
     return tables
@@ -187,22 +297,24 @@ def _found_measures(task: TaskScore) -> Iterator[tuple[Measure, str | None, Mean
 _FIRST_OF_CLASSES = next(measure for measure in MEASURES if measure.per_class)
 
 
-def _measures_table(task: TaskScore) -> Table:
+def _measures_table(task: TaskScore, resampled: Resampled) -> Table:
     rows = []
     for measure, class_name, found in _found_measures(task):
         if measure.long_name:
             factor = 100 if measure.unit == "%" else 1
-            ends = () if found.ci95 is None else [three_digits(factor * x) for x in found.ci95]
+            ends = [three_digits(factor * x) for x in found.interval(resampled) or ()]
+            mark = "" if not ends or coverage.holds(measure.kind) else "*"
             rows.append(
                 [
                     f"{measure.long_name} {class_name or ''}".strip(),
                     three_digits(None if found.mean is None else factor * found.mean),
-                    " to ".join(ends) or formatting.MISSING,
+                    (" to ".join(ends) or formatting.MISSING) + mark,
                     measure.unit,
                     str(found.n),
                 ]
             )
-    return Table(["measure", "mean", "95 %", "unit", "n"], rows)
+    unit = "95 %" if resampled == "micrographs" else "95 % by sample"
+    return Table(["measure", "mean", unit, "unit", "n"], rows)
 
 
 def _sensitivity_table(task: TaskScore) -> Table:
@@ -215,7 +327,7 @@ def _sensitivity_table(task: TaskScore) -> Table:
         rows.setdefault(key, []).append(f"{cell['n_consistent']}")
         if cell["minimum_area"] not in minima:
             minima.append(cell["minimum_area"])
-    headers = [f"KS-consistent of {task.n_images}, from a size of", *(f"{m} px" for m in minima)]
+    headers = [f"KS not rejected of {task.n_images}, from a size of", *(f"{m} px" for m in minima)]
     return Table(headers, [[key, *cells] for key, cells in rows.items()])
 
 
@@ -249,8 +361,8 @@ def _commented(text: str) -> str:
 def _class_table(task: TaskScore, plus_minus: str) -> Table:
     score = task.conventions["paper"]
     rows = [
-        [name, *(mean_se(getattr(means, s.name), plus_minus) for s in CLASS_SCORES)]
-        for name, means in score.classes.items()
+        [name, *(mean_se(getattr(scores, s.name), plus_minus) for s in CLASS_SCORES)]
+        for name, scores in score.classes.items()
     ]
     overall = [
         formatting.MISSING if s.overall is None else mean_se(getattr(score, s.overall), plus_minus)
@@ -273,14 +385,15 @@ def _convention_table(task: TaskScore, plus_minus: str) -> Table:
     rows = [
         [
             " ".join(filter(None, key)),
-            mean_se(first, plus_minus),
+            percent(first.mean),
             interval(first.ci95),
+            interval(first.ci95_samples),
             *(mean_se(scores[key], plus_minus) for scores in by_convention[1:]),
         ]
         for key, first in by_convention[0].items()
         if key in shown
     ]
-    return Table(["convention", paper, "95 %", *others], rows)
+    return Table(["convention", paper, "95 %", "95 % by sample", *others], rows)
 
 
 def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> str:
@@ -301,7 +414,8 @@ def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> st
         for a, b in combinations(comparison.names, 2):
             pair = [d for d in task.differences if (d.a, d.b) == (a, b) and d.metric in _COMPARED]
             parts.append(_comparison_part(task, a, b, pair, comparison, form))
-    return "\n\n".join(parts)
+    note = _filled(comparison.note)
+    return "\n\n".join([*parts, _commented(note) if form == "latex" else note])
 
 
 _COMPARED = (*(score.name for score in OVERALL_SCORES), "KS")
@@ -316,6 +430,7 @@ COMPARISON_CSV_COLUMNS = (
     "class",
     "micrograph",
     "difference",
+    "resampled",
     "ci95_low",
     "ci95_high",
     "p_value",
@@ -335,11 +450,7 @@ def _comparison_part(
     title = _pair_title(task, a, b, comparison)
     found = _pair_table(differences)
     table = formatting.table(found.headers, found.rows, form)
-    words = "\n".join(
-        fill(d.sentence, width=80, subsequent_indent="  ")
-        for d in differences
-        if d.class_name is None
-    )
+    words = "\n".join(_filled(d.sentence) for d in differences if d.class_name is None)
     if form == "latex":
         title, words = _commented(title), _commented(words)
     return f"{title}\n\n{table}\n\n{words}"
@@ -350,15 +461,15 @@ def comparison_to_html(comparison: Comparison) -> str:
     from uhcs_bench.web import notebook
 
     tables = []
-    sentences = []
+    words = []
     for task in comparison.tasks:
         for a, b in combinations(comparison.names, 2):
             pair = [d for d in task.differences if (d.a, d.b) == (a, b) and d.metric in _COMPARED]
             caption = _pair_title(task, a, b, comparison).replace("\n", "; ")
             table = _pair_table(pair)
             tables.append(notebook.HtmlTable(table.headers, table.rows, caption))
-            sentences += [d.sentence for d in pair if d.class_name is None]
-    return notebook.html("Comparison", tables=tables, sentences=sentences)
+            words += [d.sentence for d in pair if d.class_name is None]
+    return notebook.html("Comparison", tables=tables, sentences=[*words, comparison.note])
 
 
 def _pair_title(task: TaskComparison, a: str, b: str, comparison: Comparison) -> str:
@@ -407,18 +518,18 @@ def comparison_csv_rows(comparison: Comparison) -> Iterator[tuple[Cell, ...]]:
         for d in task.differences:
             key = (*data, d.a, d.b, d.metric, d.class_name)
             ends = d.ci95 or (None, None)
-            yield *key, None, d.mean, *ends, d.p_value, d.p_holm, d.n
+            yield *key, None, d.mean, comparison.resampled, *ends, d.p_value, d.p_holm, d.n
             for micrograph, difference in d.micrographs.items():
-                yield *key, micrograph, difference, *(None,) * 5
+                yield *key, micrograph, difference, *(None,) * 6
 
 
 def _mean_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
     for convention, score in task.conventions.items():
         for metric, class_name, found in named_scores(score):
-            ends = found.ci95 or (None, None)
+            ends = (*(found.ci95 or (None, None)), *(found.ci95_samples or (None, None)))
             yield convention, None, None, class_name, metric, found.mean, found.se, found.n, *ends
     if task.psd is not None:
-        numbers = (task.psd.ks_score, None, task.psd.n, *task.psd.ci95)
+        numbers = (task.psd.ks_score, None, task.psd.n, *task.psd.ci95, None, None)
         yield "paper", None, None, None, "ks_score", *numbers
 
 
@@ -435,4 +546,4 @@ def _micrograph_rows(task: TaskScore) -> Iterator[tuple[Cell, ...]]:
                 (None, "n_pred", image.psd.n_pred),
             ]
         for class_name, metric, value in numbers:
-            yield None, image.id, image.fold, class_name, metric, value, *(None,) * 4
+            yield None, image.id, image.fold, class_name, metric, value, *(None,) * 6

@@ -36,7 +36,7 @@ def difference_interval(differences: ArrayLike) -> tuple[float, float] | None:
 
     Examples
     --------
-    >>> difference_interval([0.01, 0.02, 0.01, 0.02, 0.01, 0.02, 0.01, 0.02, 0.01, 0.02, 0.01, 0.9])
+    >>> difference_interval([0.01, 0.02] * 10 + [0.9])
     >>> low, high = difference_interval([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     >>> round(low, 2), round(high, 2)
     (-0.12, 0.45)

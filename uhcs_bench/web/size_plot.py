@@ -114,7 +114,7 @@ def size_plot(
             x=x(at_px),
             top=y(max(shares)),
             bottom=bottom,
-            label=f"KS {decimal(test.ks_statistic)}",
+            label=f"D {decimal(test.ks_statistic)}",
             label_x=x(at_px) + (-8 if to_left else 8),
             label_y=_BOTTOM - 58 if in_key else min(bottom + 14, _BOTTOM - 6),
             anchor="end" if to_left else "start",
@@ -154,13 +154,13 @@ def _largest_gap(
 
 
 def verdict(test: SizeDistributionTest) -> str:
-    """Say in words what the Kolmogorov-Smirnov test found."""
-    conclusion = "consistent" if test.consistent else "not consistent"
+    """Say in words what the Kolmogorov-Smirnov test found: that it rejects equality, or not."""
+    conclusion = "not rejected" if test.consistent else "rejected"
     if test.ks_statistic is None:
         without = "neither map has particles"
         if test.n_true:
             without = "no particles predicted"
         elif test.n_pred:
             without = "no particles annotated"
-        return f"{without}: {conclusion}"
-    return f"KS {decimal(test.ks_statistic)}, {p_equals(test.p_value)}: {conclusion}"
+        return f"{without}: equality {conclusion}"
+    return f"D {decimal(test.ks_statistic)}, {p_equals(test.p_value)}: equality {conclusion}"

@@ -1,0 +1,147 @@
+"""What a declaration beside label maps states about the split that their models were trained on.
+
+A model that was trained on the folds of one split has seen micrographs that another split keeps for
+validation. Label maps don't show that, so that it is read from the files that `uhcs-bench submit`
+and the baselines write beside the maps: ``entry.yaml`` and ``record.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import protocol
+from uhcs_bench.data import dataset
+from uhcs_bench.errors import SubmissionError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENTRY_NAME = "entry.yaml"
+RECORD_NAME = "record.json"
+
+_LARGEST_BYTES = 10_000_000
+# An entry is plain YAML: a key at the start of a line, and a scalar. Scoring needs no YAML library.
+_SPLIT_LINE = re.compile(r"^split:[ \t]*[\"']?([A-Za-z0-9_-]+)[\"']?[ \t]*(?:#.*)?$", re.MULTILINE)
+
+
+def training_split(folder: Path) -> tuple[str, str] | None:
+    r"""Read which split the models behind label maps were trained on.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the label maps, or the folder of one task in it.
+
+    Returns
+    -------
+    split, file : str
+        Name of the split, and of the file that states it; None if no file does.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as name:
+    ...     _ = (Path(name) / "entry.yaml").write_text("name: A network\nsplit: grouped\n")
+    ...     training_split(Path(name))
+    ('grouped', 'entry.yaml')
+    """
+    places = [folder]
+    if folder.name in protocol.TASKS:
+        places.append(folder.parent)
+    for place in places:
+        for name, read in ((ENTRY_NAME, _split_of_entry), (RECORD_NAME, _split_of_record)):
+            text = _text(place / name)
+            split = None if text is None else read(text)
+            if split is not None:
+                return split, name
+    return None
+
+
+def check(folder: Path, split: protocol.Split) -> str | None:
+    """Refuse label maps of models that were trained on another split than they are scored on.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the label maps.
+    split : str
+        What they are to be scored on.
+
+    Returns
+    -------
+    str or None
+        `split` if a declaration beside the maps states it, None if there is none.
+
+    Raises
+    ------
+    SubmissionError
+        If a declaration states another split.
+    """
+    found = training_split(folder)
+    if found is None:
+        return None
+    declared, file = found
+    if declared != split:
+        problem = (
+            f"{file} beside the maps states that the models were trained on the split {declared}, "
+            f"not {split}: they have seen micrographs that {split} keeps for validation. Say "
+            f"--split {declared} (in Python, split={declared!r}), or hand in the maps of models "
+            f"that were trained on {split}"
+        )
+        raise SubmissionError(str(folder), [problem])
+    return declared
+
+
+def _text(path: Path) -> str | None:
+    try:
+        if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
+            return None
+        return path.read_text("utf-8")
+    except (OSError, UnicodeError):
+        return None
+
+
+def _split_of_entry(text: str) -> str | None:
+    found = _SPLIT_LINE.search(text)
+    return found[1] if found else None
+
+
+def _split_of_record(text: str) -> str | None:
+    """Split that a record names, or else the one whose folds its runs were validated on."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(record, Mapping):
+        return None
+    runs = list(_runs(record))
+    named = {run["split"] for run in (record, *runs) if isinstance(run.get("split"), str)}
+    if len(named) == 1:
+        return str(named.pop())
+    fitting = [
+        split for split in protocol.SPLITS if runs and all(_is_fold_of(split, run) for run in runs)
+    ]
+    return fitting[0] if fitting else None
+
+
+def _runs(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    tasks = record.get("tasks")
+    for folds in tasks.values() if isinstance(tasks, Mapping) else ():
+        for run in folds.values() if isinstance(folds, Mapping) else ():
+            if isinstance(run, Mapping):
+                yield run
+
+
+def _is_fold_of(split: str, run: Mapping[str, Any]) -> bool:
+    try:
+        version = run.get("dataset_version", protocol.REAL_VERSION)
+        entries = dataset.catalogue(run["task"], version, split)
+        fold = [entry.id for entry in entries if entry.fold == run["fold"]]
+        return sorted(fold) == sorted(run["validation"])
+    except (UsageError, KeyError, TypeError):
+        return False
