@@ -7,23 +7,16 @@ import json
 import pytest
 
 import uhcs_bench
-from uhcs_bench.data import dataset, label_maps
+from uhcs_bench.data import label_maps
 from uhcs_bench.errors import SubmissionError
-from uhcs_bench.scoring import provenance
+from uhcs_bench.scoring import provenance, training_record
 
 
-def record(split, task="particles", version="1.0"):
-    """A record of runs on a split, that does not name it."""
-    folds = {}
-    for entry in dataset.catalogue(task, version, split):
-        folds.setdefault(entry.fold, []).append(entry.id)
-    runs = {
-        str(number): {
-            "task": task, "fold": number, "dataset_version": version, "validation": ids
-        }
-        for number, ids in folds.items()
-    }  # fmt: skip
-    return json.dumps({"tasks": {task: runs}})
+def record(**changes):
+    """A record of the reference methods, of one fold."""
+    run = {"dataset_version": "1.0", "training": [], "validation": [], "configuration": {}}
+    content = {"tasks": {"particles": {"0": run | changes}}}
+    return json.dumps({"schema": training_record.RUN_SCHEMA} | content)
 
 
 @pytest.mark.parametrize(
@@ -33,12 +26,12 @@ def record(split, task="particles", version="1.0"):
         ("entry.yaml", 'split: "clean"  # as declared\n', "clean"),
         ("entry.yaml", "notes:\n  - split: grouped\n", None),
         ("entry.yaml", "name: no split\n", None),
-        ("record.json", json.dumps({"split": "grouped", "tasks": {}}), "grouped"),
-        ("record.json", record("paper"), "paper"),
-        ("record.json", record("grouped"), "grouped"),
+        ("record.json", record(), "paper"),
+        ("record.json", record(split="grouped"), "grouped"),
         ("record.json", json.dumps({"tasks": {"particles": {"0": {"fold": 0}}}}), None),
         ("record.json", "[]", None),
-        ("record.json", "no JSON", None),
+        ("cross_validation.json", json.dumps({"data_id": "particles-1.0-clean-0a"}), "clean"),
+        ("cross_validation.json", json.dumps({"data_id": "other"}), None),
         ("other.json", json.dumps({"split": "grouped"}), None),
     ],
 )
@@ -64,6 +57,16 @@ def folder(tmp_path):
     return tmp_path
 
 
+def test_cross_validation_is_its_own_declaration(tmp_path):
+    """Check that the maps that `cross_validate` writes are scored on its split alone."""
+    report = uhcs_bench.cross_validate(
+        lambda _: lambda image: image > 128, "particles", tmp_path, "clean", "synthetic"
+    )
+    assert report.training_split == "clean"
+    with pytest.raises(SubmissionError, match=r"cross_validation\.json beside"):
+        uhcs_bench.score(tmp_path, version="synthetic")
+
+
 def test_maps_of_another_split_are_refused(folder):
     """Check the message, and that the split that is stated is scored."""
     (folder / "entry.yaml").write_text("split: grouped\n")
@@ -73,7 +76,7 @@ def test_maps_of_another_split_are_refused(folder):
     assert "--split grouped" in str(caught.value)
     report = uhcs_bench.score(folder, version="synthetic", split="grouped")
     assert report.training_split == "grouped"
-    assert "Trained on the folds of grouped" in report.training
+    assert "Trained on the folds of split grouped" in report.training
 
 
 def test_unknown_training_is_stated(folder):
@@ -82,4 +85,4 @@ def test_unknown_training_is_stated(folder):
     for predictions in (folder, maps):
         report = uhcs_bench.score(predictions, version="synthetic")
         assert report.training_split is None
-        assert "Training split not stated" in report.training
+        assert "the training split is not stated" in report.training

@@ -192,6 +192,23 @@ def test_formats_for_photographs_are_refused(tmp_path, name):
     assert "as PNG" in problem
 
 
+def test_paths_are_text_or_begin_at_home(tmp_path, monkeypatch):
+    """Check a folder as text and below ~, and single maps by their paths."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = submit(tmp_path / "preds")
+    paths = {entry.id: f"~/preds/{entry.id}.png" for entry in PARTICLES}
+    for predictions in (str(folder), "~/preds", paths):
+        (submission,) = read_synthetic(predictions)
+        assert len(submission.maps) == 24
+
+
+def test_archives_are_to_be_unpacked(tmp_path):
+    """Check the remedy for a zip."""
+    (tmp_path / "preds.zip").write_bytes(b"PK")
+    (problem,) = problems_of(tmp_path / "preds.zip")
+    assert "is an archive: unpack it" in problem
+
+
 def test_pickled_arrays_are_refused(tmp_path):
     """Check that an object array is named, not loaded."""
     folder = submit(tmp_path, changes={f"{FIRST.id}.png": None})

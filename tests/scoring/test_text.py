@@ -103,7 +103,7 @@ def test_text_states_what_its_numbers_rest_on(report):
     assert text.count("In simulations both hold 93 % or more") == 2
     error = report["particles"].IU_errors
     assert f"over 48 values of a class on a micrograph: {100 * error.over_values:.1f}." in text
-    assert text.count("Training split not stated: valid only for models trained on") == 2
+    assert text.count("Warning: the training split is not stated") == 2
     assert "Particle sizes: undefined" in text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -114,22 +114,79 @@ def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
 
 
 def label_map(content: Path | ArrayLike, entry: Entry) -> NDArray[np.uint8]:
-    """Read one map and check it; what is wrong is raised as `ImageError`."""
+    """Read one map and check it.
+
+    Parameters
+    ----------
+    content : Path, array_like, PIL image or PyTorch tensor
+        A tensor may be on any device and may have gradients; of a palette image the indices count.
+    entry : Entry
+        The micrograph that the map is for.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns)
+        Class labels.
+
+    Raises
+    ------
+    ImageError
+        If anything is wrong; the message is a phrase that follows the file's name or id.
+    """
     if isinstance(content, Path):
         array = images.read_image(
             content, lambda header: _check_header(header, entry), kind="labels"
         )
     else:
-        if isinstance(content, np.ma.MaskedArray):
-            raise images.ImageError(
-                "is a masked array, whose masked pixels have no class; give every pixel one, for "
-                "example labels.filled(0)"
-            )
-        array = np.asarray(content)
+        array = _array(content)
         while array.ndim > 2 and 1 in array.shape:
             array = array.squeeze(axis=array.shape.index(1))
         _check_header(images.Header(array.shape, array.dtype, "gray"), entry)
     return _check_labels(array, protocol.TASKS[entry.task].classes)
+
+
+def _array(content: Any) -> NDArray[np.generic]:
+    """Turn what people have for a map into an array."""
+    if isinstance(content, np.ma.MaskedArray):
+        raise images.ImageError(
+            "is a masked array, whose masked pixels have no class; give every pixel one, for "
+            "example labels.filled(0)"
+        )
+    if hasattr(content, "detach") and hasattr(content, "cpu"):  # a tensor, without a need of torch
+        return _of_tensor(content)
+    try:
+        array = np.asarray(content)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise images.ImageError(f"can't be turned into an array ({reason})") from error
+    if array.ndim == 0:
+        raise images.ImageError(
+            f"can't be turned into an array, it is of type {type(content).__name__}; "
+            "give an array, a PIL image, a tensor or the path of a file"
+        )
+    return _of_planes(array) if hasattr(content, "getbands") else array
+
+
+def _of_tensor(tensor: Any) -> NDArray[np.generic]:
+    try:
+        return np.asarray(tensor.detach().cpu().numpy())
+    except (TypeError, ValueError, RuntimeError) as error:  # such as bfloat16, sparse or meta
+        reason = " ".join(str(error).split())
+        raise images.ImageError(
+            f"is a tensor that NumPy can't hold ({reason}); give class labels, "
+            ".to(torch.uint8).detach().cpu().numpy()"
+        ) from error
+
+
+def _of_planes(planes: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Give the labels of a PIL image whose colour planes are equal."""
+    if planes.ndim == 3:
+        if not (planes == planes[..., :1]).all():
+            raise images.ImageError(
+                "is a colour image; give the class labels themselves as a gray image (mode L)"
+            )
+        return np.asarray(planes[..., 0])
+    return planes
 
 
 def _image_shape(header: images.Header) -> tuple[int, ...] | None:
@@ -177,17 +234,59 @@ def _check_labels(array: NDArray[np.generic], classes: Sequence[str]) -> NDArray
     labels = cast("NDArray[np.integer]", array)
     if labels.min() >= 0 and labels.max() < len(classes):
         return labels.astype(np.uint8)
-    wrong = (labels < 0) | (labels >= len(classes))
-    values = np.unique(labels)
-    if values.tolist() == [0, 255] or values.tolist() == [255]:
+    values, counts = np.unique(labels, return_counts=True)
+    hint = _hint(values, counts, len(classes))
+    if values.tolist() in ([0, 255], [255]) and len(classes) == 2:
         raise images.ImageError(
-            f"is a 0/255 mask, but 255 is not a class; the classes are {listing}: divide by 255"
+            f"is a 0/255 mask, but 255 is not a class; the classes are {listing}{hint}"
         )
+    wrong = (labels < 0) | (labels >= len(classes))
     row, column = (int(index) for index in np.argwhere(wrong)[0])
-    text = (
+    raise images.ImageError(
         f"holds the value {array[row, column]} at row {row}, column {column}, "
-        f"and {int(wrong.sum())} such pixels in all; the classes are {listing}"
+        f"and {int(wrong.sum())} such pixels in all; the classes are {listing}{hint}"
     )
-    if values.min() == 1 and values.max() == len(classes):
-        text += ": these labels seem to start at 1, subtract 1"
-    raise images.ImageError(text)
+
+
+_IGNORED = (-1, 255)
+"""Labels that other tools leave out of training and scores."""
+
+_MOSTLY = 0.9
+
+
+def _hint(values: NDArray[np.integer], counts: NDArray[np.int64], n_classes: int) -> str:
+    """Guess from the values where labels come from that are no classes, and what to do."""
+    found = [int(value) for value in values]
+    # Gray levels spread evenly, such as 0, 128 or 0, 85, 170, 255.
+    step = next((value for value in found if value > 0), 0)
+    if step >= n_classes and all(v in {step * k for k in range(n_classes)} for v in found):
+        return f": divide by {step}"
+    outside = [value for value in found if not 0 <= value < n_classes]
+    if len(outside) == 1 and outside[0] in _IGNORED:
+        return (
+            f": {outside[0]} seems to mark pixels to ignore, but every pixel is scored; predict a "
+            "class for each"
+        )
+    if found[0] == 1 and found[-1] == n_classes:
+        return ": these labels seem to start at 1, subtract 1"
+    if found == list(range(len(found))) and n_classes == 2:
+        return (
+            ": these seem to be numbers of single particles (instance ids); save particle or not, "
+            "label_map > 0"
+        )
+    if _is_blurred(values, counts, n_classes):
+        return (
+            ": most pixels are near a few values, as after lossy compression (JPEG) or "
+            "interpolation; save the labels without loss and resize by nearest neighbours"
+        )
+    return ""
+
+
+def _is_blurred(values: NDArray[np.integer], counts: NDArray[np.int64], n_classes: int) -> bool:
+    """Tell whether most pixels lie at the classes' evenly spread levels, and others between."""
+    highest = int(values[-1])
+    if len(values) <= 2 * n_classes or values[0] < 0:
+        return False
+    levels = np.arange(n_classes) * highest / (n_classes - 1)
+    near = np.abs(values[:, np.newaxis] - levels).min(1) <= max(highest // 16, 1)
+    return bool(counts[near].sum() >= _MOSTLY * counts.sum())

@@ -10,6 +10,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.scoring.provenance import CROSS_VALIDATION_NAME
 from uhcs_bench.scoring.saving import save_predictions
 from uhcs_bench.scoring.score import score
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     Predict = Callable[[NDArray[np.uint8]], ArrayLike]
 
 SCHEMA = "uhcs-bench/cross-validation/1"
-RECORD_NAME = "cross_validation.json"
 
 
 def cross_validate(
@@ -111,7 +111,7 @@ def _map_path(folder: Path, name: str, whole: Dataset) -> Path:
 
 
 def _record_path(folder: Path, whole: Dataset) -> Path:
-    return folder / whole.task.name / RECORD_NAME
+    return folder / whole.task.name / CROSS_VALIDATION_NAME
 
 
 def _read_record(folder: Path, whole: Dataset) -> list[int]:

@@ -1,27 +1,26 @@
 """What a declaration beside label maps states about the split that their models were trained on.
 
 A model that was trained on the folds of one split has seen micrographs that another split keeps for
-validation. Label maps don't show that, so that it is read from the files that `uhcs-bench submit`
-and the baselines write beside the maps: ``entry.yaml`` and ``record.json``.
+validation. Label maps don't show that, so that it is read from the files that are written beside
+the maps: ``entry.yaml`` by `uhcs-bench submit`, ``record.json`` by the baselines, and
+``cross_validation.json`` by `uhcs_bench.cross_validate`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset
-from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.errors import SubmissionError
+from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 ENTRY_NAME = "entry.yaml"
-RECORD_NAME = "record.json"
+CROSS_VALIDATION_NAME = "cross_validation.json"
 
 _LARGEST_BYTES = 10_000_000
 # An entry is plain YAML: a key at the start of a line, and a scalar. Scoring needs no YAML library.
@@ -41,6 +40,11 @@ def training_split(folder: Path) -> tuple[str, str] | None:
     split, file : str
         Name of the split, and of the file that states it; None if no file does.
 
+    Raises
+    ------
+    UhcsBenchError
+        If the record of the reference methods is damaged.
+
     Examples
     --------
     >>> from pathlib import Path
@@ -50,16 +54,17 @@ def training_split(folder: Path) -> tuple[str, str] | None:
     ...     training_split(Path(name))
     ('grouped', 'entry.yaml')
     """
-    places = [folder]
+    places = [folder, *(folder / task for task in protocol.TASKS)]
     if folder.name in protocol.TASKS:
         places.append(folder.parent)
     for place in places:
-        for name, read in ((ENTRY_NAME, _split_of_entry), (RECORD_NAME, _split_of_record)):
+        for name, read in _READERS.items():
             text = _text(place / name)
             split = None if text is None else read(text)
             if split is not None:
                 return split, name
-    return None
+    splits = sorted({model.split for model in training_record.read(folder)})
+    return (" and ".join(splits), training_record.FILE_NAME) if splits else None
 
 
 def check(folder: Path, split: protocol.Split) -> str | None:
@@ -111,37 +116,12 @@ def _split_of_entry(text: str) -> str | None:
     return found[1] if found else None
 
 
-def _split_of_record(text: str) -> str | None:
-    """Split that a record names, or else the one whose folds its runs were validated on."""
+def _split_of_cross_validation(text: str) -> str | None:
     try:
-        record = json.loads(text)
-    except ValueError:
+        _, _, split, _ = json.loads(text)["data_id"].split("-")
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    if not isinstance(record, Mapping):
-        return None
-    runs = list(_runs(record))
-    named = {run["split"] for run in (record, *runs) if isinstance(run.get("split"), str)}
-    if len(named) == 1:
-        return str(named.pop())
-    fitting = [
-        split for split in protocol.SPLITS if runs and all(_is_fold_of(split, run) for run in runs)
-    ]
-    return fitting[0] if fitting else None
+    return str(split)
 
 
-def _runs(record: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    tasks = record.get("tasks")
-    for folds in tasks.values() if isinstance(tasks, Mapping) else ():
-        for run in folds.values() if isinstance(folds, Mapping) else ():
-            if isinstance(run, Mapping):
-                yield run
-
-
-def _is_fold_of(split: str, run: Mapping[str, Any]) -> bool:
-    try:
-        version = run.get("dataset_version", protocol.REAL_VERSION)
-        entries = dataset.catalogue(run["task"], version, split)
-        fold = [entry.id for entry in entries if entry.fold == run["fold"]]
-        return sorted(fold) == sorted(run["validation"])
-    except (UsageError, KeyError, TypeError):
-        return False
+_READERS = {ENTRY_NAME: _split_of_entry, CROSS_VALIDATION_NAME: _split_of_cross_validation}

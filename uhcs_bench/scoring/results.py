@@ -355,10 +355,10 @@ class Report:
         """Sentence that states what the maps' models were trained on, as far as it is known."""
         if self.training_split is None:
             return (
-                f"Training split not stated: valid only for models trained on the folds of "
-                f"{self.split}."
+                "Warning: the training split is not stated; the scores are valid only for models "
+                f"trained on the folds of split {self.split}."
             )
-        return f"Trained on the folds of {self.training_split}, as declared beside the maps."
+        return f"Trained on the folds of split {self.training_split}, as declared beside the maps."
 
     def to_json(self) -> str:
         """Text of the JSON output; null where a quantity is undefined."""
