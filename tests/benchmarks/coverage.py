@@ -340,12 +340,18 @@ def of_verdicts(sizes: Iterable[int] = (24, 22, 19, 16)) -> list[dict[str, Any]]
     for n in sizes:
         counts = np.array([(x, y) for x in range(n + 1) for y in range(n + 1 - x)])
         ends = np.array(
-            [paired_proportions.paired_proportion_interval(int(x), int(y), n) for x, y in counts]
+            [
+                paired_proportions.paired_proportion_interval(
+                    int(x), int(y), n, differences.NOMINAL_OF_VERDICTS
+                )
+                for x, y in counts
+            ]
         )
         steps = np.arange(0, 41) / 40
         shares = {}
-        for a, b in ((a, b) for a in steps for b in steps if a + b <= 1):
-            likely = multinomial.pmf(np.c_[counts, n - counts.sum(1)], n, [a, b, 1 - a - b])
+        for a, b in ((a, b) for a in steps for b in steps if a + b <= 1 + 1e-9):
+            shares_of = [a, b, max(1 - a - b, 0.0)]
+            likely = multinomial.pmf(np.c_[counts, n - counts.sum(1)], n, shares_of)
             holds = (ends[:, 0] <= a - b + 1e-9) & (a - b - 1e-9 <= ends[:, 1])
             shares[float(a), float(b)] = float(likely[holds].sum())
         worst = min(shares, key=lambda pair: shares[pair])

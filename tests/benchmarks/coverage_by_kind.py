@@ -61,7 +61,7 @@ def _columns(task: TaskScore) -> dict[tuple[str, str], Values]:
 def _values(image: MicrographScore) -> Iterator[tuple[tuple[str, str], float | None]]:
     for metric, class_name, value in named_scores(image):
         yield (f"{metric} of a class" if class_name else metric, class_name or ""), value
-    for measure in MEASURES:
+    for measure in (measure for measure in MEASURES if measure.long_name):
         if measure.per_class:
             for class_name, branch in image.measures["classes"].items():
                 if measure.name in branch:

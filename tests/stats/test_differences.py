@@ -15,7 +15,9 @@ from uhcs_bench.stats import means, paired
 def test_equal_verdicts_have_width():
     """Check that 24 equal verdicts give Tango's interval and not a point."""
     low, high = d.difference_interval(np.zeros(24))
-    assert (low, high) == pytest.approx((-0.138, 0.138), abs=1e-3)
+    z_squared = stats.norm.ppf(0.99) ** 2
+    expected = z_squared / (24 + z_squared)
+    assert (low, high) == pytest.approx((-expected, expected), abs=1e-6)
 
 
 def test_scores_get_bootstrap_t():
@@ -47,12 +49,17 @@ def test_interval_agrees_with_the_test(values):
         assert interval[0] <= 0 <= interval[1]
 
 
-@given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 10))
-def test_exact_test_of_verdicts_is_the_stricter(only_a, only_b, n_pairs):
-    """Check that Tango's interval excludes 0 wherever the exact test does, with Holm's factor."""
-    values = [1] * only_a + [-1] * only_b + [0] * (24 - only_a - only_b)
-    if paired.sign_flip_p_value(values) * n_pairs < 0.05:
-        assert d.excludes_zero(d.difference_interval(values))
+@pytest.mark.parametrize("n", [16, 19, 22, 24])
+def test_difference_of_verdicts_holds(n):
+    """Check the exact coverage over shares of micrographs on which one method alone succeeds."""
+    counts = np.array([(a, b) for a in range(n + 1) for b in range(n + 1 - a)])
+    verdicts = [[1] * a + [-1] * b + [0] * (n - a - b) for a, b in counts]
+    ends = np.array([d.difference_interval(values) for values in verdicts])
+    for a, b in ((0, 0.02), (0.1, 0.1), (0.3, 0.05), (0, 0.975), (0.5, 0.5)):
+        shares = [a, b, max(1 - a - b, 0)]
+        likely = stats.multinomial.pmf(np.c_[counts, n - counts.sum(1)], n, shares)
+        holds = (ends[:, 0] <= a - b + 1e-9) & (a - b - 1e-9 <= ends[:, 1])
+        assert likely[holds].sum() >= means.COVERAGE
 
 
 def test_paired_t_is_scipys():

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 FEWEST = 16
 """Micrographs from which on the interval of a mean difference holds in 93 % or more."""
 
+NOMINAL_OF_VERDICTS = 0.98
+"""Level of `uhcs_bench.stats.paired_proportions` at which it holds in 93 % or more, from `FEWEST`
+micrographs on and for all shares."""
+
 DOMINATED = 0.5
 """Share of the squared deviations from which on one micrograph carries a mean difference."""
 
@@ -37,15 +41,16 @@ def difference_interval(differences: ArrayLike) -> tuple[float, float] | None:
     Examples
     --------
     >>> difference_interval([0.01, 0.02] * 10 + [0.9])
-    >>> low, high = difference_interval([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    >>> low, high = difference_interval([1, 1] + 22 * [0])
     >>> round(low, 2), round(high, 2)
-    (-0.12, 0.45)
+    (-0.12, 0.3)
     """
     values = np.asarray(differences, float)
+    if len(values) < FEWEST:
+        return None
     if set(np.unique(values)) <= {-1.0, 0.0, 1.0}:
-        return paired_proportion_interval(
-            int((values > 0).sum()), int((values < 0).sum()), len(values)
-        )
+        n_only = int((values > 0).sum()), int((values < 0).sum())
+        return paired_proportion_interval(*n_only, len(values), NOMINAL_OF_VERDICTS)
     if dominating(values) is not None:
         return None
     low, high = bootstrap_t_interval(values, fewest=FEWEST)
