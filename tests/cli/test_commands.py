@@ -197,9 +197,11 @@ def test_compare_two_submissions(predictions, tmp_path):
     options = ("--dataset-version", "synthetic")
     result = run("compare", predictions, other, *options)
     assert result.exit_code == 0
-    assert "IU: preds is better than other at n = 24" in result.stdout
+    assert "IU: preds is better than other by" in result.stdout
     result = run("compare", predictions, other, *options, "--format", "json")
     assert json.loads(result.stdout)["names"] == ["preds", "other"]
+    result = run("compare", predictions, other, *options, "--resample", "samples")
+    assert "cluster-robust, by heat-treated sample" in result.stdout
     assert run("compare", predictions, *options).exit_code == 2
     assert run("compare", predictions, predictions, *options).exit_code == 2
 
