@@ -1,30 +1,13 @@
 """How far the measures are off where the truth is known, as resolution and noise change.
 
-Synthetic micrographs (`uhcs_bench.synthetic.micrographs`) are measured as a user would measure
-real ones: on
-their exact label maps, and after segmentation by Otsu's threshold. The error is what was measured
-over what was drawn in that very field, less one, so that it holds what the measure adds and not
-how fields differ, which is the sampling error s / sqrt(n) of n particles with standard deviation s.
-Its mean over fields is the bias, its standard deviation the spread.
+Synthetic micrographs (`uhcs_bench.synthetic.micrographs`) are measured as `measure` measures real
+ones, column for column and with the same smallest diameter: on their exact label maps, and after
+segmentation by Otsu's threshold. The error is what was measured over what was drawn in that very
+field, less one, so that it holds what the measure adds and not how fields differ. Its mean over
+fields is the bias, its standard deviation the spread.
 
 All fields are equally large in particle diameters or zone widths, so that only the pixel size
 changes along a line of the plot.
-
-What ``uhcs-bench calibrate`` found, 8 fields of 200 particles or 7 grains per point:
-
-- On exact label maps mean and median diameter and the number density are right to 1.5 % from 3 px
-  per mean diameter on; single fields differ by 1 to 4 % from what was drawn in them.
-- On segmented micrographs of noise up to 10 gray levels sizes may be trusted from 6 px (3 %), the
-  number from 16 px (5 %). Below 6 px blur swallows the small particles: at 4 px the mean is 11 to
-  13 % too large, at 3 px a quarter. The number is up to 12 % too large, because texture passes for
-  particles.
-- Denuded zones along lines (`uhcs_bench.metallography.denuded_zone.unobstructed_widths`) are 0.11
-  px too narrow
-  on exact maps at 3 px and 0.26 px at 24 px: 4 % and 1 %. On segmented micrographs jags bring the
-  outlines nearer to each other, by 0.2 to 0.8 px up to noise 10: within 5 % from 8 to 16 px on.
-- The paper's widths are a sixth to a half of the true ones on exact maps at any resolution, because
-  the cleaning takes away zones whose outlines are smooth. Jagged outlines save them: there the
-  error is smaller the more noise there is, which is no merit.
 """
 
 from __future__ import annotations
@@ -33,16 +16,17 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass, fields, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from uhcs_bench.errors import UsageError, listed
 from uhcs_bench.formatting import abbreviated
 from uhcs_bench.io.tables import csv_text
+from uhcs_bench.measuring import _drawn, row
 from uhcs_bench.measuring.outputs import plots
-from uhcs_bench.metallography import denuded_zone
-from uhcs_bench.metallography import particles as measure
+from uhcs_bench.measuring.pixel_size import Scale
+from uhcs_bench.metallography import arguments
 from uhcs_bench.metallography.labels import MATRIX, NETWORK
 from uhcs_bench.segmentation import otsu
 from uhcs_bench.synthetic import micrographs
@@ -57,19 +41,46 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-    from uhcs_bench.synthetic.micrographs import Synthetic
+    from uhcs_bench.io.tables import Row
 
-MeasureName = Literal[
-    "mean diameter", "median diameter", "number density", "zone width", "zone width (paper)"
-]
-
-PARTICLE_MEASURES: tuple[MeasureName, ...] = (
-    "mean diameter",
-    "median diameter",
-    "number density",
+PARTICLE_MEASURES = (
+    "fraction_particle",
+    "number_density",
+    "number_per_length",
+    "mean_intercept",
+    "free_path",
+    "nearest_neighbour_distance",
+    "diameter_mean",
+    "diameter_sd",
+    "diameter_median",
+    "diameter_area_weighted_mean",
+    "diameter_volume_weighted_mean",
+    "lognormal_median",
+    "lognormal_sigma",
+    "perimeter_mean",
+    "feret_mean",
+    "circularity_mean",
+    "aspect_ratio_mean",
+    "spheroidised_2_by_number",
+    "spheroidised_2_by_area",
+    "spheroidised_3_by_number",
+    "spheroidised_3_by_area",
+    "unfolded_diameter_mean",
+    "unfolded_number_density",
 )
-ZONE_MEASURES: tuple[MeasureName, ...] = ("zone width", "zone width (paper)")
-MEASURES = PARTICLE_MEASURES + ZONE_MEASURES
+ZONE_MEASURES = ("zone_width_mean", "zone_width_median", "authors_zone_width_mean")
+NETWORK_MEASURES = (
+    "fraction_matrix",
+    "fraction_network",
+    "intercept_spacing",
+    "intercept_free_path",
+    "intercept_thickness",
+    "network_largest_part",
+    "network_closed_cells",
+)
+"""Measures of the network. Their truth is the exact label map, so that only a segmentation errs."""
+MEASURES = PARTICLE_MEASURES + ZONE_MEASURES + NETWORK_MEASURES
+"""By their names in `uhcs_bench.measuring.columns.MEASURES`."""
 
 RESOLUTIONS_PX = (3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0)
 """Pixels per mean diameter, and per zone width. The benchmark's micrographs have about 4 to 20."""
@@ -77,7 +88,7 @@ NOISE = (4.0, 10.0, 20.0)
 """Standard deviations of the shot noise in ferrite, in gray levels. The real micrographs of the
 particle task have 2 to 15, where particles stand out by 100 to 140 gray levels."""
 REPLICATES = 8
-SCHEMA = "uhcs-bench/calibration/1"
+SCHEMA = "uhcs-bench/calibration/2"
 
 _FIELD_WIDTHS = 32
 """Side of a field in mean diameters, or zone widths: some 200 particles, or seven grains."""
@@ -92,6 +103,7 @@ ZONE = Hypereutectoid(
     lath_share=0.0,
 )
 _ENTROPY = 0x43414C
+_PLOT_COLUMNS = 5
 
 
 @dataclass(frozen=True)
@@ -114,15 +126,21 @@ class Errors:
         Its standard error.
     spread : float
         Standard deviation of a field's error, relative to the truth.
+    n_intervals : int
+        Fields in which the measure has an interval.
+    n_held : int
+        Of those intervals, the ones that hold the mean truth of all fields.
     """
 
-    measure: MeasureName
+    measure: str
     resolution_px: float
     noise: float | None
     n: int
     bias: float
     bias_se: float
     spread: float
+    n_intervals: int = 0
+    n_held: int = 0
 
     @property
     def bias_px(self) -> float:
@@ -141,15 +159,18 @@ class Calibration:
     replicates : int
         Fields per resolution.
     seed : int
+    min_diameter : str or None
+        Smallest diameter that counts; a micrometre is the mean diameter.
     """
 
     errors: tuple[Errors, ...]
     replicates: int
     seed: int
+    min_diameter: str | None = None
 
     __repr__ = abbreviated
 
-    def line(self, name: MeasureName, noise: float | None) -> tuple[Errors, ...]:
+    def line(self, name: str, noise: float | None) -> tuple[Errors, ...]:
         """Pick the errors of a measure at a noise level, from coarse to fine."""
         return tuple(e for e in self.errors if e.measure == name and e.noise == noise)
 
@@ -158,9 +179,7 @@ class Calibration:
         """Noise levels, None for exact label maps."""
         return tuple(dict.fromkeys(error.noise for error in self.errors))
 
-    def trusted_from(
-        self, name: MeasureName, noise: float | None, tolerance: float = 0.05
-    ) -> float | None:
+    def trusted_from(self, name: str, noise: float | None, tolerance: float = 0.05) -> float | None:
         """Find the resolution from which on the bias stays within a tolerance.
 
         Parameters
@@ -192,6 +211,7 @@ class Calibration:
             "schema": SCHEMA,
             "replicates": self.replicates,
             "seed": self.seed,
+            "min_diameter": self.min_diameter,
             "errors": rows,
         }
         return json.dumps(content, indent=1, allow_nan=False)
@@ -202,28 +222,51 @@ class Calibration:
         return csv_text(names, map(astuple, self.errors))
 
     def to_text(self, tolerance: float = 0.05) -> str:
-        """Lay biases out as tables of at most 80 columns, in percent with their standard errors."""
+        """Lay biases out as tables of at most 80 columns: one for each noise level, and a summary.
+
+        The summary states from which resolution on the bias stays within the tolerance.
+        """
         from tabulate import tabulate
 
+        style: dict[str, Any] = {"tablefmt": "simple", "disable_numparse": True}
+        limit = self.min_diameter
         heading = (
-            f"Bias in %, with its standard error, over {self.replicates} synthetic fields; px are "
-            "pixels\nper mean diameter, or per zone width."
+            f"Bias in % over {self.replicates} synthetic fields; px are pixels per mean diameter, "
+            "or per\nzone width. "
+            + ("All particles count." if limit is None else f"Particles count from {limit} on.")
         )
         parts = [heading]
-        for name in MEASURES:
-            lines = [line for noise in self.noises if (line := self.line(name, noise))]
-            if not lines:
-                continue
+        for noise in self.noises:
+            lines = (self.line(name, noise) for name in MEASURES)
             rows = [
-                [f"{errors[0].resolution_px:g} px", *(_percent(error) for error in errors)]
-                for errors in zip(*lines, strict=True)
+                [line[0].measure, *map(_percent, line)]
+                for line in lines
+                if any(error.n for error in line)
             ]
-            enough = [self.trusted_from(name, line[0].noise, tolerance) for line in lines]
-            named = ("never" if px is None else f"from {px:g} px" for px in enough)
-            rows.append([f"within {100 * tolerance:g} %", *named])
-            header = [name, *(_noise_name(line[0].noise) for line in lines)]
-            parts.append(tabulate(rows, header, stralign="right", disable_numparse=True))
+            px = dict.fromkeys(f"{e.resolution_px:g}" for e in self.errors if e.noise == noise)
+            align = ("left", *("right" for _ in px))
+            parts.append(tabulate(rows, [_noise_name(noise), *px], colalign=align, **style))
+        summary = [
+            [name, *(self._from(name, noise, tolerance) for noise in self.noises)]
+            for name in MEASURES
+            if any(self.line(name, noise) for noise in self.noises)
+        ]
+        header = [f"within {100 * tolerance:g} % from", *map(_noise_name, self.noises)]
+        held = ["intervals that hold", *(self._held(noise) for noise in self.noises)]
+        align = ("left", *("right" for _ in self.noises))
+        parts.append(tabulate([*summary, held], header, colalign=align, **style))
         return "\n\n".join(parts)
+
+    def _from(self, name: str, noise: float | None, tolerance: float) -> str:
+        if not any(error.n for error in self.line(name, noise)):
+            return "-"
+        px = self.trusted_from(name, noise, tolerance)
+        return "never" if px is None else f"{px:g} px"
+
+    def _held(self, noise: float | None) -> str:
+        chosen = [error for error in self.errors if error.noise == noise]
+        n = sum(error.n_intervals for error in chosen)
+        return f"{100 * sum(error.n_held for error in chosen) / n:.0f} %" if n else "-"
 
 
 def _noise_name(noise: float | None) -> str:
@@ -231,9 +274,10 @@ def _noise_name(noise: float | None) -> str:
 
 
 def _percent(error: Errors) -> str:
-    if math.isnan(error.bias):
+    percent = 100 * error.bias
+    if math.isnan(percent):
         return "-"
-    return f"{100 * error.bias:+.1f}±{100 * error.bias_se:.1f}"
+    return f"{percent:+.1f}" if abs(percent) < 9.95 else f"{percent:+.0f}"
 
 
 def calibrate(
@@ -242,6 +286,7 @@ def calibrate(
     replicates: int = REPLICATES,
     seed: int = 0,
     progress: Callable[[Sequence[float]], Iterable[float]] = iter,
+    min_diameter: str | None = None,
 ) -> Calibration:
     """Measure synthetic micrographs and compare with the truth.
 
@@ -258,6 +303,9 @@ def calibrate(
     progress : callable, optional
         Gets the pixel sizes to work off, one entry for each field, and hands them on, such as
         ``tqdm``.
+    min_diameter : str, optional
+        Smallest diameter that counts, as for `measure`, such as ``"5px"``, or ``"0.4um"`` where a
+        micrometre is the mean diameter. It is the smallest one that was drawn and is measured.
 
     Returns
     -------
@@ -288,11 +336,9 @@ def calibrate(
       doesn't fade with resolution. See `uhcs_bench.metallography.denuded_zone`.
 
     With images the threshold's errors come in: blur merges and swallows what is small, texture and
-    noise make specks and jags. Components smaller than the smallest particle that was drawn don't
-    count, as for a user who states from which size on particles are measured; without such a limit
-    specks outnumber particles. For zones the network is what Otsu's threshold finds in matrix and
-    network, less components below 128 px; spheroidite is as in the truth, since a threshold says
-    nothing of it.
+    noise make specks and jags. Specks outnumber particles unless a smallest diameter is given. For
+    zones the network is what Otsu's threshold finds in matrix and network; spheroidite is as in the
+    truth, since a threshold says nothing of it.
 
     References
     ----------
@@ -302,24 +348,38 @@ def calibrate(
     Examples
     --------
     >>> found = calibrate(resolutions_px=[8], noise=[], replicates=2)
-    >>> mean = found.line("mean diameter", None)[0]
+    >>> mean = found.line("diameter_mean", None)[0]
     >>> mean.n, bool(abs(mean.bias) < 0.05)
     (2, True)
     """
-    check(resolutions_px, noise, replicates)
+    check(resolutions_px, noise, replicates, min_diameter)
     levels: tuple[float | None, ...] = (None, *noise)
-    relative: dict[tuple[MeasureName, float | None, float], list[float]] = {
+    found: dict[tuple[str, float | None, float], list[_Found]] = {
         (name, level, px): [] for name in MEASURES for level in levels for px in resolutions_px
     }
     jobs = [px for px in resolutions_px for _ in range(replicates)]
     for index, px in enumerate(progress(jobs)):
-        for level, name, error in _field_errors(px, levels, (seed, index % replicates)):
-            relative[name, level, px].append(error)
-    errors = tuple(_summary(*key, np.array(found)) for key, found in relative.items())
-    return Calibration(errors, replicates, seed)
+        for level, name, one in _measured(px, levels, (seed, index % replicates), min_diameter):
+            found[name, level, px].append(one)
+    errors = tuple(_summary(*key, each) for key, each in found.items())
+    return Calibration(errors, replicates, seed, min_diameter)
 
 
-def check(resolutions_px: Sequence[float], noise: Sequence[float], replicates: int) -> None:
+class _Found(NamedTuple):
+    """A measure of one field, its interval, and what was drawn."""
+
+    value: float
+    low: float
+    high: float
+    truth: float
+
+
+def check(
+    resolutions_px: Sequence[float],
+    noise: Sequence[float],
+    replicates: int,
+    min_diameter: str | None = None,
+) -> None:
     """See that `calibrate` can work with these numbers.
 
     Raises
@@ -327,6 +387,7 @@ def check(resolutions_px: Sequence[float], noise: Sequence[float], replicates: i
     UsageError
         If a number makes no sense; all that make none are said at once.
     """
+    arguments.check_min_diameter(min_diameter)
     problems = []
     numbers = (*_sequence(resolutions_px), *_sequence(noise), replicates)
     if not all(isinstance(number, int | float | np.number) for number in numbers):
@@ -353,19 +414,24 @@ def _sequence(values: object) -> Iterable[object]:
     return values if is_sequence else (str(values),)  # type: ignore[return-value]
 
 
-def _summary(
-    name: MeasureName, noise: float | None, px: float, found: NDArray[np.float64]
-) -> Errors:
-    known = found[np.isfinite(found)]
+def _summary(name: str, noise: float | None, px: float, found: list[_Found]) -> Errors:
+    values, low, high, truth = np.array(found, float).reshape(-1, 4).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        known = values / truth - 1
+    known = known[np.isfinite(known)]
     n = known.size
     bias = float(known.mean()) if n else math.nan
     spread = float(known.std(ddof=1)) if n > 1 else math.nan
-    return Errors(name, px, noise, n, bias, spread / math.sqrt(n) if n else math.nan, spread)
+    has_interval = ~np.isnan(low + high) & ~np.isnan(truth)
+    expected = float(truth[has_interval].mean()) if has_interval.any() else math.nan
+    held = (low <= expected) & (expected <= high) & has_interval
+    error = spread / math.sqrt(n) if n else math.nan
+    return Errors(name, px, noise, n, bias, error, spread, int(has_interval.sum()), int(held.sum()))
 
 
-def _field_errors(
-    px: float, levels: Sequence[float | None], seed: tuple[int, int]
-) -> Iterator[tuple[float | None, MeasureName, float]]:
+def _measured(
+    px: float, levels: Sequence[float | None], seed: tuple[int, int], min_diameter: str | None
+) -> Iterator[tuple[float | None, str, _Found]]:
     """Make a field of particles and one with zones, image each at all noise levels, and measure."""
     side = round(_FIELD_WIDTHS * px)
     particles_seed, zone_seed, imaging_seed = np.random.SeedSequence(
@@ -375,18 +441,39 @@ def _field_errors(
         np.random.default_rng(particles_seed), (side, side), 1 / px, SIZES
     )
     zones = micrographs.hypereutectoid(np.random.default_rng(zone_seed), (side, side), 1 / px, ZONE)
+    scale = Scale(1 / px, "stated")
+    drawn = _drawn.of_particles(field, min_diameter)
+    stated = _drawn.of_network(zones)
+    exact = row.measure(zones.labels, "microconstituents", scale).row
     for level in levels:
-        mask, labels = field.labels > 0, zones.labels
+        mask, labels = field.labels, zones.labels
         if level is not None:
             mask, bright = (
                 _brighter(made.cementite, level, np.random.default_rng(imaging_seed))
                 for made in (field, zones)
             )
-            mask = _components(mask, math.pi / 4 * (SIZES.smallest_um * px) ** 2)
-            labels = _with_network(zones.labels, bright)
-        found = (*particle_errors(field, mask), *zone_errors(zones, labels))
-        for name, error in zip(MEASURES, found, strict=True):
-            yield level, name, error
+            labels = _with_network(zones.labels, bright > 0)
+        measured = row.measure(mask, "particles", scale, min_diameter=min_diameter).row
+        for name in PARTICLE_MEASURES:
+            yield level, name, _found(measured, name, drawn.get(name, math.nan))
+        measured = row.measure(labels, "microconstituents", scale).row
+        for name in ZONE_MEASURES:
+            yield level, name, _found(measured, name, stated[name])
+        for name in NETWORK_MEASURES:
+            truth = math.nan if level is None else _found(exact, name, math.nan).value
+            yield level, name, _found(measured, name, truth)
+
+
+def _found(measured: Row, name: str, truth: float) -> _Found:
+    """Look a measure up, in micrometres if it has a unit."""
+    column = next(
+        name + unit
+        for unit in ("", "_um", "_per_um", "_per_um2", "_per_um3")
+        if name + unit in measured
+    )
+    cells = (measured.get(column + end) for end in ("", "_low", "_high"))
+    value, low, high = (math.nan if cell is None else float(cell) for cell in cells)
+    return _Found(value, low, high, truth)
 
 
 def standard_imaging(noise: float) -> Imaging:
@@ -401,83 +488,18 @@ def standard_imaging(noise: float) -> Imaging:
     return replace(ordinary, electrons=ordinary.ferrite / noise**2, read_noise=0.0)
 
 
-def _brighter(cementite: NDArray[np.float64], noise: float, rng: Generator) -> NDArray[np.bool_]:
+def _brighter(cementite: NDArray[np.float64], noise: float, rng: Generator) -> NDArray[np.uint8]:
     """Image cementite, and find it by Otsu's threshold."""
     image = acquire(rng, standard_imaging(noise), cementite)
-    return np.asarray(otsu.segment(image, "particles") > 0)
-
-
-def _components(mask: NDArray[np.bool_], smallest_px: float) -> NDArray[np.bool_]:
-    """Drop what has fewer pixels than the smallest that is looked for."""
-    from scipy.ndimage import label
-
-    components, _ = label(mask, np.ones((3, 3)))
-    large = np.bincount(components.ravel()) >= smallest_px
-    large[0] = False
-    return np.asarray(large[components])
+    return otsu.segment(image, "particles")
 
 
 def _with_network(labels: NDArray[np.uint8], bright: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Take for network what is bright in matrix and network, without specks."""
+    """Take for network what is bright in matrix and network."""
     undecided = (labels == MATRIX) | (labels == NETWORK)
-    network = _components(undecided & bright, denuded_zone.HOLE_PX)
     decided = np.where(undecided, MATRIX, labels)
-    decided[network] = NETWORK
+    decided[undecided & bright] = NETWORK
     return decided.astype(np.uint8)
-
-
-def particle_errors(made: Synthetic, mask: NDArray[np.generic]) -> tuple[float, float, float]:
-    """Compare measured particles with those that were drawn.
-
-    Parameters
-    ----------
-    made : Synthetic
-    mask : ndarray, shape (rows, columns)
-        Its label map, or a segmentation of its image.
-
-    Returns
-    -------
-    tuple of float
-        Relative errors of mean and median diameter and of the number density; NaN where nothing was
-        found.
-    """
-    found = measure.measure_particles(mask, made.pixel_size_um)
-    sizes = measure.size_distribution(found).diameters
-    density = measure.number_density(found).um.value
-    true = made.diameters_um
-    return (
-        sizes.mean.um.value / float(true.mean()) - 1.0,
-        sizes.median.um.value / float(np.median(true)) - 1.0,
-        density / made.number_density_um - 1.0,
-    )
-
-
-def zone_errors(made: Synthetic, labels: NDArray[np.uint8]) -> tuple[float, float]:
-    """Compare measured denuded-zone widths with the one that was stated.
-
-    Parameters
-    ----------
-    made : Synthetic
-        With a zone of one width.
-    labels : ndarray of uint8, shape (rows, columns)
-        Its label map, or a segmentation of its image.
-
-    Returns
-    -------
-    tuple of float
-        Relative errors of the mean width along lines through the zone, and of the paper's mean
-        width; NaN where nothing was found.
-    """
-    if not isinstance(made.structure, Hypereutectoid):
-        raise TypeError("a field of particles has no denuded zone")
-    true_px = made.structure.denuded_um / made.pixel_size_um
-    clear = denuded_zone.unobstructed_widths(labels)
-    paper = denuded_zone.denuded_zone_widths(labels).widths_px
-    along = np.average(clear.widths_px, weights=clear.weights) if len(clear) else math.nan
-    return (
-        float(along) / true_px - 1.0,
-        (float(paper.mean()) if len(paper) else math.nan) / true_px - 1.0,
-    )
 
 
 def plot(calibration: Calibration) -> Figure:
@@ -504,9 +526,10 @@ def plot(calibration: Calibration) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullFormatter, NullLocator
 
-    figure = Figure(figsize=(11.0, 6.2), dpi=120, layout="constrained")
+    n_rows = -(-(len(MEASURES) + 1) // _PLOT_COLUMNS)
+    figure = Figure(figsize=(3.2 * _PLOT_COLUMNS, 2.4 * n_rows), dpi=90, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(2, 3)
+    panels = figure.subplots(n_rows, _PLOT_COLUMNS)
     noises = calibration.noises
     # Exact maps are black; the more noise, the lighter.
     shades = colormaps["viridis"](np.linspace(0.1, 0.85, max(len(noises) - 1, 1)))
@@ -528,12 +551,13 @@ def plot(calibration: Calibration) -> Figure:
         axes.set_xticks(px, [f"{value:g}" for value in px])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_minor_formatter(NullFormatter())
-        of = "zone width" if name in ZONE_MEASURES else "mean particle diameter"
+        of = "mean particle diameter" if name in PARTICLE_MEASURES else "zone width"
         axes.set_xlabel(f"pixels per {of}")
         axes.set_ylabel("error in %")
         axes.set_title(name, fontsize="medium")
+    for unused in panels.flat[len(MEASURES) :]:
+        unused.set_axis_off()
     last = panels.flat[-1]
-    last.set_axis_off()
     handles, names = panels.flat[0].get_legend_handles_labels()
     last.legend(handles, names, loc="upper left", frameon=False)
     last.text(

@@ -67,9 +67,6 @@ class Measure:
         Document that defines the measure or the way of counting. No conformity is claimed.
     interval : {"", "holds", "lower bound"}
         See `Interval`.
-    calibrated : str
-        Name of its bias among `uhcs_bench.measuring.calibration.MEASURES`; empty where none is
-        known.
     """
 
     name: str
@@ -78,7 +75,6 @@ class Measure:
     symbol: str = ""
     standard: str = ""
     interval: Interval = ""
-    calibrated: str = ""
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -20,8 +20,6 @@ DIRECTIONS = 16
 """Directions in which particles are measured with a caliper, over half a turn."""
 
 _ANGLES = np.arange(DIRECTIONS) * math.pi / DIRECTIONS
-_PIXEL = np.abs(np.cos(_ANGLES)) + np.abs(np.sin(_ANGLES))
-"""Width of a pixel seen from each direction."""
 
 
 class Sums(NamedTuple):
@@ -50,10 +48,9 @@ class Sums(NamedTuple):
 
     @property
     def feret(self) -> NDArray[np.float64]:
-        """Largest width over the directions, from edge to edge of the pixels."""
+        """Largest width over the directions, between the centres of pixels, and one pixel."""
         along, against = self.extents[:DIRECTIONS], self.extents[DIRECTIONS:]
-        widths = (along + against).astype(float) + _PIXEL[:, np.newaxis]
-        return np.asarray(widths.max(0))
+        return np.asarray((along + against).astype(float).max(0, initial=0) + 1)
 
 
 def sums(mask: NDArray[np.generic], connectivity: Literal[4, 8]) -> Sums:

@@ -115,8 +115,7 @@ def measure_particles(
         take pixels for points, here they are squares: the squared axes are larger by 4/3.
         Perimeters are those of ``skimage.measure.perimeter_crofton`` (Crofton's formula [2]_:
         chords of the particle along rows, columns and diagonals). The Feret diameter is the largest
-        width of the pixel squares seen from 16 directions, at most 0.5 % below that of all
-        directions.
+        distance of two pixels' centres, seen from 16 directions, plus one pixel.
 
     Raises
     ------

@@ -164,6 +164,32 @@ class Placed:
         """Radius of a circle around the centre that holds the particle."""
         return _reach(self.major, self.bumps)
 
+    def outlines(self, n_points: int = 96) -> NDArray[np.float64]:
+        """Give points on the outlines, in their order.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_particles, n_points, 2)
+            Rows and columns.
+
+        Examples
+        --------
+        >>> one = np.ones(1)
+        >>> ellipse = Placed(one, one, 3 * one, 2 * one, 0 * one, np.zeros((1, 2), complex))
+        >>> np.ptp(ellipse.outlines(), axis=1)
+        array([[4., 6.]])
+        """
+        towards = np.exp(2j * math.pi * np.arange(n_points) / n_points)
+        bumps = (self.bumps @ np.stack([towards**3, towards**4])).real
+        radius = _shrink(self.bumps)[:, np.newaxis] * (1.0 + bumps)
+        along = radius * towards.real * self.major[:, np.newaxis]
+        across = radius * towards.imag * self.minor[:, np.newaxis]
+        sine, cosine = np.sin(self.angle)[:, np.newaxis], np.cos(self.angle)[:, np.newaxis]
+        rows = self.row[:, np.newaxis] + along * sine + across * cosine
+        return np.stack(
+            [rows, self.column[:, np.newaxis] + along * cosine - across * sine], axis=-1
+        )
+
     def moved(self, rows: float, columns: float) -> Placed:
         """Count pixels from elsewhere."""
         return self._with(self.row + rows, self.column + columns)
