@@ -21,6 +21,7 @@ from uhcs_bench.cli.common import (
     OutputFile,
     OutputFolder,
     ReportingGroup,
+    echo,
     split_option,
     version_option,
 )
@@ -60,7 +61,7 @@ class InterruptibleGroup(ReportingGroup):
                 raise
             extra = "export" if ctx.invoked_subcommand in ("export", "ship") else "baselines"
             missing = MissingPackageError("This command", extra)
-            click.echo(f"{ctx.info_name}: {missing}", err=True)
+            echo(f"{ctx.info_name}: {missing}", err=True)
             sys.exit(missing.exit_code)
 
 
@@ -126,7 +127,7 @@ def otsu(task: str, version: str, out: Path) -> None:
 
     name = protocol.task(task).name
     count = write_label_maps(out, name, version)
-    click.echo(f"{count} label maps in {out / name}.")
+    echo(f"{count} label maps in {out / name}.")
 
 
 @main.command(
@@ -178,9 +179,7 @@ def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
     numbers = parse_folds(folds, count)
     done = _run(method, name, numbers, out, **options)
     skipped = len(numbers) - len(done)
-    click.echo(
-        f"{method}, {name}: {len(done)} folds run, {skipped} were finished before. {out / method}"
-    )
+    echo(f"{method}, {name}: {len(done)} folds run, {skipped} were finished before. {out / method}")
 
 
 def _run(
@@ -273,7 +272,7 @@ def segment(
             tta=tta,
         )
     )
-    click.echo(f"{count} label maps in {out / name}.")
+    echo(f"{count} label maps in {out / name}.")
 
 
 @main.command(
@@ -308,7 +307,7 @@ def ship(
     plan = _plan(method, protocol.task(task).name, out, device, precision, version, jobs, settings)
     about = shipping.ship(plan, maps, model)
     score = about["score"]
-    click.echo(f"{model}: IU {score['IU']['mean']}, AC {score['AC']['mean']} ({score['protocol']})")
+    echo(f"{model}: IU {score['IU']['mean']}, AC {score['AC']['mean']} ({score['protocol']})")
 
 
 @main.command(
@@ -342,7 +341,7 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
         else:
             folds = list(range(dataset.n_folds(task, version, split)))
             _run(method, task, folds, out, version=version, split=split, **options)
-    click.echo(tables.tables(out, version, split))
+    echo(tables.tables(out, version, split))
 
 
 @main.command(
@@ -383,7 +382,7 @@ def predict(
 
     models = [checkpoint, *others]
     failures = prediction.predict_files(models, images, out, device, precision, tta=tta)
-    click.echo(f"{len(images) - len(failures)} label maps in {out}.")
+    echo(f"{len(images) - len(failures)} label maps in {out}.")
     if failures:
         raise UhcsBenchError("\n  ".join([f"{len(failures)} not segmented:", *failures]))
 
@@ -459,9 +458,9 @@ def figures(
     )
     paths, warnings = drawing.write(plan)
     for warning in warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        echo(f"Warning: {warning}", err=True)
     for path in paths:
-        click.echo(path)
+        echo(path)
 
 
 @main.command(
@@ -485,7 +484,7 @@ def export(checkpoint: Path, half: bool, out: Path | None) -> None:
 
     path = out or checkpoint.with_suffix(".onnx")
     description = onnx_export.export(checkpoint, path, half=half)
-    click.echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
+    echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
 
 
 def parse_folds(text: str, n_folds: int = protocol.N_FOLDS) -> list[int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -16,7 +18,9 @@ from uhcs_bench.io.atomic import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = "uhcs-bench/checkpoint/1"
+SCHEMA = "uhcs-bench/checkpoint/2"
+UNHASHED_SCHEMA = "uhcs-bench/checkpoint/1"
+"""Of files from before the hash; they are read, as training costs hours."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,20 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         "classes": list(checkpoint.classes),
         "state": checkpoint.model.state_dict(),
     }
-    with replacing(path, mark=SCHEMA.encode()) as partial:
+    content["sha256"] = _sha256(content)
+    with replacing(path, mark=b"uhcs-bench/checkpoint/") as partial:
         torch.save(content, partial)
+
+
+def _sha256(content: dict[str, Any]) -> str:
+    """Hash the weights with their names, and everything that says how they are used."""
+    said = {name: content[name] for name in ("schema", "configuration", "task", "fold", "classes")}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name, values in content["state"].items():
+        array = values.detach().cpu().contiguous()
+        digest.update(f"\n{name} {array.dtype} {tuple(array.shape)}\n".encode())
+        digest.update(array.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load(path: Path, device: torch.device) -> Checkpoint:
@@ -79,14 +95,20 @@ def load(path: Path, device: torch.device) -> Checkpoint:
     Raises
     ------
     UhcsBenchError
-        The file isn't there, or is no checkpoint of this package.
+        The file isn't there, is no checkpoint of this package, or its weights are altered or not
+        finite.
     """
     if not path.is_file():
         raise UhcsBenchError(f"There is no checkpoint {path}.")
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-        if content["schema"] != SCHEMA:
+        if content["schema"] not in (SCHEMA, UNHASHED_SCHEMA):
             raise ValueError(f"its schema is {content['schema']!r}, not {SCHEMA!r}")
+        if content["schema"] == SCHEMA and content["sha256"] != _sha256(content):
+            raise ValueError("its weights or settings are not those that were saved")
+        for name, values in content["state"].items():
+            if values.is_floating_point() and not values.isfinite().all():
+                raise ValueError(f"its weights {name} are not finite")
         configuration = Configuration.from_dict(content["configuration"])
         classes = tuple(content["classes"])
         # The state brings its own weights: there is no need to look for ImageNet's.

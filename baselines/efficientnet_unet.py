@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import timm
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from baselines.model import Model
 from baselines.unet import double_convolution
 from baselines.vgg import pad_to_multiple
+from uhcs_bench.cli.common import echo
 from uhcs_bench.errors import DataUnavailableError, UsageError
 from uhcs_bench.segmentation.preprocessing import Equalization, Preprocessing
 
@@ -223,7 +223,7 @@ def _read_file(path: Path, name: str) -> tuple[dict[str, Tensor], str]:
             f"{package.replace('_', '-')} 0.1.0 with the sha256 {expected}. Nothing was loaded. "
             f"Name that file in {WEIGHTS_VARIABLE}, or unset it to let timm download its own."
         )
-    click.echo(f"Weights of {name}: {path.name}, sha256 {digest}", err=True)
+    echo(f"Weights of {name}: {path.name}, sha256 {digest}", err=True)
     return torch.load(path, map_location="cpu", weights_only=True), f"sha256:{digest}"
 
 

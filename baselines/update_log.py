@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import click
+from uhcs_bench.cli.common import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class UpdateLog:
         """Count an update, and write a line if the last is a minute old."""
         line = self.line(loss)
         if line is not None:
-            click.echo(line, err=True)
+            echo(line, err=True)
 
     def line(self, loss: float) -> str | None:
         """Count an update; give the line that is due, if one is."""

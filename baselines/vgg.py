@@ -7,13 +7,13 @@ import os
 import sys
 from pathlib import Path
 
-import click
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
+from uhcs_bench.cli.common import echo
 from uhcs_bench.errors import DataUnavailableError, UsageError
 
 WEIGHTS_VARIABLE = "UHCS_BENCH_VGG16"
@@ -193,7 +193,7 @@ def _read_file(path: Path) -> tuple[dict[str, Tensor], str]:
             "Name a file with the weights of torchvision's VGG-16, unset the variable to let "
             "torchvision download them, or train from scratch with --weights none."
         ) from error
-    click.echo(f"VGG-16 weights: {path.name}, sha256 {digest}", err=True)
+    echo(f"VGG-16 weights: {path.name}, sha256 {digest}", err=True)
     return state, f"sha256:{digest}"
 
 

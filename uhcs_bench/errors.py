@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,6 +37,42 @@ class MissingItemError(UsageError, KeyError, IndexError):
     def __str__(self) -> str:
         # KeyError would show the representation of the sentence.
         return UhcsBenchError.__str__(self)
+
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Characters that act on a terminal, show nothing, or can't be encoded; no line feed or tab."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text of others as it may be shown on a terminal.
+
+    Parameters
+    ----------
+    text : str
+        May hold names and values from files and servers.
+
+    Returns
+    -------
+    str
+        Control characters but line feed and tab, marks of writing direction, characters that show
+        nothing and bytes that are no text are written as in JSON, which stays valid.
+
+    Examples
+    --------
+    >>> print(printable("a\x1b[2Jb"))
+    a\u001b[2Jb
+    """
+    return _UNSAFE.sub(lambda found: _escaped(ord(found.group())), text)
+
+
+def _escaped(code: int) -> str:
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
 
 
 def listed(fact: str, problems: Sequence[str]) -> str:
@@ -89,14 +126,14 @@ class SubmissionError(UhcsBenchError, ValueError):
     exit_code = 2
 
     def __init__(self, where: str, problems: Sequence[str], done: str = "scored") -> None:
-        # File names come from others, and control characters in them act on a terminal.
-        self.where, *shown = ("".join(map(_printable, text)) for text in (where, *problems))
+        # File names come from others.
+        self.where, *shown = map(_in_one_line, (where, *problems))
         self.problems = tuple(shown)
         super().__init__(listed(f"{self.where} was not {done}", self.problems))
 
 
-def _printable(character: str) -> str:
-    return character if character.isprintable() else ascii(character)[1:-1]
+def _in_one_line(text: str) -> str:
+    return printable(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
 class DataUnavailableError(UhcsBenchError, RuntimeError):

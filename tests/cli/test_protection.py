@@ -25,7 +25,6 @@ INPUTS = {
     "uhcs-bench compare predictions",
     "uhcs-bench download copy",
     "uhcs-bench measure inputs",
-    "uhcs-bench measure model",
     "uhcs-bench score predictions",
     "uhcs-bench submit predictions",
     "uhcs-bench validate entries",
@@ -50,6 +49,9 @@ FILES = {
     "uhcs-bench measure particles_out": (
         "measure maps --task particles --out new.csv --particles {}.csv"
     ),
+    "uhcs-bench measure specimens_out": (
+        "measure maps --task particles --out new.csv --specimens {}.csv"
+    ),
     "uhcs-bench score out": "score maps --dataset-version synthetic --out {}",
     "uhcs-bench validate out": "validate entries/near --out {}",
     "baselines export out": "export model.pt --out {}",
@@ -72,6 +74,11 @@ FOLDERS = {
     "uhcs-bench leaderboard build folder": "leaderboard build --entries entries",
     "uhcs-bench leaderboard build site": "leaderboard build --entries entries --site out",
     "uhcs-bench measure plots": "measure maps --task particles --out new.csv --plots out",
+    "uhcs-bench measure maps": "measure maps --model otsu --task particles --out new.csv --maps out",
+    "uhcs-bench measure overlays": (
+        "measure maps --model otsu --task particles --out new.csv --overlays out"
+    ),
+    "uhcs-bench measure rois": "measure maps --task particles --out new.csv --rois out",
     "uhcs-bench score report_folder": (
         "score maps --dataset-version synthetic --fold 0 --report out"
     ),

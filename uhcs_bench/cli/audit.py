@@ -11,6 +11,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
     OutputFolder,
+    echo,
     emit,
     format_option,
     out_option,
@@ -66,4 +67,4 @@ def audit(
         from uhcs_bench.auditing import report
 
         page = report.write(report_folder, datasets, found, repeated)
-        click.echo(f"Report: {page}", err=True)
+        echo(f"Report: {page}", err=True)

@@ -11,6 +11,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
     OutputFolder,
+    echo,
     format_option,
 )
 
@@ -98,7 +99,7 @@ def calibrate(
     )
     _write(found, out)
     texts = {"json": found.to_json, "csv": found.to_csv, "table": found.to_text}
-    click.echo(texts[form]().removesuffix("\n"))
+    echo(texts[form]().removesuffix("\n"))
 
 
 def _write(found: Calibration, out: Path) -> None:

@@ -12,6 +12,7 @@ from uhcs_bench.cli.common import (
     GuardedCommand,
     Name,
     NewFolder,
+    echo,
 )
 from uhcs_bench.errors import UsageError
 
@@ -86,8 +87,8 @@ def collect(
         collected = mmsegmentation.collect(results, out, data)
     if collected.empty:
         names = ", ".join(collected.empty)
-        click.echo(f"uhcs-bench: warning: nothing is predicted on {names}.", err=True)
-    click.echo(
+        echo(f"uhcs-bench: warning: nothing is predicted on {names}.", err=True)
+    echo(
         f"{collected.n_maps} label maps of {collected.task} in {out}. "
         f"Score them: uhcs-bench score {out}{collected.score_options}"
     )

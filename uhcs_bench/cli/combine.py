@@ -15,6 +15,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
     OutputFile,
+    echo,
     emit,
 )
 from uhcs_bench.errors import UhcsBenchError, UsageError
@@ -99,14 +100,14 @@ def combine(
         emit(to_text(results).removesuffix("\n"), out)
         if particle_table is not None:
             emit(combined_tables.particles_to_csv(results).removesuffix("\n"), particle_table)
-        click.echo(summary(results))
-        click.echo(fill(f"Warning: {spheroidite.WARNING}", 80), err=True)
+        echo(summary(results))
+        echo(fill(f"Warning: {spheroidite.WARNING}", 80), err=True)
     if unknown:
         text = (
             f"Pixel size unknown, so that sizes are in pixels alone: {', '.join(unknown)}. "
             "--pixel-size says how large a pixel is."
         )
-        click.echo(fill(text, 80), err=True)
+        echo(fill(text, 80), err=True)
     if problems:
         kind = UhcsBenchError if results else UsageError
         raise kind("\n  - ".join([f"{_count(len(problems), 'problem')}.", *problems]))

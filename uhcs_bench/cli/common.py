@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, printable
 from uhcs_bench.io import atomic, protection
 
 if TYPE_CHECKING:
@@ -112,18 +113,52 @@ class ReportingGroup(CommandGroup):
         try:
             return super().invoke(ctx)
         except UhcsBenchError as error:
-            click.echo(f"{ctx.info_name}: {error}", err=True)
+            echo(f"{ctx.info_name}: {error}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo(f"{ctx.info_name}: {self.interrupted}", err=True)
+            echo(f"{ctx.info_name}: {self.interrupted}", err=True)
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
-            # The reader of a pipe has seen enough; Python would complain again at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # The reader of a pipe has seen enough.
+            _give_up_output()
             sys.exit(1)
         except OSError as error:
-            click.echo(f"{ctx.info_name}: {_described(error)}", err=True)
-            sys.exit(1)
+            _report(str(ctx.info_name), error)
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Parse the command line and run the command; help may meet a full disk, too."""
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:
+            _report(str(options.get("prog_name") or self.name), error)
+
+
+def _report(program: str, error: OSError) -> NoReturn:
+    _give_up_output()
+    with suppress(OSError):
+        echo(f"{program}: {_described(error)}", err=True)
+    sys.exit(1)
+
+
+def _give_up_output() -> None:
+    """Write nothing more to an output that is full or closed, which Python would try at its exit.
+
+    The exit code would then be 120.
+    """
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def echo(text: object, err: bool = False) -> None:
+    """Print a line that may hold names and values of others.
+
+    Every command prints by this function. What acts on a terminal is written as in JSON; see
+    `uhcs_bench.errors.printable`.
+    """
+    click.echo(printable(str(text)), err=err)
 
 
 def _described(error: OSError) -> str:
@@ -209,7 +244,7 @@ def emit(text: str, out: Path | None) -> None:
         If the file can't be written; its exit code is 1.
     """
     if out is None:
-        click.echo(text)
+        echo(text)
         return
     atomic.check(out)
     with atomic.replacing(out) as partial:

@@ -11,6 +11,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
     OutputFolder,
+    echo,
 )
 from uhcs_bench.cli.score import formatted
 
@@ -49,4 +50,4 @@ def demo(out: Path | None) -> None:
         for task in report.tasks:
             for image in task.images:
                 label_maps.write_label_map(out / task.task / f"{image.id}.png", maps[image.id])
-    click.echo(formatted(report, "table"))
+    echo(formatted(report, "table"))

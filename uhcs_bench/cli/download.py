@@ -11,6 +11,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
     Name,
+    echo,
 )
 
 
@@ -50,12 +51,12 @@ def download(task: str, verify: bool, copy: Path | None) -> None:
     names = list(protocol.TASKS) if task == "all" else [protocol.task(task).name]
     entries = [entry for name in names for entry in registry.entries(name)]
     if verify:
-        click.echo(fetch.verify(entries, discard=True))
+        echo(fetch.verify(entries))
     if copy is not None:
-        click.echo(fetch.import_from(copy, entries))
+        echo(fetch.import_from(copy, entries))
         return
     fetched = fetch.fetch(entries)
-    click.echo(
+    echo(
         f"{len(entries)} micrographs in {fetch.cache_folder()}: {fetched} fetched and verified, "
         f"{len(entries) - fetched} were there."
     )

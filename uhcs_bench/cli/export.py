@@ -12,6 +12,7 @@ from uhcs_bench.cli.common import (
     GuardedCommand,
     Name,
     NewFolder,
+    echo,
     split_option,
     version_option,
 )
@@ -50,7 +51,7 @@ def export(form: str, out: Path, task: str | None, version: str, split: str) -> 
     from uhcs_bench.exporters.export import README_NAME, export
 
     exported = export(form, out, task, version, split)
-    click.echo(
+    echo(
         f"{exported.n_micrographs} micrographs for {exported.usage.title} in {out}. "
         f"What comes next: {out / README_NAME}"
     )

@@ -10,6 +10,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     CommandGroup,
     OutputFolder,
+    echo,
 )
 
 DEFAULT_FOLDER = Path("leaderboard")
@@ -59,11 +60,11 @@ def build(folder: Path, site: Path | None, check: bool) -> None:
     count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     if check:
         files.check(folder, board)
-        click.echo(f"{folder} is what the label maps of {count} give.")
+        echo(f"{folder} is what the label maps of {count} give.")
     else:
         files.write(folder, board)
-        click.echo(f"Wrote {PAGE_NAME} and {DATA_NAME} of {count} to {folder}.")
+        echo(f"Wrote {PAGE_NAME} and {DATA_NAME} of {count} to {folder}.")
     if site is not None:
         from uhcs_bench.ranking.site import write as write_site
 
-        click.echo(f"Site: {write_site(site, board)}", err=True)
+        echo(f"Site: {write_site(site, board)}", err=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from uhcs_bench.cli.common import TASK, GuardedCommand, OutputFile, OutputFolder
+from uhcs_bench.cli.common import TASK, GuardedCommand, OutputFile, OutputFolder, echo
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _print_columns(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
         from uhcs_bench.measuring.outputs import tidy
 
-        click.echo(tidy.glossary_text())
+        echo(tidy.glossary_text())
         ctx.exit()
 
 
@@ -315,7 +315,7 @@ def _about(
     if table is not None:
         about, absent = inputs.read_table(table, found.files)
         if absent:
-            click.echo(
+            echo(
                 f"uhcs-bench: warning: {table} names {len(absent)} files that are no inputs, "
                 f"such as {absent[0]!r}.",
                 err=True,
@@ -335,11 +335,11 @@ def _announce(options: Options, found: Found) -> None:
         from uhcs_bench.segmentation import models
 
         card = models.load(options.model, options.model_threads, options.task).card
-        click.echo(card.sentence(), err=True)
+        echo(card.sentence(), err=True)
         if card.name in models.NAMES:
-            click.echo("--model names another one, --model otsu the simplest.", err=True)
+            echo("--model names another one, --model otsu the simplest.", err=True)
     for line in inputs.account(found.passed_over):
-        click.echo(line, err=True)
+        echo(line, err=True)
 
 
 def _pool(workers: int | None, scheduler: str | None) -> Pool | None:
@@ -365,11 +365,11 @@ def _conclude(
             if summary.specimens
             else tidy.table_of_maps(options.task, summary.rows)
         )
-        click.echo(text)
+        echo(text)
     for line in _gathered(summary.warnings):
-        click.echo(f"uhcs-bench: warning: {line}", err=True)
+        echo(f"uhcs-bench: warning: {line}", err=True)
     if not quiet:
-        click.echo(_said(summary, outputs, n_without_specimen), err=True)
+        echo(_said(summary, outputs, n_without_specimen), err=True)
     if summary.failures:
         hint = ""
         if options.model is None and len(summary.failures) == summary.n_inputs:

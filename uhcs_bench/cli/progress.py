@@ -6,8 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-import click
-
+from uhcs_bench.cli.common import echo
 from uhcs_bench.formatting import things
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Progress:
         speed = (n_done + n_failed - self._first) / (now - self._begun)
         left = f", about {(n - n_done - n_failed) / speed / 60:.0f} min left" if speed else ""
         failed = f", {n_failed} failed" if n_failed else ""
-        click.echo(f"{n_done} of {things(n, 'file')} measured{failed}{left}", err=True)
+        echo(f"{n_done} of {things(n, 'file')} measured{failed}{left}", err=True)
 
     def _draw(self, n_done: int, n: int) -> None:
         from tqdm import tqdm

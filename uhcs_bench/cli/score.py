@@ -12,6 +12,7 @@ from uhcs_bench.cli.common import (
     TASK,
     GuardedCommand,
     OutputFolder,
+    echo,
     emit,
     format_option,
     out_option,
@@ -102,7 +103,7 @@ def score(
 
         title = predictions.absolute().name or str(predictions)
         page = html_report.write(report_folder, report, submissions, title)
-        click.echo(f"Report: {page}", err=True)
+        echo(f"Report: {page}", err=True)
 
 
 def formatted(report: Report, form: str) -> str:

@@ -7,6 +7,7 @@ import click
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    echo,
     format_option,
 )
 
@@ -18,10 +19,10 @@ from uhcs_bench.cli.common import (
 def sources(form: str) -> None:
     """Ask every source of the data whether it answers now.
 
-    Sources stand in the order in which "download" tries them, each with what it
-    would give.
+    Sources stand in the order in which "download" tries them. Addresses are
+    printed without users, passwords and queries.
     """
     from uhcs_bench.data.download import survey
 
     states = survey.survey()
-    click.echo(survey.to_json(states) if form == "json" else survey.to_text(states))
+    echo(survey.to_json(states) if form == "json" else survey.to_text(states))

@@ -10,6 +10,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
     NewFolder,
+    echo,
     split_option,
     version_option,
 )
@@ -44,4 +45,4 @@ def submit(predictions: Path, name: str, out: Path, version: str, split: str) ->
     lines = [f"Made {folder}. Left to fill in, in {folder / declaration.FILE_NAME}:"]
     lines += [f"  {place}" for place in to_fill]
     lines += [f"Then: uhcs-bench validate {folder}"]
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))

@@ -466,6 +466,12 @@ def _generated(entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         from uhcs_bench.data.synthetic import generate
 
         image, labels = generate(entry)
-        image.flags.writeable = labels.flags.writeable = False
-        _GENERATED[key] = image, labels
+        _GENERATED[key] = _frozen(image), _frozen(labels)
     return _GENERATED[key]
+
+
+def _frozen(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Copy an array into memory that can't be made writeable, as all callers share it."""
+    import numpy as np
+
+    return np.frombuffer(array.tobytes(), np.uint8).reshape(array.shape)

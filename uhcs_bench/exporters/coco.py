@@ -10,7 +10,6 @@ References
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from uhcs_bench.exporters import description
 from uhcs_bench.exporters.collection import Collection, data_problem, other_folds, read_manifest
 from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import Usage, folds, identity, licence, write_json, write_png
+from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
     import os
@@ -264,10 +264,7 @@ def collect(
 def _image_names(folder: Path, where: str) -> dict[int, str]:
     """Read the ids of the export's pictures, which are the same in all of its files."""
     try:
-        parts = [
-            json.loads((folder / f"fold_0_instances_{part}.json").read_text(encoding="utf-8"))
-            for part in ("train", "val")
-        ]
+        parts = [read_json(folder / f"fold_0_instances_{part}.json") for part in ("train", "val")]
         return {image["id"]: Path(image["file_name"]).stem for p in parts for image in p["images"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"{folder} has no annotations of the export ({error}); export it again"
@@ -280,7 +277,7 @@ def _read_results(
     """Sort the results of a fold by micrograph, with their number in the file."""
     found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         problems.append(f"{path.name} is not there: write the results of that fold's model to it")
         return found

@@ -6,7 +6,6 @@ since another fold's model may have been trained on that micrograph.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from uhcs_bench.errors import SubmissionError
 from uhcs_bench.exporters.common import score_options
 from uhcs_bench.io import images
 from uhcs_bench.io.atomic import new_folder
+from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,7 +134,7 @@ def read_manifest(
         If the folder is no such export.
     """
     try:
-        content: dict[str, Any] = json.loads((data / MANIFEST_NAME).read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_json(data / MANIFEST_NAME)
         sets = content["sets"] if content["format"] == form else []
         found = [
             told

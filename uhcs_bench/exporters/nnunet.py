@@ -12,7 +12,6 @@ References
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from uhcs_bench.exporters.common import (
     write_json,
     write_png,
 )
+from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
     import os
@@ -235,7 +235,8 @@ def _cross_validation(results: Path) -> Path:
 def _told(root: Path) -> Mapping[str, str]:
     """Read what the export wrote into the ``dataset.json`` that nnU-Net copies about."""
     try:
-        told = json.loads((root / "dataset.json").read_text(encoding="utf-8"))["uhcs_bench"]
+        path = root / "dataset.json"
+        told = read_json(path)["uhcs_bench"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return told if isinstance(told, dict) else {}

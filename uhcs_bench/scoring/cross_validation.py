@@ -10,6 +10,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.texts import read_json
 from uhcs_bench.scoring.provenance import CROSS_VALIDATION_NAME
 from uhcs_bench.scoring.saving import save_predictions
 from uhcs_bench.scoring.score import score
@@ -119,7 +120,7 @@ def _read_record(folder: Path, whole: Dataset) -> list[int]:
     if not path.is_file():
         return []
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = read_json(path)
         data_id, folds = record["data_id"], [int(number) for number in record["folds"]]
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(

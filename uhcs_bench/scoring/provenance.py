@@ -8,12 +8,12 @@ the maps: ``entry.yaml`` by `uhcs-bench submit`, ``record.json`` by the baseline
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import SubmissionError
+from uhcs_bench.io.texts import from_json
 from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _split_of_entry(text: str) -> str | None:
 
 def _split_of_cross_validation(text: str) -> str | None:
     try:
-        _, _, split, _ = json.loads(text)["data_id"].split("-")
+        _, _, split, _ = from_json(text)["data_id"].split("-")
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return str(split)

@@ -6,12 +6,12 @@ and how. From it follows for which split the maps count.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +85,7 @@ def read(predictions: Path) -> tuple[TrainedModel, ...]:
     if path is None:
         return ()
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (ValueError, RecursionError) as error:
         raise UhcsBenchError(
             f"{path} is not JSON, so that it is unknown what the models were trained on. Run the "

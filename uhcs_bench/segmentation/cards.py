@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uhcs_bench.io.texts import from_json
 from uhcs_bench.segmentation.preprocessing import gray
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Card:
         'Model mine.onnx: unet; licence MIT; training data not stated; score not stated.'
         """
         try:
-            about = json.loads(text or "{}")
+            about = from_json(text or "{}")
         except (ValueError, RecursionError):
             about = {}
         if not isinstance(about, dict):

@@ -34,6 +34,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, listed
+from uhcs_bench.io.texts import from_json
 from uhcs_bench.segmentation import onnx_files
 from uhcs_bench.segmentation.cards import ABOUT_KEY, Card
 from uhcs_bench.segmentation.preprocessing import Preprocessing, gray
@@ -191,7 +192,7 @@ def _read_schema(text: str) -> str:
 
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return from_json(text)
     except ValueError as error:
         raise ValueError(f"it is no JSON ({error})") from error
 

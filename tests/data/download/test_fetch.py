@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import hashlib
 import http.server
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -21,10 +23,10 @@ import uhcs_bench
 from uhcs_bench import protocol
 from uhcs_bench.data import pixels as canonical
 from uhcs_bench.data import registry
-from uhcs_bench.data.download import fetch
+from uhcs_bench.data.download import cache, fetch, settings
 from uhcs_bench.data.download.sources import in_mirror
 from uhcs_bench.data.registry import Entry, File, HeatTreatment, PixelSize, Source
-from uhcs_bench.errors import DataUnavailableError
+from uhcs_bench.errors import DataUnavailableError, UsageError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (6, 5), np.uint8)
 LABELS = np.random.default_rng(1).integers(0, 2, (6, 5), np.uint8)
@@ -302,20 +304,222 @@ def test_what_can_be_had_is_kept(simple):
     np.testing.assert_array_equal(fetch.read(simple).image, IMAGE)
 
 
-@pytest.mark.parametrize("damage", [b"", b"garbage", "truncated", "shape"])
-def test_a_damaged_cache_is_named(simple, damage):
-    """Check that a broken cache file gives its path and the remedy."""
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def garbled(path):
+    path.write_bytes(b"garbage")
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def of_another_shape(path):
+    np.save(path, IMAGE)
+
+
+def with_a_flipped_label(path):
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def with_a_lying_header(path):
+    content = path.read_bytes().replace(b"(2, 6, 5)", b"(2, 1000000000, 5)")
+    path.write_bytes(content)
+
+
+def without_origin(path):
+    path.with_suffix(".json").unlink()
+
+
+def with_origin(text):
+    def damage(path):
+        path.with_suffix(".json").write_text(text)
+
+    return damage
+
+
+DAMAGES = [
+    emptied,
+    garbled,
+    truncated,
+    of_another_shape,
+    with_a_flipped_label,
+    with_a_lying_header,
+    without_origin,
+    *map(
+        with_origin,
+        [
+            "",
+            "{}",
+            "[1]",
+            "null",
+            "[" * 100_000,
+            '{"sources": [], "filled_rows": 5}',
+            '{"sources": [], "filled_rows": ["a"]}',
+            '{"sources": [], "filled_rows": [0]}',
+            '{"sources": 1, "filled_rows": []}',
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_cache_is_renewed_or_named(simple, mirror, damage):
+    """Check that no damaged file is loaded: it is fetched again, or named where that fails."""
     fetch.fetch([simple])
     path = fetch.cache_path(simple)
-    if damage == "truncated":
-        damage = path.read_bytes()[:-1]
-    if damage == "shape":
-        np.save(path, IMAGE)
-    else:
-        path.write_bytes(damage)
-    with pytest.raises(DataUnavailableError, match="Delete this file") as caught:
+    damage(path)
+    with pytest.raises(fetch.DamagedError):
         fetch.read(simple)
+    assert list(fetch.verify([simple]).damaged) == [path]
+    hidden = mirror.rename(mirror.with_name("hidden"))
+    with pytest.raises(DataUnavailableError, match="and was not used") as caught:
+        fetch.fetch([simple])
     assert str(path) in str(caught.value)
+    hidden.rename(mirror)
+    assert fetch.fetch([simple]) == 1
+    np.testing.assert_array_equal(fetch.read(simple).labels, LABELS)
+    assert fetch.verify([simple]).n_intact == 1
+
+
+def test_exchanged_files_of_two_micrographs_are_found(simple, mirror):
+    """Check two files of the cache that have changed places, each of them sound."""
+    other = 255 - IMAGE
+    mirror_file(mirror, "https://example.org/other.png", png(other))
+    image = File(
+        canonical.pixel_sha256(other),
+        0,
+        (source("https://example.org/other.png", png(other)),),
+        "",
+    )
+    twin = dataclasses.replace(simple, id="m1", files={**simple.files, "image": image})
+    fetch.fetch([simple, twin])
+    first, second = map(fetch.cache_path, (simple, twin))
+    first.rename(first.with_suffix(".x"))
+    second.rename(first)
+    first.with_suffix(".x").rename(second)
+    assert len(fetch.verify([simple, twin]).damaged) == 2
+    assert fetch.fetch([simple, twin]) == 2
+    np.testing.assert_array_equal(fetch.read(twin).image, other)
+
+
+def test_files_are_hashed_once_a_process(simple, monkeypatch):
+    """Check that what has been compared is compared again only after it has changed."""
+    fetch.fetch([simple])
+    compared = []
+    monkeypatch.setattr(canonical, "check_pixels", lambda *_: compared.append(1))
+    cache._PROVEN.clear()
+    for _ in range(3):
+        fetch.read(simple)
+    assert len(compared) == 2, "image and labels"
+    os.utime(fetch.cache_path(simple))
+    fetch.read(simple)
+    assert len(compared) == 4
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_cache_is_not_called_damaged_by_a_user(simple):
+    """Check a file without permission."""
+    fetch.fetch([simple])
+    fetch.cache_path(simple).chmod(0)
+    with pytest.raises(cache.UnreadableError, match="Permission denied"):
+        fetch.read(simple)
+
+
+def test_unreadable_cache_is_not_called_damaged(simple, monkeypatch):
+    """Check the sentence and exit code where the system refuses."""
+    fetch.fetch([simple])
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(np, "load", refuse)
+    for call in (fetch.read, lambda entry: fetch.fetch([entry])):
+        with pytest.raises(cache.UnreadableError, match=r"Permission denied.*Make it") as caught:
+            call(simple)
+        assert caught.value.exit_code == 1
+
+
+def test_linked_workspace_is_not_followed(simple, tmp_path):
+    """Check that tidying deletes nothing elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "image.png").write_text("the user's")
+    fetch.cache_folder().mkdir()
+    (fetch.cache_folder() / ".partial").symlink_to(elsewhere)
+    assert fetch.fetch([simple]) == 1
+    assert fetch.fetch([simple]) == 0
+    assert [path.name for path in elsewhere.iterdir()] == ["image.png"]
+    assert not (fetch.cache_folder() / ".partial").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks"), NotImplementedError("flock")])
+def test_file_systems_without_locks_are_explained(simple, monkeypatch, error):
+    """Check the remedy: another disk, not other permissions."""
+
+    def refuse(*_, **__):
+        raise error
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(DataUnavailableError, match=r"can't lock files. Move it to a local disk"):
+        fetch.fetch([simple])
+
+
+def test_waiting_for_another_process_is_said(monkeypatch, capsys):
+    """Check the line on standard error, once."""
+    monkeypatch.setattr(cache, "_NOTICE_S", 0.01)
+    with cache.hold(), pytest.raises(cache.UnreadableError), cache.hold(timeout_s=0.1):
+        pass
+    assert capsys.readouterr().err.count("Waiting for another process") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        (fetch.MIRROR_VARIABLE, "http://[::1", "no address"),
+        (fetch.MIRROR_VARIABLE, "s3://bucket/", "s3:// can't be read"),
+        (fetch.MIRROR_VARIABLE, "~nouser-of-that-name/data", "no user of that name"),
+        (fetch.CACHE_VARIABLE, "~nouser-of-that-name/cache", "no user of that name"),
+    ],
+)
+def test_impossible_settings_are_named(simple, monkeypatch, variable, value, reason):
+    """Check the variable's name and the reason."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=reason) as caught:
+        fetch.fetch([simple])
+    assert variable in str(caught.value)
+
+
+@pytest.mark.parametrize("spell", ["file://{}", "{}/", " {} "])
+def test_mirror_folders_have_several_spellings(simple, mirror, monkeypatch, spell):
+    """Check an address of a folder, and spaces."""
+    monkeypatch.setenv(fetch.MIRROR_VARIABLE, spell.format(mirror))
+    assert fetch.fetch([simple]) == 1
+
+
+def test_schemes_have_any_case(simple, mirror, monkeypatch):
+    """Check a mirror over HTTP in capitals."""
+    with served(mirror) as (base, _):
+        monkeypatch.setenv(fetch.MIRROR_VARIABLE, base.replace("http:", "HTTP:"))
+        monkeypatch.setenv(fetch.OFFLINE_VARIABLE, "off")
+        assert fetch.fetch([simple]) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "forbidden"),
+    [
+        *((no, False) for no in ("", "0", "false", "False", "no", "off", " OFF ")),
+        *((yes, True) for yes in ("1", "true", "yes", "on", "2")),
+    ],
+)
+def test_network_is_forbidden_by_what_means_yes(monkeypatch, value, forbidden):
+    """Check the values that people write."""
+    monkeypatch.setenv(fetch.OFFLINE_VARIABLE, value)
+    assert settings.offline() is forbidden
 
 
 def test_a_cache_that_cannot_be_written_is_named(simple, tmp_path, monkeypatch):

@@ -11,20 +11,22 @@ import io
 import json
 import os
 import shutil
+import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uhcs_bench.data import pixels as canonical
-from uhcs_bench.data.download.settings import CACHE_VARIABLE
+from uhcs_bench.data.download.settings import CACHE_VARIABLE, folder
 from uhcs_bench.errors import DataUnavailableError
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.texts import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -34,6 +36,8 @@ LOCK_NAME = ".lock"
 """Of the file in the cache that the process holds which fetches into it."""
 
 _LOCK_TIMEOUT_S = 3600
+_NOTICE_S = 5.0
+"""Wait for the cache after which the user is told."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def cache_folder() -> Path:
     """Folder of the cache: ``UHCS_BENCH_CACHE``, else the user's cache folder of the system."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
-        return Path(named).expanduser()
+        return folder(CACHE_VARIABLE, named)
     from platformdirs import user_cache_path
 
     return user_cache_path("uhcs-bench", appauthor=False)
@@ -75,66 +79,88 @@ def cache_path(entry: Entry) -> Path:
     return cache_folder() / entry.source_version / entry.task / f"{entry.id}.npy"
 
 
-def read(entry: Entry) -> Pixels:
-    """Read a micrograph from the cache.
+_PROVEN: dict[Path, tuple[object, ...]] = {}
+"""State of each file whose pixels this process has hashed; with them what they were compared to."""
+
+
+class DamagedError(DataUnavailableError):
+    """A cached micrograph that is not the registry's; the message follows its path."""
+
+
+class UnreadableError(DataUnavailableError):
+    """A cache that can't be read or written, with the reason and the remedy."""
+
+    exit_code = 1
+
+
+def read(entry: Entry, again: bool = False) -> Pixels:
+    """Read a micrograph from the cache, and compare its pixels with the registry's hashes.
+
+    Parameters
+    ----------
+    entry : Entry
+    again : bool, optional
+        Compare even if this process has done it, and the file has not changed since.
 
     Raises
     ------
     FileNotFoundError
         If the cache does not have it.
-    DataUnavailableError
-        If the cache's file is damaged; the message says how to renew it.
+    DamagedError
+        If it is another micrograph, or damaged in any way.
+    UnreadableError
+        If the file may not be read.
     """
     path = cache_path(entry)
     try:
-        stacked = np.load(path, allow_pickle=False)
-        provenance = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if stacked.shape != (2, *entry.shape) or stacked.dtype != np.uint8:
-            raise ValueError(f"it holds an array of shape {stacked.shape}")
-        stacked.flags.writeable = False
-        return Pixels(
-            image=stacked[0],
-            labels=stacked[1],
-            filled_rows=tuple(provenance["filled_rows"]),
-            sources=tuple(provenance["sources"]),
-        )
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # a damaged file may raise anything
-        raise DataUnavailableError(
-            f"The cached micrograph {path} is damaged ({error}). Delete this file; "
-            "it is fetched again when it is next needed."
-        ) from error
-
-
-def damage(entry: Entry) -> str | None:
-    """Say what is wrong with a cached micrograph; None if every pixel is the registry's.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the cache does not have it.
-    """
-    path = cache_path(entry)
-    try:
-        pixels = read(entry)
-        canonical.check_pixels(pixels.image, entry.files["image"])
-        canonical.check_pixels(pixels.labels, entry.files["labels"])
-    except canonical.CanonicalError as error:
-        return str(error)
-    except DataUnavailableError as error:
-        return f"can't be read ({error.__cause__})"
+        pixels, state = _load(path, entry)
+        if again or _PROVEN.get(path) != state:
+            _PROVEN.pop(path, None)
+            _prove(pixels, entry)
+            _PROVEN[path] = state
     except FileNotFoundError:
         if path.is_file():
-            return "lacks the file that says where it came from"
+            raise DamagedError("lacks the file that says where it came from") from None
         raise
+    except canonical.CanonicalError as error:
+        raise DamagedError(str(error)) from error
+    except OSError as error:
+        raise UnreadableError(
+            f"The cached micrograph {path} can't be read ({error.strerror or error}). Make it "
+            f"readable, or name another folder in {CACHE_VARIABLE}."
+        ) from error
+    except Exception as error:  # a damaged file may raise anything
+        raise DamagedError(f"can't be read ({error})") from error
+    return pixels
+
+
+def _load(path: Path, entry: Entry) -> tuple[Pixels, tuple[object, ...]]:
+    status = path.stat()
+    hashes = [file.pixel_sha256 for file in entry.files.values()]
+    state = status.st_mtime_ns, status.st_size, status.st_ino, *hashes
+    # Mapped first, so that a header that lies about the shape takes no memory.
+    mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+    if mapped.shape != (2, *entry.shape) or mapped.dtype != np.uint8:
+        raise canonical.CanonicalError(f"holds an array of shape {mapped.shape}")
+    stacked = np.array(mapped)
+    stacked.flags.writeable = False
+    provenance = from_json(path.with_suffix(".json").read_bytes())
+    filled = tuple(int(row) for row in provenance["filled_rows"])
+    sources = tuple(str(source) for source in provenance["sources"])
+    return Pixels(stacked[0], stacked[1], filled, sources), state
+
+
+def _prove(pixels: Pixels, entry: Entry) -> None:
+    canonical.check_pixels(pixels.image, entry.files["image"])
+    canonical.check_pixels(pixels.labels, entry.files["labels"])
     hashed_from = entry.files["image"].hashed_from_row
-    if any(row >= hashed_from for row in pixels.filled_rows):
-        return "claims filled rows that no source lacks"
     for row in pixels.filled_rows:
+        if not 0 <= row < hashed_from:
+            raise canonical.CanonicalError("claims filled rows that no source lacks")
         if not np.array_equal(pixels.image[row], pixels.image[hashed_from]):
-            return f"has a filled row, {row}, that does not repeat its neighbour"
-    return None
+            raise canonical.CanonicalError(
+                f"has a filled row, {row}, that does not repeat its neighbour"
+            )
 
 
 def write(entry: Entry, pixels: Pixels, workspace: Path) -> None:
@@ -145,13 +171,12 @@ def write(entry: Entry, pixels: Pixels, workspace: Path) -> None:
     # Not np.save to the file: on a full disk it raises an error that does not say so.
     stream = io.BytesIO()
     np.save(stream, np.stack([pixels.image, pixels.labels]))
-    _replace(path.with_suffix(".json"), json.dumps(provenance).encode(), workspace)
-    _replace(path, stream.getvalue(), workspace)
-
-
-def _replace(path: Path, content: bytes, workspace: Path) -> None:
-    with replacing(path, workspace, private=True) as partial:
-        partial.write_bytes(content)
+    for file, content in (
+        (path.with_suffix(".json"), json.dumps(provenance).encode()),
+        (path, stream.getvalue()),
+    ):
+        with replacing(file, workspace, private=True) as partial:
+            partial.write_bytes(content)
 
 
 @contextmanager
@@ -160,45 +185,86 @@ def hold(timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[Path]:
 
     Raises
     ------
-    DataUnavailableError
+    UnreadableError
         If another process has held it for `timeout_s`, or the cache can't be written.
     """
-    from filelock import FileLock, Timeout
-
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_folder() / LOCK_NAME, timeout=timeout_s):
-            shutil.rmtree(_workspace(), ignore_errors=True)
-            _workspace().mkdir(exist_ok=True)
+        with _locked(timeout_s):
+            _clear()
+            _workspace().mkdir()
             try:
                 yield _workspace()
             finally:
-                shutil.rmtree(_workspace(), ignore_errors=True)
+                _clear()
+    except OSError as error:
+        if error.errno is None:  # of a library, not of the disk
+            raise
+        raise unwritable(error) from error
+
+
+@contextmanager
+def _locked(timeout_s: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(cache_folder() / LOCK_NAME)
+    try:
+        try:
+            lock.acquire(timeout=min(timeout_s, _NOTICE_S))
+        except Timeout:
+            if timeout_s <= _NOTICE_S:
+                raise
+            print(  # noqa: T201 - a wait of minutes is said, also where progress is not shown
+                f"Waiting for another process that fetches into {cache_folder()}.", file=sys.stderr
+            )
+            lock.acquire(timeout=timeout_s - _NOTICE_S)
     except Timeout as error:
-        raise DataUnavailableError(
+        raise UnreadableError(
             f"Another process has been fetching into {cache_folder()} for {timeout_s / 60:.0f} "
             f"minutes, so that nothing was fetched. End it, or name another folder in "
             f"{CACHE_VARIABLE}."
         ) from error
-    except OSError as error:
-        raise unwritable(error) from error
+    except NotImplementedError as error:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def remove_leftovers() -> None:
     """Remove what a killed process has left in the workspace, unless another one works there."""
-    if _workspace().is_dir():
+    if os.path.lexists(_workspace()):
         with suppress(DataUnavailableError), hold(timeout_s=0):
             pass
 
 
-def unwritable(error: OSError) -> DataUnavailableError:
+_REMEDIES: Mapping[int | None, str] = {
+    **dict.fromkeys(
+        (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)),
+        "Free some room there (all 48 micrographs take 31 MB)",
+    ),
+    **dict.fromkeys(
+        (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP),
+        "Its file system can't lock files. Move it to a local disk",
+    ),
+}
+
+
+def unwritable(error: OSError) -> UnreadableError:
     """Turn a failure to write into the sentence that says what to do."""
-    full = error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None))
-    remedy = "Free some room there (all 48 micrographs take 31 MB)" if full else "Make it writable"
-    return DataUnavailableError(
+    remedy = _REMEDIES.get(error.errno, "Make it writable")
+    return UnreadableError(
         f"The cache {cache_folder()} can't be written ({error.strerror or error}). "
         f"{remedy}, or name another folder in {CACHE_VARIABLE}."
     )
+
+
+def _clear() -> None:
+    """Remove the workspace; a link in its place is removed, and not followed."""
+    if _workspace().is_symlink():
+        _workspace().unlink()
+    shutil.rmtree(_workspace(), ignore_errors=True)
 
 
 def _workspace() -> Path:

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from uhcs_bench.data.download import cache, settings
-from uhcs_bench.data.download.cache import Pixels, cache_folder, cache_path, read
+from uhcs_bench.data.download.cache import (
+    DamagedError,
+    Pixels,
+    cache_folder,
+    cache_path,
+    read,
+)
 from uhcs_bench.data.download.settings import CACHE_VARIABLE, MIRROR_VARIABLE, OFFLINE_VARIABLE
-from uhcs_bench.errors import DataUnavailableError, UhcsBenchError, UsageError
+from uhcs_bench.errors import DataUnavailableError, UhcsBenchError, UsageError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +34,7 @@ __all__ = [
     "CACHE_VARIABLE",
     "MIRROR_VARIABLE",
     "OFFLINE_VARIABLE",
+    "DamagedError",
     "Imported",
     "Pixels",
     "Verified",
@@ -41,12 +48,13 @@ __all__ = [
 
 
 def fetch(entries: Iterable[Entry]) -> int:
-    """See to it that the cache has all these micrographs.
+    """See to it that the cache has all these micrographs, pixel for pixel.
 
-    Those that are there already cost no access to any source. For the others, every source is tried
-    in turn, the most trusted first; see `uhcs_bench.data.download.sources`. A file that fails its
-    hash is discarded and the next source tried. Processes that fetch into one cache take turns.
-    Progress shows on standard error if that is a terminal.
+    Those that are there already cost no access to any source. For the others, and for those that
+    are damaged, every source is tried in turn, the most trusted first; see
+    `uhcs_bench.data.download.sources`. A file that fails its hash is discarded and the next source
+    tried. Processes that fetch into one cache take turns. Progress shows on standard error if that
+    is a terminal.
 
     Parameters
     ----------
@@ -86,7 +94,18 @@ def fetch(entries: Iterable[Entry]) -> int:
 
 
 def _missing(entries: Iterable[Entry]) -> list[Entry]:
-    return [entry for entry in entries if not cache_path(entry).is_file()]
+    return [entry for entry in entries if _problem(entry)]
+
+
+def _problem(entry: Entry, again: bool = False) -> str | None:
+    """Say why the cache does not have a micrograph; None if it has."""
+    try:
+        read(entry, again)
+    except FileNotFoundError:
+        return "is not in the cache"
+    except DamagedError as error:
+        return str(error)
+    return None
 
 
 @dataclass(frozen=True)
@@ -106,38 +125,18 @@ class Verified:
         return "\n".join(lines)
 
 
-def verify(entries: Iterable[Entry], discard: bool = False) -> Verified:
+def verify(entries: Iterable[Entry]) -> Verified:
     """Check every pixel of the cache against the registry's hashes.
-
-    Parameters
-    ----------
-    entries : iterable of Entry
-    discard : bool, optional
-        Delete damaged files, so that the next `fetch` renews them.
 
     Raises
     ------
     DataUnavailableError
-        If a damaged file can't be deleted.
+        If a file may not be read.
     """
-    entries = [entry for entry in entries if entry.files]
-    damaged = {}
-    n_absent = 0
-    for entry in entries:
-        try:
-            reason = cache.damage(entry)
-        except FileNotFoundError:
-            n_absent += 1
-            continue
-        if reason is not None:
-            damaged[cache_path(entry)] = reason
-    if discard:
-        try:
-            for path in damaged:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise cache.unwritable(error) from error
-    return Verified(len(entries) - len(damaged) - n_absent, damaged, n_absent)
+    problems = {cache_path(entry): _problem(entry, again=True) for entry in entries if entry.files}
+    damaged = {path: reason for path, reason in problems.items() if reason and path.is_file()}
+    n_intact = sum(reason is None for reason in problems.values())
+    return Verified(n_intact, damaged, len(problems) - n_intact - len(damaged))
 
 
 @dataclass(frozen=True)
@@ -146,35 +145,28 @@ class Imported:
 
     Attributes
     ----------
-    n_files : int
-        Files that proved to be images or label maps of the benchmark.
-    stored, present, missing : tuple of Entry
-        Micrographs that are in the cache now, that were before, and that were not found.
-    incomplete : mapping of str to str
-        Micrographs of which only a part was found, with what is missing.
-    unread : mapping of str to str
-        Files that could not be read, with the reason.
+    stored, present : tuple of Entry
+        Micrographs that are in the cache now, and that were before.
+    lacking : mapping of str to str
+        Micrographs that are not, with what was not found.
+    unread : tuple of str
+        Files that could not be read, each with the reason.
     """
 
-    n_files: int
     stored: tuple[Entry, ...]
     present: tuple[Entry, ...]
-    incomplete: Mapping[str, str]
-    missing: tuple[Entry, ...]
-    unread: Mapping[str, str]
+    lacking: Mapping[str, str]
+    unread: Sequence[str]
 
     def __str__(self) -> str:
-        lines = [f"{name} {reason}" for name, reason in self.unread.items()]
-        for lack in dict.fromkeys(self.incomplete.values()):
-            lacking = [name for name, its_lack in self.incomplete.items() if its_lack == lack]
-            lines.append(f"Not imported, as {lack}: {_listing(lacking, 'micrographs')}.")
+        lines = [*self.unread]
+        for lack in dict.fromkeys(self.lacking.values()):
+            names = [name for name, its_lack in self.lacking.items() if its_lack == lack]
+            lines.append(f"Not imported, as {lack} not found: {_listing(names, 'micrographs')}.")
         lines.append(
-            f"{self.n_files} files recognised by their pixels; {len(self.stored)} micrographs "
-            f"imported into {cache_folder()}, {len(self.present)} were there."
+            f"{len(self.stored)} micrographs imported into {cache_folder()}, "
+            f"{len(self.present)} were there."
         )
-        if self.missing:
-            names = _listing([f"{entry.task} {entry.id}" for entry in self.missing], "micrographs")
-            lines.append(f"Not found: {names}.")
         return "\n".join(lines)
 
 
@@ -198,19 +190,17 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
         raise UsageError(f"There is no folder or file {path} to import from.")
     entries = list(entries)
     finds: dict[str, dict[FileKind, Find]] = defaultdict(dict)
-    unread: dict[str, str] = {}
-    addresses = set()
+    unread: list[str] = []
     for find in _search_all(path, pixel_index.Index(entries), unread):
-        addresses.add(find.address)
         pixel_index.keep_better(finds[find.entry.id], find)
-    if not addresses:
-        lines = "".join(f"\n  {name} {reason}" for name, reason in unread.items())
+    if not finds:
+        lines = "".join(f"\n  {line}" for line in unread)
         raise DataUnavailableError(
             f"Nothing in {path} has the pixels of an image or label map of the benchmark. "
             "It takes the images of the deposit themselves, in any format without loss, not scaled "
             f"and not cut on the left, at the right or at the top.{lines}"
         )
-    stored, present, missing, incomplete = [], [], [], {}
+    stored, present, lacking = [], [], {}
     with cache.hold() as workspace:
         for entry in entries:
             found = finds.get(entry.id, {})
@@ -219,42 +209,35 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
             elif len(found) == 2:
                 pixel_index.store(entry, found, workspace)
                 stored.append(entry)
-            elif found:
-                lack = "its label map" if "image" in found else "its image"
-                incomplete[f"{entry.task} {entry.id}"] = f"{lack} was not found"
             else:
-                missing.append(entry)
-    return Imported(
-        len(addresses), tuple(stored), tuple(present), incomplete, tuple(missing), unread
-    )
+                lack = "the label map was" if "image" in found else "the image was"
+                lacking[f"{entry.task} {entry.id}"] = lack if found else "they were"
+    return Imported(tuple(stored), tuple(present), lacking, unread)
 
 
-def _search_all(path: Path, index: Index, unread: dict[str, str]) -> Iterator[Find]:
+def _search_all(path: Path, index: Index, unread: list[str]) -> Iterator[Find]:
     from uhcs_bench.data.download import pixel_index
     from uhcs_bench.io import images
 
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    for file in files:
-        if not file.is_file():
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if not file.is_file() or pixel_index.is_resource_fork(file.name):
             continue
         name = f"{path.name}/{file.relative_to(path).as_posix()}" if file != path else path.name
+        problems: list[str] = []
         try:
-            yield from pixel_index.search(file, index, name)
+            yield from pixel_index.search(file, index, name, problems)
         except images.ImageError:
             continue  # a readme or the like
         except (UhcsBenchError, OSError) as error:
-            unread[name] = str(error)
+            unread.append(f"{name} {printable(str(error))}")
+        unread += [f"{name}: {problem}" for problem in problems]
 
 
 def _is_good(entry: Entry, found: Mapping[FileKind, Find]) -> bool:
     """Whether the cache has a micrograph that needs no replacement by what was found."""
-    try:
-        if cache.damage(entry) is not None:
-            return False
-        filled = read(entry).filled_rows
-    except (FileNotFoundError, DataUnavailableError):
+    if _problem(entry):
         return False
-    return len(found) < 2 or len(found["image"].filled_rows) >= len(filled)
+    return len(found) < 2 or len(found["image"].filled_rows) >= len(read(entry).filled_rows)
 
 
 def _describe(failed: Sequence[Order], n_wanted: int) -> str:
@@ -265,6 +248,7 @@ def _describe(failed: Sequence[Order], n_wanted: int) -> str:
                 files_of[failure].append(f"{order.entry.task} {order.entry.id} ({kind})")
     lines = [
         f"{len(failed)} of {n_wanted} micrographs could not be fetched. What was tried:",
+        *_damaged(failed),
         *(
             f"  {tried.location} for {_listing(list(dict.fromkeys(names)), 'files')}: "
             f"{tried.reason}"
@@ -276,6 +260,14 @@ def _describe(failed: Sequence[Order], n_wanted: int) -> str:
         "Micrographs that were fetched are kept.",
     ]
     return "\n".join(lines)
+
+
+def _damaged(failed: Sequence[Order]) -> Iterator[str]:
+    """Name the damaged files of the cache that were to be renewed."""
+    for order in failed:
+        path, problem = cache_path(order.entry), _problem(order.entry)
+        if problem and path.is_file():
+            yield f"  {path}: it {problem}, and was not used"
 
 
 def _listing(names: Sequence[str], what: str) -> str:

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import math
 import multiprocessing
 import re
+import threading
 import time
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing.pool import ThreadPool
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from uhcs_bench._version import __version__
 from uhcs_bench.data.download.settings import OFFLINE_VARIABLE
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, printable
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from multiprocessing.pool import AsyncResult
 
+    from urllib3 import PoolManager
+
 _T = TypeVar("_T")
 _CHUNK_BYTES = 1 << 16
+_OVERHEAD_BYTES = 1 << 18
+"""For status lines, headers, chunk sizes and trailers of an attempt with all its redirects."""
 _MAX_REDIRECTS = 5
 _BUSY = (429, 500, 502, 503, 504)
 _USER_AGENT = f"uhcs-bench/{__version__} (loader of a benchmark data set; python-requests)"
@@ -81,6 +92,77 @@ class _TransientError(Exception):
         self.attempts, self.wait_s = attempts, wait_s
 
 
+class _Budget(threading.local):
+    """What the file that this thread downloads may still take."""
+
+    deadline = math.inf
+    bytes_left: float = math.inf
+
+
+_BUDGET = _Budget()
+
+
+class _Metered(io.RawIOBase):
+    """What a server sends, counted: headers, chunk sizes and trailers as well as bodies."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._socket = raw, sock
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what has come, unless the file has had all of its time or bytes."""
+        if time.monotonic() > _BUDGET.deadline:
+            raise HostRefused("is too slow")
+        n_bytes = self._raw.readinto(buffer)
+        _BUDGET.bytes_left -= n_bytes or 0
+        if _BUDGET.bytes_left < 0:
+            raise HostRefused("sends more than the file and its headers; it was cut off")
+        return n_bytes
+
+    def close(self) -> None:
+        """Close the connection's file."""
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp = io.BufferedReader(_Metered(self.fp.detach(), sock))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Connections whose answers are metered, with or without a proxy."""
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> PoolManager:
+        manager: PoolManager = super().proxy_manager_for(*arguments, **options)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        return manager
+
+
 class _Session(requests.Session):
     """A session that follows no redirect, as it would read the redirect's body to its end."""
 
@@ -104,6 +186,8 @@ class Client:
         self.patience = patience or PATIENCE
         self._refusals: dict[str, str] = {}
         self._session = _Session()
+        self._session.mount("http://", _Adapter())
+        self._session.mount("https://", _Adapter())
         self._session.headers.update({"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"})
 
     def get(self, url: str, max_bytes: int, exact: bool = False) -> bytes:
@@ -128,17 +212,21 @@ class Client:
         self._run(url, lambda: self._open(url).close(), 0)
 
     def _run(self, url: str, attempt: Callable[[], _T], n_bytes: int) -> _T:
-        """Try as often as is reasonable, within a limit of time for all attempts together."""
-        host = urlsplit(url).netloc
+        """Try as often as is reasonable, within one limit of time for all attempts together."""
+        try:
+            host = urlsplit(url).netloc
+        except ValueError as error:
+            raise Refused(f"it is no address ({error})") from error
         if self.offline:
             raise HostRefused(f"the network is forbidden by {OFFLINE_VARIABLE}")
         if host in self._refusals:
             raise HostRefused(self._refusals[host])
         allowed_s = self.patience.grace_s + n_bytes / self.patience.slowest_bytes_per_s
-        # In a daemon thread, as a name server, a handshake or a header may take any time.
+        # In a daemon thread, as a name server or a handshake may take any time.
         pool = ThreadPool(1)
         try:
-            running: AsyncResult[_T] = pool.apply_async(self._attempt, (attempt,))
+            task = attempt, time.monotonic() + allowed_s, n_bytes
+            running: AsyncResult[_T] = pool.apply_async(self._attempt, task)
             return running.get(allowed_s)
         except (multiprocessing.TimeoutError, HostRefused) as error:
             # One dead host must not cost a time-out for each of 96 files.
@@ -147,14 +235,16 @@ class Client:
         finally:
             pool.terminate()
 
-    def _attempt(self, attempt: Callable[[], _T]) -> _T:
+    def _attempt(self, attempt: Callable[[], _T], deadline: float, n_bytes: int) -> _T:
+        _BUDGET.deadline = deadline
         left_s = self.patience.longest_wait_s
         for number in count(1):
+            _BUDGET.bytes_left = n_bytes + _OVERHEAD_BYTES
             try:
                 return attempt()
             except _TransientError as error:
                 failure = error
-            except (OSError, ValueError, HTTPError) as error:
+            except (OSError, ValueError, HTTPError, http.client.HTTPException) as error:
                 failure = _explain(error)
             wait_s = failure.wait_s or self.patience.backoff_s * 2 ** (number - 1)
             if number >= min(self.patience.attempts, failure.attempts) or wait_s > left_s:
@@ -179,7 +269,7 @@ class Client:
 
 
 def _refuse_status(response: requests.Response) -> NoReturn:
-    reason = f"the server answered {response.status_code} {response.reason}"
+    reason = f"the server answered {response.status_code} {printable(response.reason or '')}"
     if response.status_code not in _BUSY:
         raise Refused(reason)
     wait = response.headers.get("Retry-After")
@@ -217,19 +307,22 @@ def _explain(error: Exception) -> _TransientError:
         inner = error.args[0] if error.args else error
         cause = type(getattr(inner, "reason", None) or error).__name__
         return _TransientError(f"can't be reached ({cause})", attempts=2)
-    if isinstance(error, requests.RequestException | ValueError | HTTPError):
+    if not isinstance(error, OSError) or isinstance(error, requests.RequestException):
         raise Refused(f"the download failed ({error})") from error
     # A plain OSError: REQUESTS_CA_BUNDLE names a file that is not there.
     raise HostRefused(f"{_CERTIFICATE} ({error})") from error
 
 
 def without_secrets(text: str) -> str:
-    """Remove passwords and queries, which may hold tokens, from the addresses in a text.
+    """Remove users, passwords and queries, which may hold tokens, from the addresses in a text.
 
     Examples
     --------
     >>> without_secrets("https://me:word@mirror.net/a.png?token=1 is too slow")
     'https://mirror.net/a.png is too slow'
+    >>> without_secrets("can't be reached: me:p@word@proxy.net:3128 (url: /a?key=t0ken)")
+    "can't be reached: proxy.net:3128 (url: /a)"
     """
-    text = re.sub(r"(?<=://)[^/\s]*@", "", text)
-    return " ".join(re.sub(r"\?\S+", "", text).split())
+    text = re.sub(r"(?<=//)[^/\s]*@", "", text)
+    text = re.sub(r"[^/\s'\"(]+:[^/\s'\"(]*@", "", text)
+    return " ".join(re.sub(r"\?[^\s)'\"]+", "", text).split())

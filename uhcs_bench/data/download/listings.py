@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from uhcs_bench.data.download.http import Refused
+from uhcs_bench.io.texts import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ def captures(client: Client, url: str) -> list[str]:
     """
     try:
         # Where nothing was captured the answer is an empty list, or empty.
-        header, *rows = json.loads(_listing(client, url).strip() or "[]") or [[]]
+        header, *rows = from_json(_listing(client, url).strip() or "[]") or [[]]
         records = [dict(zip(header, row, strict=True)) for row in rows]
         found = {
             record["digest"]: (record["timestamp"], record["original"])
@@ -63,7 +63,10 @@ def bitstreams(client: Client, url: str) -> list[str]:
     handle = re.escape("/".join(urlsplit(url).path.split("/")[-2:]))
     pattern = rf'href="([^"]*/bitstream/(?:handle/)?{handle}/[^"]+)"'
     links = dict.fromkeys(re.findall(pattern, _listing(client, url)))
-    return _zips_first([urljoin(url, html.unescape(link)) for link in links])
+    try:
+        return _zips_first([urljoin(url, html.unescape(link)) for link in links])
+    except ValueError as error:
+        raise Refused(f"its page links to what is no address ({error})") from error
 
 
 def _listing(client: Client, url: str) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from collections import defaultdict
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,9 +33,14 @@ MAX_TOTAL_BYTES = 1 << 30
 MAX_PIXELS = 1 << 22
 """Of an image; a micrograph of UHCSDB has 0.34 million."""
 
+MAX_DIRECTORY_BYTES = MAX_MEMBERS * 1024
+"""Of a zip's list of members, which zipfile reads as a whole."""
+
 _ZIP_MAGIC = b"PK\x03\x04"
-_TIFF_MAGIC = (b"II*\0", b"MM\0*")
-_IMAGE_MAGIC = (*_TIFF_MAGIC, b"\x89PNG", b"BM")
+_IMAGE_MAGIC = (b"II*\0", b"MM\0*", b"\x89PNG", b"BM")
+_ARCHIVE_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!", b"\x28\xb5\x2f\xfd")
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""zipfile unpacks these by parts; of the others, some KB may become some GB at once."""
 
 
 class BundleError(UhcsBenchError):
@@ -115,70 +118,143 @@ class Index:
                     break
 
 
-def search(path: Path, index: Index, address: str) -> Iterator[Find]:
+def search(path: Path, index: Index, address: str, problems: list[str]) -> Iterator[Find]:
     """Search a file: an image, or a zip of images and zips.
+
+    Parameters
+    ----------
+    path : Path
+    index : Index
+    address : str
+        What the file is called in `problems` and finds.
+    problems : list of str
+        What could not be read of a zip is added to it; the rest is searched.
 
     Raises
     ------
     BundleError
-        If it is a zip that is damaged or larger than any copy of the data.
+        If it is a zip that can't be read at all, or another archive.
     ImageError
-        If it is no zip and can't be decoded.
+        If it is none of these and can't be decoded.
     """
     with path.open("rb") as stream:
-        zipped = stream.read(4) == _ZIP_MAGIC
-    if not zipped:
+        begin = stream.read(512)
+    if not begin.startswith(_ZIP_MAGIC):
+        if begin.startswith(_ARCHIVE_MAGIC) or begin[257:262] == b"ustar":
+            raise BundleError("is an archive, but no zip; unpack it, and name its folder")
         yield from index.look_up(images.read_image(path, _check_size, kind="labels"), address)
         return
-    for name, content in members(path):
-        with suppress(images.ImageError):
+    for name, content in members(path, problems):
+        try:
             pixels = images.decode_image(content, _check_size, kind="labels")
-            yield from index.look_up(pixels, f"{address}/{name}")
+        except images.ImageError as error:
+            problems.append(f"{name} {error}")
+            continue
+        yield from index.look_up(pixels, f"{address}/{name}")
 
 
-def members(archive: Path | IO[bytes]) -> Iterator[tuple[str, bytes]]:
+def members(archive: Path | IO[bytes], problems: list[str]) -> Iterator[tuple[str, bytes]]:
     """Read the images of a zip, and of zips in it, one after another into memory.
 
-    Nothing is unpacked under the name that a zip gives it.
+    Nothing is unpacked under the name that a zip gives it. A member that can't be read is added to
+    `problems`, and the next one is read.
+
+    Raises
+    ------
+    BundleError
+        If the zip can't be read, or holds more than any copy of the data.
     """
-    budget = [MAX_TOTAL_BYTES]
-    try:
-        yield from _members(archive, budget, nested=False)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
-        # RuntimeError: zipfile's for a password or a compression that it does not know
-        raise BundleError(f"is a damaged zip, or one that can't be read ({error})") from error
+    yield from _members(archive, [MAX_TOTAL_BYTES], problems, "")
 
 
 def _members(
-    archive: Path | IO[bytes], budget: list[int], nested: bool
+    archive: Path | IO[bytes], budget: list[int], problems: list[str], prefix: str
 ) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(archive) as opened:
+    try:
+        _check_directory(archive)
+        opened = zipfile.ZipFile(archive)
+    except BundleError:
+        raise
+    except Exception as error:  # zipfile raises anything, even IndexError
+        raise BundleError(f"is a damaged zip ({_reason(error)})") from error
+    with opened:
         infos = opened.infolist()
         if len(infos) > MAX_MEMBERS:
             raise BundleError(f"holds {len(infos)} files, more than any copy of the data")
         for info in infos:
-            if info.is_dir():
-                continue
-            with opened.open(info) as stream:
-                magic = stream.read(4)
-                if magic.startswith(_IMAGE_MAGIC):
-                    yield info.filename, _rest(info, stream, magic, MAX_IMAGE_BYTES, budget)
-                elif magic == _ZIP_MAGIC and not nested:
-                    content = _rest(info, stream, magic, MAX_ZIP_BYTES, budget)
-                    for name, inner in _members(io.BytesIO(content), budget, nested=True):
-                        yield f"{info.filename}/{name}", inner
+            name = prefix + info.filename
+            content = _content(opened, info, budget, problems, name)
+            if content.startswith(_ZIP_MAGIC):
+                try:
+                    yield from _members(io.BytesIO(content), budget, problems, f"{name}/")
+                except BundleError as error:
+                    problems.append(f"{name} {error}")
+            elif content:
+                yield name, content
 
 
-def _rest(
-    info: zipfile.ZipInfo, stream: IO[bytes], begun: bytes, limit: int, budget: list[int]
+def _check_directory(archive: Path | IO[bytes]) -> None:
+    """Refuse a list of members that would take much memory, before zipfile reads it."""
+    stream = archive if not hasattr(archive, "open") else archive.open("rb")
+    try:
+        stream.seek(0, io.SEEK_END)
+        stream.seek(max(stream.tell() - 22 - (1 << 16), 0))
+        end = stream.read()
+        start = end.rfind(b"PK\x05\x06")
+        length = end[start + 12 : start + 16] if start >= 0 else b""
+        if int.from_bytes(length, "little") > MAX_DIRECTORY_BYTES:
+            raise BundleError("lists more files than any copy of the data has")
+        stream.seek(0)
+    finally:
+        if stream is not archive:
+            stream.close()
+
+
+def _content(
+    opened: zipfile.ZipFile,
+    info: zipfile.ZipInfo,
+    budget: list[int],
+    problems: list[str],
+    name: str,
 ) -> bytes:
-    """Read what is left of a member; its declared length is not believed."""
-    limit = min(limit, budget[0])
-    content = begun + stream.read(limit)
+    """Read a member that is an image, or a zip in the outer one; its length is not believed."""
+    if info.filename.endswith("/") or is_resource_fork(info.filename):
+        return b""
+    limits = dict.fromkeys(_IMAGE_MAGIC, MAX_IMAGE_BYTES)
+    if name == info.filename:
+        limits[_ZIP_MAGIC] = MAX_ZIP_BYTES
+    try:
+        if info.compress_type not in _COMPRESSIONS:
+            raise ValueError("only members that are stored or deflated are read; pack it again")
+        with opened.open(info) as stream:
+            content = stream.read(4)
+            limit = next((n for magic, n in limits.items() if content.startswith(magic)), 0)
+            limit = min(limit, budget[0])
+            content += stream.read(limit) if limit else b""
+    except Exception as error:  # noqa: BLE001 - zipfile raises anything
+        problems.append(f"{name} can't be read ({_reason(error)})")
+        return b""
+    if not any(map(content.startswith, limits)):
+        return b""
     if len(content) > limit:
         raise BundleError(f"holds {info.filename!r}, which is larger than any file of the data")
     budget[0] -= len(content)
     return content
+
+
+def is_resource_fork(name: str) -> bool:
+    """Whether a file holds what macOS notes about another one, beside it in zips and on discs.
+
+    Examples
+    --------
+    >>> is_resource_fork("images/._a.png"), is_resource_fork("images/a.png")
+    (True, False)
+    """
+    return name.rpartition("/")[2].startswith("._") or name.startswith("__MACOSX/")
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _check_size(header: images.Header) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 KINDS: tuple[FileKind, ...] = ("image", "labels")
 DEPOSIT_KINDS: tuple[DepositKind, ...] = ("zip", "image", "archive", "page")
 """In order of trust."""
+_MAX_PROBLEMS = 5
+"""Of members of a zip that are reported."""
 
 
 @dataclass(frozen=True)
@@ -152,15 +154,18 @@ class _Sources:
         if not wanting:
             return False
         index = pixel_index.Index(order.entry for order in wanting.values())
+        problems: list[str] = []
         try:
             path = self._retrieve(location, "deposit", deposit.max_bytes)
             if deposit.git_blob:
                 check_git_blob(path, deposit.git_blob)
-            for find in pixel_index.search(path, index, address):
+            for find in pixel_index.search(path, index, address, problems):
                 pixel_index.keep_better(wanting[find.entry.id].finds, find)
         except UhcsBenchError as error:
             _note(orders, deposit, _failure(location, address, error))
             return False
+        for problem in problems[:_MAX_PROBLEMS]:
+            _note(orders, deposit, _failure(location, address, UhcsBenchError(problem)))
         return True
 
     def _retrieve(
@@ -185,11 +190,15 @@ class _Sources:
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
-    if not path.is_file():
-        raise Refused("there is no such file in the mirror")
-    if path.stat().st_size > max_bytes:
-        raise Refused(f"it is {path.stat().st_size} bytes long, more than the {max_bytes} expected")
-    return path.read_bytes()
+    try:
+        if not path.is_file():
+            raise Refused("there is no such file in the mirror")
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise Refused(f"it is {size} bytes long, more than the {max_bytes} expected")
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(f"it can't be read ({error.strerror})") from error
 
 
 def check_git_blob(path: Path, expected: str) -> None:
@@ -219,7 +228,7 @@ def in_mirror(mirror: str, url: str) -> str:
     if is_url(mirror):
         base = urlsplit(mirror)
         return base._replace(path=f"{base.path.rstrip('/')}/{parts.netloc}{parts.path}").geturl()
-    return str(Path(mirror).expanduser() / parts.netloc / unquote(parts.path).lstrip("/"))
+    return str(Path(mirror) / parts.netloc / unquote(parts.path).lstrip("/"))
 
 
 def _note(orders: list[Order], deposit: Deposit, failure: Failure) -> None:

@@ -1,0 +1,112 @@
+"""How commands print, and end: text of others, full disks, interrupts."""
+
+from __future__ import annotations
+
+import ast
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import baselines
+import uhcs_bench.cli
+from tests.test_errors import HOSTILE
+from uhcs_bench.data import label_maps
+
+FOLDERS = [Path(room.__file__).parent for room in (uhcs_bench.cli, baselines)]
+MODULES = [path for folder in FOLDERS for path in sorted(folder.glob("*.py"))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_one_function_prints(path):
+    """Check that no command prints by another function, which would let escapes through."""
+    found = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func)
+        in ("click.echo", "click.secho", "print", "sys.stdout.write", "sys.stderr.write")
+    ]
+    allowed = ["click.echo(printable(str(text)), err=err)"] if path.stem == "common" else []
+    assert found == allowed
+
+
+def run(*arguments):
+    return CliRunner().invoke(
+        uhcs_bench.cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
+    )
+
+
+COMMANDS = {
+    "measure": "measure {} --task particles --out out.csv",
+    "combine": "combine {} {} --out out.csv",
+    "compare": "compare {} {}x --dataset-version synthetic",
+    "score": "score {} --dataset-version synthetic",
+    "validate": "validate {}",
+    "download": "download all --from {}",
+    "collect": "collect nnunet {} --out new",
+    "submit": "submit {} --name a",
+    "export": "export png {}",
+    "model": "measure {} --out out.csv --model {}",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kind", ["clear the screen", "C1 control", "write from right to left"])
+def test_names_do_not_act_on_the_terminal(tmp_path, monkeypatch, command, kind):
+    """Check names of folders and files of others in every command that takes one."""
+    monkeypatch.chdir(tmp_path)
+    name = HOSTILE[kind] + "name"
+    folder = tmp_path / name
+    folder.mkdir()
+    np.save(folder / f"{name}.npy", np.full((3, 3), 9))
+    (folder / f"{name}.png").write_bytes(b"damaged")
+    (folder / f"{name}.zip").write_bytes(b"PK\x03\x04damaged")
+    result = run(*(part.format(name, name) for part in COMMANDS[command].split()))
+    assert result.exit_code in (1, 2, 3), result.output
+    assert "name" in result.output
+    for character in "\x1b\x9b\u202e":
+        assert character not in result.output
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("arguments", [["describe", "croissant"], ["--help"], ["sources"]])
+def test_full_output_exits_with_1(arguments):
+    """Check standard output on a full disk: one sentence, and not Python's exit code 120."""
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "uhcs_bench", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr.strip().endswith("No space left on device.")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_s", [0.2, 0.5, 1, 2])
+def test_interrupt_exits_with_130(tmp_path, delay_s):
+    """Check Ctrl-C at several moments, from imports to the work: no traceback."""
+    label_maps.write_label_map(tmp_path / "a.png", np.zeros((9, 9), np.uint8))
+    command = ["calibrate", "--out", "c", "--replicates", "64"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uhcs_bench", *command],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode in (130, -signal.SIGINT), errors
+    if "uhcs-bench" in errors:
+        assert "Traceback" not in errors

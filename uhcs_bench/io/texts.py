@@ -1,0 +1,64 @@
+"""Read JSON of others, whose nesting and numbers may be made to end a program."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_DIGITS = 300
+"""Of a whole number; more do not fit into a float."""
+
+
+def from_json(text: str | bytes) -> Any:
+    """Decode JSON.
+
+    Parameters
+    ----------
+    text : str or bytes
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON, nested too deeply, or holds a whole number of more than 300 digits.
+
+    Examples
+    --------
+    >>> from_json('{"mean": 0.5}')
+    {'mean': 0.5}
+    >>> from_json("[" * 100_000)
+    Traceback (most recent call last):
+    ...
+    ValueError: it is nested too deeply
+    """
+    try:
+        return json.loads(text, parse_int=_integer)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def read_json(path: Path) -> Any:
+    """Decode a JSON file, unless it is a pipe or the like, on which the program would wait.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    ValueError
+        As `from_json` does, and if it is no regular file.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is not a regular file")
+    return from_json(path.read_bytes())
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError(f"it holds a number of {len(digits)} digits")
+    return int(digits)
