@@ -74,7 +74,9 @@ FOLDERS = {
     "uhcs-bench leaderboard build folder": "leaderboard build --entries entries",
     "uhcs-bench leaderboard build site": "leaderboard build --entries entries --site out",
     "uhcs-bench measure plots": "measure maps --task particles --out new.csv --plots out",
-    "uhcs-bench measure maps": "measure maps --model otsu --task particles --out new.csv --maps out",
+    "uhcs-bench measure maps": (
+        "measure maps --model otsu --task particles --out new.csv --maps out"
+    ),
     "uhcs-bench measure overlays": (
         "measure maps --model otsu --task particles --out new.csv --overlays out"
     ),
