@@ -10,7 +10,8 @@ mpl.use("agg")
 
 import uhcs_bench
 from uhcs_bench import protocol
-from uhcs_bench.measuring import pixel_size, plots, row
+from uhcs_bench.measuring import pixel_size, row
+from uhcs_bench.measuring.outputs import plots
 from uhcs_bench.segmentation import otsu
 
 FRONT = Path(__file__).parent / "_static" / "front.png"

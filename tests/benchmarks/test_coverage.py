@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import coverage, field_coverage
+from tests.benchmarks import coverage, field_coverage, specimen_coverage
 from uhcs_bench.stats import means
 
 
@@ -28,3 +28,12 @@ def test_field_intervals_hold_on_small_fields():
     found = field_coverage.coverage("particles, median .28 um", 12, (150, 200))
     assert {"diameter_mean_px", "diameter_median_px", "fraction_particle"} <= set(found)
     assert sum(share for share, _ in found.values()) / len(found) > 0.8
+
+
+def test_specimens_of_small_fields():
+    """Check that all sizes of specimens are simulated, and that t intervals hold often."""
+    for measure, values in specimen_coverage.pool(
+        "particles, median .28 um", 40, (150, 200)
+    ).items():
+        assert len(values) == 40
+        assert specimen_coverage.coverage(measure, values, 5, 200) > 0.85

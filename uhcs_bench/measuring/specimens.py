@@ -214,7 +214,7 @@ def assign(by: str, files: Sequence[Path], about: Mapping[Path, About]) -> dict[
     >>> list(assign(r"^(.+)-\d+$", [Path("A-1.png"), Path("A-2.png")], {}).values())
     ['A', 'A']
     >>> list(assign("heat_treatment", [Path("800C-3H-Q-1.png")], {}).values())
-    ['800 °C, 3 h, Q']
+    ['800 °C, 3 h, WQ']
     """
     columns = {name for one in about.values() for name in one.columns}
     if by == HEAT_TREATMENT:

@@ -1,0 +1,61 @@
+"""Tidy tables and what is printed: every number of a row has a place, a unit and a source."""
+
+from __future__ import annotations
+
+import pytest
+
+from uhcs_bench import protocol
+from uhcs_bench.measuring import columns
+from uhcs_bench.measuring.outputs import tidy
+
+
+@pytest.mark.parametrize("task", protocol.TASKS)
+def test_every_number_of_a_row_is_in_one_measure(task):
+    """Check that values and ends of intervals of all measures are the row's numbers."""
+    found = tidy.of_task(task)
+    used = [name for m in found for name in (m.column, m.low, m.high) if name]
+    assert len(used) == len(set(used))
+    head = {"rows_px", "columns_px", "pixel_size_um"}
+    numbers = {c.name for c in columns.columns(task) if c.kind is not str} - head
+    assert set(used) == numbers
+    names = {c.name for c in columns.columns(task)}
+    assert {m.n for m in found if m.n} <= names
+
+
+def test_numbers_behind_measures():
+    """Check some that a reader would look up."""
+    found = {m.column: m.n for m in tidy.of_task("particles")}
+    assert found["diameter_mean_um"] == "diameter_n"
+    assert found["number_density_per_um2"] == "n_particles"
+    assert found["lognormal_sigma"] == "diameter_n"
+    found = {m.column: m.n for m in tidy.of_task("microconstituents")}
+    assert found["zone_width_mean_px"] == "zone_width_n"
+    assert found["authors_zone_width_p95_um"] == "authors_zone_width_n"
+    assert found["intercept_free_path_px"] == "intercept_n"
+
+
+@pytest.mark.parametrize("task", protocol.TASKS)
+@pytest.mark.parametrize("in_um", [True, False])
+def test_what_is_printed_exists(task, in_um):
+    """Check that each printed measure is one of the task's, in the unit that was asked for."""
+    found = tidy.shown(task, in_um=in_um)
+    assert [m.name for m in found] == list(tidy.SHOWN[task])
+    assert all(("um" in m.unit) == in_um for m in found if m.unit)
+    assert {m.column for m in found} <= set(tidy.shown_columns(task))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0.0, "0"), (1e-7, "1e-07"), (999.6, "1e+03"), (12345.6, "12346")]
+)
+def test_numbers_on_screen(number, text):
+    """Check the ends of the range."""
+    assert tidy.text(number) == text
+
+
+def test_names_reach_no_terminal_as_they_are():
+    """Check escapes and length of a file's name in the printed table."""
+    names = tidy.shown_columns("particles")
+    row = dict.fromkeys(names) | {"id": "\x1b[2Jmap" + "x" * 100, "pixel_size_um": 0.1}
+    text = tidy.table_of_maps("particles", [row])
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80

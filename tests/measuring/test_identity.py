@@ -1,0 +1,54 @@
+"""Identity of files and code: by content, and by nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+
+import pytest
+
+import uhcs_bench
+from uhcs_bench.measuring import identity
+
+
+def test_content_decides(tmp_path):
+    """Check that time and name are nothing, and a byte or a text beside the file is all."""
+    first, second = tmp_path / "a.tif", tmp_path / "b.tif"
+    first.write_bytes(b"pixels")
+    shutil.copy(first, second)
+    os.utime(second, (1, 1))
+    assert identity.of_file(first) == hashlib.sha256(b"pixels").hexdigest()
+    assert identity.of_file(first) == identity.of_file(second)
+    (tmp_path / "b.txt").write_text("$$SM_MICRON_BAR 100")
+    assert identity.of_file(first) != identity.of_file(second)
+    second.write_bytes(b"pixelz")
+    assert identity.of_file(first) != identity.of_file(second)
+
+
+def test_what_can_not_be_read_has_none(tmp_path):
+    """Check a missing file, a folder and a link that leads nowhere."""
+    (tmp_path / "lost").symlink_to(tmp_path / "absent")
+    for name in ("absent", "lost", "."):
+        assert identity.of_file(tmp_path / name) == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_pipes_are_not_waited_for(tmp_path):
+    """Check a pipe that nobody writes to."""
+    os.mkfifo(tmp_path / "pipe.png")
+    assert identity.of_file(tmp_path / "pipe.png") == ""
+
+
+def test_code_has_the_version_and_a_hash(tmp_path, monkeypatch):
+    """Check that a copy of the package has the same, and one changed line another."""
+    copy = tmp_path / "uhcs_bench"
+    package = os.path.dirname(uhcs_bench.__file__)  # noqa: PTH120
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
+    original = identity.of_code()
+    assert original.startswith(f"{uhcs_bench.__version__}+")
+    monkeypatch.setattr(identity.resources, "files", lambda _: copy)
+    assert identity.of_code.__wrapped__() == original
+    with (copy / "protocol.py").open("a") as stream:
+        stream.write("\n")
+    assert identity.of_code.__wrapped__() != original
