@@ -28,23 +28,30 @@ class NoAliases(yaml.SafeDumper):
 
 
 DECLARATION: dict[str, Any] = {
-    "schema": "uhcs-bench/entry/1",
+    "schema": "uhcs-bench/entry/2",
     "name": "A method",
     "summary": "The annotations with noise",
     "authors": [{"name": "Josiah Carberry", "orcid": "0000-0002-1825-0097"}],
     "date": "2026-11-22",
     "licence": "CC0-1.0",
-    "links": {"code": "https://example.org/code", "paper": None},
+    "links": {"code": "https://example.org/code", "paper": None, "weights": None},
     "dataset_version": "synthetic",
     "split": "paper",
     "tasks": {"particles": {"status": "active", "reason": "All maps are there"}},
     "training_data": "Nothing",
     "external_data": [],
     "hyperparameters": {"share": 0.1, "updates": [125, 125]},
-    "seeds": [0],
-    "hardware": "CPU",
-    "training_hours": 0.5,
+    "selection": [],
+    "runs": [{"folder": ".", "seeds": [0]}],
+    "compute": {
+        "device": "CPU",
+        "count": 2,
+        "training_hours": 0.5,
+        "inference_seconds": None,
+        "inference_gb": None,
+    },
     "parameters": 12,
+    "retrained": None,
     "notes": ["A note"],
 }
 

@@ -60,9 +60,13 @@ def test_the_declaration_says_what_is_on_record(entry):
         finished = len(folds) == dataset.n_folds(task, split=declaration["split"])
         assert declaration["tasks"][task]["status"] == ("active" if finished else "incomplete")
     runs = [model.run for model in models]
-    assert declaration["seeds"] == sorted({run["seed"] for run in runs})
+    (own,) = (run for run in declaration["runs"] if run["folder"] == ".")
+    assert own["seeds"] == sorted({run["seed"] for run in runs})
     hours = sum(run["seconds"]["train"] for run in runs) / 3600
-    assert declaration["training_hours"] == pytest.approx(hours, abs=0.005)
+    assert declaration["compute"]["training_hours"] == pytest.approx(hours, abs=0.005)
+    seconds = sum(run["seconds"]["predict"] for run in runs)
+    seconds /= sum(len(model.validation) for model in models)
+    assert declaration["compute"]["inference_seconds"] == pytest.approx(seconds, rel=0.005)
     settings = declaration["hyperparameters"]
     for run in runs:
         configuration = run["configuration"]

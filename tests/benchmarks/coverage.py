@@ -82,18 +82,16 @@ def difference_populations() -> dict[str, Values]:
 def _scores() -> dict[str, dict[str, dict[str, Values]]]:
     board = json.loads(BOARD.read_text("utf-8"))
     return {
-        group["task"]: {row["entry"]: _by_score(row["images"]) for row in group["recomputed"]}
+        group["task"]: {row["entry"]: _by_score(row["micrographs"]) for row in group["recomputed"]}
         for group in board["groups"]
         if (group["dataset_version"], group["split"]) == ("1.0", "paper")
     }
 
 
-def _by_score(images: list[dict[str, Any]]) -> dict[str, Values]:
-    rows = [
-        {"AC": x["AC"], "IU": x["IU"]} | {f"IU {name}": iu for name, iu in x["class_IU"].items()}
-        for x in images
-    ]
-    return {score: np.array([row[score] for row in rows], float) for score in rows[0]}
+def _by_score(micrographs: dict[str, Any]) -> dict[str, Values]:
+    scores = {name: micrographs[name] for name in ("AC", "IU")}
+    scores |= {f"IU {name}": values for name, values in micrographs["class_IU"].items()}
+    return {name: np.array(values, float) for name, values in scores.items()}
 
 
 def draw(rng: np.random.Generator, kind: str, population: Values, shape: tuple[int, int]) -> Values:

@@ -70,8 +70,13 @@ def test_submit_validate_build(entries, tmp_path):
     result = run("submit", tmp_path, "--name", "My net", *options)
     assert result.exit_code == 0
     assert "Left to fill in" in result.stdout
+    lines = [line.split()[:2] for line in result.stdout.splitlines() if line.startswith("  git ")]
+    assert lines == [["git", word] for word in ("switch", "add", "commit", "push")]
     assert "\n  licence\n" in result.stdout
-    assert run("leaderboard", "build", "--entries", entries).exit_code == 2
+    result = run("leaderboard", "build", "--entries", entries)
+    assert result.exit_code == 2
+    assert "Wrote README.md and leaderboard.json of 1 entry" in result.stdout
+    assert "my-net: entry.yaml: summary: is still to be filled in" in result.stderr
     path = entries / "my-net" / "entry.yaml"
     path.write_text(path.read_text().replace('"TO BE FILLED IN"', "filled"))
     assert run("validate", entries / "my-net").exit_code == 0
@@ -86,7 +91,7 @@ def test_check_exits_with_1_when_outdated(entries):
     """Check that --check writes nothing, and sees a number that was changed by hand."""
     assert run("leaderboard", "build", "--entries", entries, "--check").exit_code == 1
     assert sorted(path.name for path in entries.iterdir()) == ["near"]
-    assert run("leaderboard", "build", "--entries", entries).exit_code == 0
+    assert run("leaderboard", "build", "--entries", entries, "--no-cache").exit_code == 0
     result = run("leaderboard", "build", "--entries", entries, "--check")
     assert (result.exit_code, result.stdout.count("1 entry give")) == (0, 1)
     page = entries / "README.md"
@@ -125,7 +130,14 @@ def test_missing_data_exit_with_3(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", [("validate",), ("submit",), ("leaderboard",), ("leaderboard", "build")]
+    "command",
+    [
+        ("validate",),
+        ("submit",),
+        ("leaderboard",),
+        ("leaderboard", "build"),
+        ("leaderboard", "show"),
+    ],
 )
 def test_help(command):
     """Check width and exit codes of each help."""
@@ -140,3 +152,57 @@ def test_submit_of_a_bad_name(tmp_path):
     result = run("submit", tmp_path, "--name", "???")
     assert result.exit_code == 2
     assert "No folder can be named" in result.stderr
+
+
+def test_show_prints_the_shipped_board(tmp_path):
+    """Check each table and form, and an entry that there isn't."""
+    for what in ("ranks", "sizes", "fit", "pairs"):
+        for form in ("table", "markdown"):
+            result = run("leaderboard", "show", what, "--format", form)
+            assert result.exit_code == 0
+            assert "particles, data set 1.0, split paper, n = 24" in result.stdout
+    shown = json.loads(run("leaderboard", "show", "--format", "json").stdout)
+    assert {row["method"] for row in shown["rows"]} >= {"otsu", "unet"}
+    result = run("leaderboard", "show", "pairs", "--entry", "unet", "--task", "particles")
+    assert all("U-Net" in line for line in result.stdout.splitlines() if line.startswith("- "))
+    result = run("leaderboard", "show", "--entry", "nobody")
+    assert (result.exit_code, "It has otsu" in result.stderr) == (2, True)
+    (tmp_path / "x.json").write_text("[1]")
+    result = run("leaderboard", "show", "--board", tmp_path / "x.json")
+    assert (result.exit_code, "is no board of the form" in result.stderr) == (1, True)
+
+
+def test_a_second_build_takes_scores_from_the_cache(entries, monkeypatch):
+    """Check that nothing is scored twice, and that the board is the same."""
+    from uhcs_bench.scoring import score as scoring
+
+    assert run("leaderboard", "build", "--entries", entries).exit_code == 0
+    first = (entries / "leaderboard.json").read_text("utf-8")
+    monkeypatch.setattr(scoring, "score_submissions", None)
+    assert run("leaderboard", "build", "--entries", entries).exit_code == 0
+    assert (entries / "leaderboard.json").read_text("utf-8") == first
+    assert run("leaderboard", "build", "--entries", entries, "--check").exit_code != 0
+
+
+def test_one_unreadable_entry_stops_neither_validate_nor_build(entries, monkeypatch):
+    """Check that a map on a failing disk leaves its entry out, and no other."""
+    from pathlib import Path
+
+    shutil.copytree(entries / "near", entries / "broken")
+    read = Path.read_bytes
+
+    def fail(path):
+        if "broken" in path.parts and path.suffix == ".png":
+            raise OSError(5, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    result = run("validate", *sorted(entries.iterdir()))
+    assert result.exit_code == 2
+    assert "near: valid." in result.stdout
+    assert "broken: 24 problems." in result.stdout
+    result = run("leaderboard", "build", "--entries", entries)
+    assert result.exit_code == 2
+    assert "1 of them was left out" in result.stderr
+    assert "[Near](near/)" in (entries / "README.md").read_text("utf-8")
+    assert "- broken: 24 problems" in (entries / "README.md").read_text("utf-8")

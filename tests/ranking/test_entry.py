@@ -22,6 +22,18 @@ from uhcs_bench.ranking import create, declaration, entry
 FIRST = "synthetic-particles-00"
 
 
+def compute(**changes):
+    return declared()["compute"] | changes
+
+
+def links(**changes):
+    return declared()["links"] | changes
+
+
+def chosen(**changes):
+    return {"task": "particles", "folds": [0], "choice": "The size of windows"} | changes
+
+
 @pytest.fixture(scope="module")
 def valid(tmp_path_factory):
     return write_entry(tmp_path_factory.mktemp("entries") / "method")
@@ -63,8 +75,11 @@ def test_a_valid_entry(folder):
     maps = found.tasks["particles"]
     assert maps.complete
     assert maps.folds == [0, 1, 2, 3, 4, 5]
-    assert list(maps.maps) == [micrograph.id for micrograph in maps.expected]
-    np.testing.assert_array_equal(maps.maps[FIRST], annotations()[FIRST])
+    (run,) = maps.runs
+    assert (run.folder, run.seeds) == (".", (0,))
+    loaded = maps.load(run)
+    assert list(loaded) == [micrograph.id for micrograph in maps.expected]
+    np.testing.assert_array_equal(loaded[FIRST], annotations()[FIRST])
 
 
 def test_the_schema_is_one():
@@ -100,13 +115,14 @@ def test_all_problems_are_reported_at_once(folder):
         "Scores are computed",
         "authors: goes beyond the limit (minItems 1)",
         "links: paper is missing",
+        "links: weights is missing",
         "links.code: http://x.org has the wrong form (An https:// address, or null)",
         "date: there is no day 2026-02-30",
         f"particles/{FIRST}.png: is not a PNG file",
         "declared active, but 1 of 24 label maps are missing (folds 0)",
     ):
         assert part in text
-    assert len(text.splitlines()) == 9, text
+    assert len(text.splitlines()) == 10, text
 
 
 @pytest.mark.parametrize("key", sorted(declared()))
@@ -118,7 +134,7 @@ def test_each_key_is_required(bare, key):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema": "uhcs-bench/entry/9"}, "schema: is not uhcs-bench/entry/1"),
+        ({"schema": "uhcs-bench/entry/9"}, "schema: is not uhcs-bench/entry/2"),
         ({"name": 5}, "name: is a number, expected string"),
         ({"name": "x" * 61}, "name: goes beyond the limit (maxLength 60)"),
         ({"dataset_version": 1.0}, "dataset_version: is a number, expected string (Version"),
@@ -134,8 +150,26 @@ def test_each_key_is_required(bare, key):
         ({"hyperparameters": {"IU": 0.99}}, "hyperparameters.IU: looks like a score"),
         ({"hyperparameters": {"val_mIoU": 1}}, "looks like a score"),
         ({"hyperparameters": {"a": {"b": 1}}}, "is neither a text, a number"),
-        ({"seeds": [-1]}, "seeds.0: goes beyond the limit (minimum 0)"),
-        ({"training_hours": float("inf")}, "training_hours"),
+        (
+            {"runs": [{"folder": ".", "seeds": [-1]}]},
+            "runs.0.seeds.0: goes beyond the limit (minimum 0)",
+        ),
+        ({"runs": []}, "runs: goes beyond the limit (minItems 1)"),
+        ({"runs": [{"folder": "../x", "seeds": []}]}, "runs.0.folder: ../x has the wrong form"),
+        (
+            {"runs": [{"folder": ".", "seeds": []}, {"folder": ".", "seeds": [1]}]},
+            "runs: a folder is named twice",
+        ),
+        ({"compute": compute(training_hours=float("inf"))}, "compute.training_hours"),
+        ({"compute": compute(count=0)}, "compute.count: goes beyond the limit (minimum 1)"),
+        ({"selection": [chosen(folds=[])]}, "selection.0.folds: goes beyond the limit"),
+        ({"selection": [chosen(folds=[6])]}, "selection: there is no fold 6"),
+        ({"selection": [chosen(task="microconstituents")]}, "which the entry is not for"),
+        ({"retrained": {"date": "2026-02-30", "command": "x"}}, "retrained.date: there is no day"),
+        (
+            {"links": links(weights={"link": "https://a.org", "sha256": "0", "licence": "MIT"})},
+            "links.weights.sha256: 0 has the wrong form",
+        ),
         ({"summary": "TO BE FILLED IN"}, "summary: is still to be filled in"),
         ({"summary": "a\nb"}, "control or invisible characters (U+000A)"),
         ({"summary": "abc \u202e fed"}, "control or invisible characters (U+202E)"),
@@ -172,7 +206,7 @@ def test_wrong_values(bare, changes, message):
 @pytest.mark.parametrize("place", ["code", "external"])
 def test_only_plain_https_links(bare, link, place):
     """Check that nothing else becomes an address on a page."""
-    changes = {"links": {"code": link, "paper": None}}
+    changes = {"links": {"code": link, "paper": None, "weights": None}}
     if place == "external":
         changes = {"external_data": [{"name": "x", "use": "y", "link": link}]}
     found = problems(bare, declared(**changes))
@@ -248,11 +282,11 @@ def test_giant_images_are_not_decoded(folder, monkeypatch):
 
 def test_too_many_files_end_the_walk(folder):
     """Check that a folder with thousands of files is not listed to its end."""
-    for number in range(300):
+    for number in range(1600):
         (folder / f"x{number}").touch()
     found = problems(folder)
-    assert sum("more than 200 files" in problem for problem in found) == 1
-    assert len(found) < 250
+    assert sum("more than 1500 files" in problem for problem in found) == 1
+    assert len(found) < 1550
 
 
 def test_other_files_and_folders_are_named(folder):
@@ -362,9 +396,12 @@ def test_the_fingerprint_is_of_ids_and_pixels(tmp_path):
 
 def test_swapped_maps_have_another_fingerprint():
     """Check that the id counts, not the pixels alone."""
-    a, b = np.zeros((2, 2), np.uint8), np.ones((2, 2), np.uint8)
-    one = entry.fingerprint({"particles": {"a": a, "b": b}})
-    other = entry.fingerprint({"particles": {"a": b, "b": a}})
+
+    def run(**hashes):
+        return entry.RunMaps(".", (0,), {}, hashes)
+
+    one = entry.fingerprint({"particles": [run(a="1", b="2")]})
+    other = entry.fingerprint({"particles": [run(a="2", b="1")]})
     assert one.sha256 != other.sha256
 
 
@@ -372,7 +409,7 @@ def test_create_makes_an_entry_but_for_its_texts(tmp_path):
     """Check that a new entry lacks what only its authors know, and is valid once that is there."""
     for name, labels in noisy(0.1).items():
         np.save(tmp_path / f"{name}.npy", labels)
-    folder, to_fill = create.create(tmp_path, 'My "net" \u00fc', tmp_path / "out", "synthetic")
+    folder, to_fill = create.create([tmp_path], 'My "net" \u00fc', tmp_path / "out", "synthetic")
     assert folder == tmp_path / "out" / "my-net-u"
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["my-net-u"]
     assert problems(folder) == [f"entry.yaml: {key}: is still to be filled in" for key in to_fill]
@@ -380,19 +417,20 @@ def test_create_makes_an_entry_but_for_its_texts(tmp_path):
     path.write_text(path.read_text("utf-8").replace(f'"{declaration.TO_FILL}"', "filled"), "utf-8")
     found = entry.read_entry(folder)
     assert found.name == 'My "net" \u00fc'
-    np.testing.assert_array_equal(found.tasks["particles"].maps[FIRST], noisy(0.1)[FIRST])
+    loaded = found.tasks["particles"].load(found.tasks["particles"].runs[0])
+    np.testing.assert_array_equal(loaded[FIRST], noisy(0.1)[FIRST])
     with pytest.raises(UsageError, match="is there already"):
-        create.create(tmp_path, "my net u", tmp_path / "out", "synthetic")
+        create.create([tmp_path], "my net u", tmp_path / "out", "synthetic")
 
 
 def test_create_leaves_nothing_of_a_bad_submission(tmp_path):
     """Check that all problems are raised and no folder appears."""
     np.save(tmp_path / f"{FIRST}.npy", np.zeros((2, 2), np.uint8))
     with pytest.raises(SubmissionError, match="no label map for 23"):
-        create.create(tmp_path, "mine", tmp_path / "out", "synthetic")
+        create.create([tmp_path], "mine", tmp_path / "out", "synthetic")
     for name in ("\u65e5\u672c", "a\x7fb", "a\ud800", "../..", "x" * 61):
         with pytest.raises(UsageError):
-            create.create(tmp_path, name, tmp_path / "out", "synthetic")
+            create.create([tmp_path], name, tmp_path / "out", "synthetic")
     assert not (tmp_path / "out").exists()
 
 
@@ -410,3 +448,96 @@ def test_record_is_json(folder):
     assert problems(folder) == ["record.json: is not JSON in UTF-8"]
     (folder / "record.json").write_text(json.dumps({"a": 1}))
     entry.read_entry(folder)
+
+
+def several_runs(folder, seeds=(0, 1)):
+    """An entry with runs of one method, in folders of their own."""
+    runs = [{"folder": f"runs/{seed}", "seeds": [seed]} for seed in seeds]
+    write_entry(folder, {}, declared(runs=runs))
+    for seed in seeds:
+        for name, labels in noisy(0.1, seed=seed).items():
+            label_maps.write_label_map(
+                folder / "runs" / str(seed) / "particles" / f"{name}.png", labels
+            )
+    return folder
+
+
+def test_runs_have_folders_of_their_own(tmp_path):
+    """Check an entry of two runs, and its fingerprint by hand."""
+    folder = several_runs(tmp_path / "method")
+    (folder / "runs" / "0" / "record.json").write_text("{}")
+    found = entry.read_entry(folder)
+    maps = found.tasks["particles"]
+    assert [(run.folder, run.seeds) for run in maps.runs] == [("runs/0", (0,)), ("runs/1", (1,))]
+    assert maps.complete
+    np.testing.assert_array_equal(maps.load(maps.runs[1])[FIRST], noisy(0.1, seed=1)[FIRST])
+    lines = "".join(f"{run.folder} {run.sha256}\n" for run in maps.runs)
+    assert found.fingerprint.tasks["particles"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_runs_are_those_that_are_declared(tmp_path):
+    """Check a folder that is not declared, one that is not there, and a run that lacks maps."""
+    folder = several_runs(tmp_path / "method")
+    shutil.move(folder / "runs" / "1", folder / "runs" / "two")
+    (folder / "runs" / "0" / "particles" / f"{FIRST}.png").unlink()
+    found = problems(folder)
+    assert "entry.yaml: runs: runs/1 has no label maps" in found
+    assert "entry.yaml: runs: there are label maps in runs/two, which is not declared" in found
+    assert any(
+        p.startswith("runs/0/particles: is declared active, but 1 of 24 label maps") for p in found
+    )
+
+
+def test_create_takes_several_runs(tmp_path):
+    """Check the folders of two runs, and that both are declared."""
+    for seed in (0, 1):
+        for name, labels in noisy(0.1, seed=seed).items():
+            label_maps.write_label_map(tmp_path / str(seed) / f"{name}.png", labels)
+    predictions = [tmp_path / "0", tmp_path / "1"]
+    folder, _ = create.create(predictions, "mine", tmp_path / "out", "synthetic")
+    path = folder / "entry.yaml"
+    path.write_text(path.read_text("utf-8").replace(f'"{declaration.TO_FILL}"', "filled"), "utf-8")
+    maps = entry.read_entry(folder).tasks["particles"]
+    assert [run.folder for run in maps.runs] == ["runs/1", "runs/2"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+@pytest.mark.parametrize("place", ["entry.yaml", f"particles/{FIRST}.png", "particles"])
+def test_what_cannot_be_read_is_a_problem(folder, place):
+    """Check that an unreadable file or folder is named, with the advice."""
+    (folder / place).chmod(0)
+    try:
+        assert any("can't be read (Permission denied)" in problem for problem in problems(folder))
+    finally:
+        (folder / place).chmod(0o755)
+
+
+def test_a_failing_disk_is_a_problem(folder, monkeypatch):
+    """Check that an error of reading one map is named beside that file."""
+    read = type(folder).read_bytes
+
+    def fail(path):
+        if path.name == f"{FIRST}.png":
+            raise OSError(5, "Input/output error")
+        return read(path)
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", fail)
+    (problem,) = problems(folder)
+    assert problem.startswith(f"particles/{FIRST}.png: can't be read (Input/output error)")
+
+
+def test_files_of_macos_are_skipped(folder):
+    """Check the files that its Finder leaves behind."""
+    (folder / "particles" / f"._{FIRST}.png").write_bytes(b"x")
+    (folder / ".DS_Store").touch()
+    entry.read_entry(folder)
+
+
+def test_maps_that_change_after_the_check_are_refused(folder):
+    """Check that scores are of the maps that were checked."""
+    maps = entry.read_entry(folder).tasks["particles"]
+    path = folder / "particles" / f"{FIRST}.png"
+    path.unlink()
+    label_maps.write_label_map(path, noisy(0.5)[FIRST])
+    with pytest.raises(declaration.EntryError, match="has other pixels now"):
+        maps.load(maps.runs[0])

@@ -38,7 +38,7 @@ def predictions(tmp_path):
                 "weights": "sha256:abc",
                 "parameters": 1234,
                 "seed": number,
-                "seconds": {"train": 600.0},
+                "seconds": {"train": 600.0, "predict": 2.0},
                 "hardware": {"device": "cpu", "cpu": "a processor", "threads": 2},
                 **changes,
             }
@@ -51,13 +51,18 @@ def predictions(tmp_path):
 
 def test_what_is_on_record_is_filled_in(predictions, tmp_path):
     """Check the values of entry.yaml, what is left, and that the record goes with the maps."""
-    folder, to_fill = create.create(predictions(), "mine", tmp_path / "out", "synthetic")
+    folder, to_fill = create.create([predictions()], "mine", tmp_path / "out", "synthetic")
     assert to_fill == ["summary", "authors.0.name", "licence"]
     declared = strict_yaml.load((folder / "entry.yaml").read_bytes())
-    assert declared["seeds"] == [0, 1, 2, 3, 4, 5]
-    assert declared["training_hours"] == 1.0
+    assert declared["runs"] == [{"folder": ".", "seeds": [0, 1, 2, 3, 4, 5]}]
+    assert declared["compute"] == {
+        "device": "a processor",
+        "count": 2,
+        "training_hours": 1.0,
+        "inference_seconds": 0.5,
+        "inference_gb": None,
+    }
     assert declared["parameters"] == 1234
-    assert declared["hardware"] == "a processor, 2 threads"
     assert "the 20 training micrographs" in declared["training_data"]
     assert declared["hyperparameters"]["learning_rate"] == [1e-5]
     assert declared["hyperparameters"]["crop of particles"] == "whole micrographs"
@@ -71,7 +76,7 @@ def test_what_is_on_record_is_filled_in(predictions, tmp_path):
 def test_a_subset_and_no_weights_are_declared(predictions, tmp_path):
     """Check the declaration of a run from scratch on few micrographs."""
     some = predictions(train_size=2, training=["a", "b"], weights=None)
-    folder, _ = create.create(some, "mine", tmp_path / "out", "synthetic")
+    folder, _ = create.create([some], "mine", tmp_path / "out", "synthetic")
     declared = strict_yaml.load((folder / "entry.yaml").read_bytes())
     assert "a fixed subset of 2 training micrographs" in declared["training_data"]
     assert declared["external_data"] == []
@@ -88,5 +93,5 @@ def test_a_subset_and_no_weights_are_declared(predictions, tmp_path):
 def test_maps_of_other_folds_are_refused(predictions, tmp_path, changes, message):
     """Check that a run on one split is not submitted as another."""
     with pytest.raises(SubmissionError, match=message):
-        create.create(predictions(**changes), "mine", tmp_path / "out", "synthetic")
+        create.create([predictions(**changes)], "mine", tmp_path / "out", "synthetic")
     assert not (tmp_path / "out").exists()

@@ -15,8 +15,10 @@ from tests import browser
 from tests.browser import expect
 from tests.entries import annotations, declared, noisy, write_entry
 from uhcs_bench import protocol
+from uhcs_bench.errors import UsageError
 from uhcs_bench.ranking import board as leaderboard
-from uhcs_bench.ranking import site
+from uhcs_bench.ranking import content, site, words
+from uhcs_bench.ranking.board import METRICS
 from uhcs_bench.web import pictures
 
 HOSTILE = "<script>alert(1)</script>\"'&</td><img src=x onerror=alert(1)>"
@@ -43,12 +45,14 @@ def board(tmp_path_factory):
         training_data=HOSTILE,
         external_data=[{"name": HOSTILE, "use": HOSTILE}],
         hyperparameters={"key": HOSTILE},
-        hardware=HOSTILE,
+        selection=[{"task": "particles", "folds": [1], "choice": HOSTILE}],
+        compute=declared()["compute"] | {"device": HOSTILE},
+        retrained={"date": "2026-11-22", "command": HOSTILE},
         notes=[HOSTILE],
         tasks={"particles": {"status": "active", "reason": HOSTILE}},
     )
     write_entry(root / "evil", {"particles": noisy(0.3)}, hostile)
-    return leaderboard.build(leaderboard.read_entries(root))
+    return leaderboard.build(*leaderboard.read_entries(root))
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +141,15 @@ def test_same_board_gives_same_bytes(folder, board):
     """Check that there is no date or order of chance in any file."""
     found = dict(site.files(board))
     assert {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} == {*found}
-    for name, content in found.items():
-        assert (folder / name).read_bytes() == content
+    for name, expected in found.items():
+        assert (folder / name).read_bytes() == expected
 
 
 def test_data_lie_beside_the_pages(folder, board):
     """Check leaderboard.json."""
-    assert (folder / "leaderboard.json").read_text("utf-8") == board.to_json()
+    assert (folder / "leaderboard.json").read_text("utf-8") == content.to_json(
+        content.to_dict(board)
+    )
 
 
 def test_numbers_are_the_boards(folder, board):
@@ -153,6 +159,8 @@ def test_numbers_are_the_boards(folder, board):
     for row in group.ranked:
         start = page.index(f'<tr id="{group.anchor}-{row.entry.slug}"')
         text = page[start : page.index("show 24", start) + 6000]
+        assert words.fit_cell(row.fits["n_particles"]) in page
+        assert words.with_interval(METRICS[2], row.mean("D")).split(" ")[0] in text
         for means in row.result.conventions.values():
             low, high = means.IU.ci95
             assert f"{100 * low:.1f} to {100 * high:.1f}" in text
@@ -168,10 +176,10 @@ def test_maps_are_the_predictions(folder, board):
     (found,) = [e for e in board.entries if e.slug == "near"]
     for task, maps in found.tasks.items():
         colors = np.array([list(bytes.fromhex(color[1:])) for color in maps.task.colors])
-        name = next(iter(maps.maps))
+        name, labels = next(iter(maps.load(maps.runs[0]).items()))
         content = (folder / "maps" / "near" / task / f"{name}.png").read_bytes()
         shown = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
-        np.testing.assert_array_equal(shown, colors[maps.maps[name]])
+        np.testing.assert_array_equal(shown, colors[labels])
     assert len(list(folder.rglob("*.png"))) == 24 * 4 + 4
     assert all("maps" in path.parts for path in folder.rglob("*.png"))
 
@@ -365,7 +373,7 @@ def test_unfinished_entries_have_a_page(folder):
     text = (folder / "entries" / "half.html").read_text("utf-8")
     assert "n = 4 of 24" in text
     assert "incomplete" in text
-    assert "IU" not in text.partition("<main>")[2]
+    assert "rank" not in text.partition("<main>")[2]
     assert json.loads((folder / "leaderboard.json").read_text("utf-8"))["groups"][0]["unfinished"]
 
 
@@ -381,3 +389,20 @@ def test_failure_leaves_the_old_page(board, tmp_path, monkeypatch):
         site.write(tmp_path, board)
     assert (tmp_path / "index.html").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["index.html"]
+
+
+@pytest.mark.parametrize("place", ["entries", "entries/site", "."])
+def test_a_site_does_not_take_the_place_of_entries(tmp_path, place):
+    """Check the entries' folder, one inside it, and one around it."""
+    (tmp_path / "entries" / "a").mkdir(parents=True)
+    with pytest.raises(UsageError, match="lie inside one another"):
+        site.check_folder(tmp_path / place, tmp_path / "entries")
+
+
+def test_sizes_are_not_said_to_be_the_same(folder):
+    """Check that no page takes a test that does not reject for equality."""
+    for path in folder.rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert "same distribution" not in text
+        assert "annotated distribution" not in text
+    assert "Not rejected is no evidence" in (folder / "particles.html").read_text("utf-8")

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import click
 
+from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     CommandGroup,
     OutputFolder,
     echo,
+    emit,
+    format_option,
+    json_text,
+    out_option,
 )
 
 DEFAULT_FOLDER = Path("leaderboard")
@@ -18,7 +23,7 @@ DEFAULT_FOLDER = Path("leaderboard")
 
 @click.group(cls=CommandGroup, epilog=EXIT_CODES)
 def leaderboard() -> None:
-    """Build the leaderboard from its entries."""
+    """Build the leaderboard from its entries, or print a board."""
 
 
 @leaderboard.command(
@@ -37,34 +42,87 @@ def leaderboard() -> None:
 @click.option(
     "--site",
     type=OutputFolder(),
-    help="Folder to write a static web site to.",
+    help="Folder to write a static web site to, outside the entries' folder.",
 )
 @click.option(
     "--check",
     is_flag=True,
     help="Write neither README.md nor leaderboard.json; exit with 1 if they are not what the "
-    "maps give.",
+    "maps give. Everything is computed anew.",
 )
-def build(folder: Path, site: Path | None, check: bool) -> None:
+@click.option(
+    "--no-cache",
+    is_flag=True,
+    help="Compute scores anew that an earlier build left in the cache.",
+)
+def build(folder: Path, site: Path | None, check: bool, no_cache: bool) -> None:
     """Score every entry from its label maps, and write the board.
 
     No score is read from an entry. README.md and leaderboard.json are the same
-    bytes for the same maps.
+    bytes for the same maps. An entry with which something is wrong is left out,
+    and named at the end; the exit code is then 2.
     """
-    from uhcs_bench.ranking import board as board_module
+    from uhcs_bench.data.download.cache import cache_folder
+    from uhcs_bench.ranking import board as ranking
     from uhcs_bench.ranking import files
-    from uhcs_bench.ranking.board import DATA_NAME, PAGE_NAME
+    from uhcs_bench.ranking import site as pages
+    from uhcs_bench.ranking.cache import Cache
+    from uhcs_bench.ranking.declaration import EntryError
+    from uhcs_bench.ranking.page import DATA_NAME, PAGE_NAME
 
-    entries = board_module.read_entries(folder)
-    board = board_module.build(entries)
+    if site is not None:
+        pages.check_folder(site, folder)
+    cache = None if check or no_cache else Cache(cache_folder() / "leaderboard")
+    entries, left_out = ranking.read_entries(folder, cache)
+    board = ranking.build(entries, left_out, cache)
     count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
-    if check:
-        files.check(folder, board)
-        echo(f"{folder} is what the label maps of {count} give.")
-    else:
+    if not check:
         files.write(folder, board)
         echo(f"Wrote {PAGE_NAME} and {DATA_NAME} of {count} to {folder}.")
+    elif not left_out:
+        files.check(folder, board)
+        echo(f"{folder} is what the label maps of {count} give.")
     if site is not None:
-        from uhcs_bench.ranking.site import write as write_site
+        echo(f"Site: {pages.write(site, board)}", err=True)
+    if left_out:
+        problems = [f"{found.slug}: {text}" for found in left_out for text in found.problems]
+        verb = "were" if len(left_out) > 1 else "was"
+        what = "nothing was checked" if check else f"{len(left_out)} of them {verb} left out"
+        raise EntryError(str(folder), problems, f"holds entries that are not valid ({what})")
 
-        echo(f"Site: {write_site(site, board)}", err=True)
+
+@leaderboard.command(
+    epilog="\b\nExamples:\n  uhcs-bench leaderboard show\n"
+    "  uhcs-bench leaderboard show fit --task particles\n"
+    "  uhcs-bench leaderboard show pairs --entry unet\n" + EXIT_CODES
+)
+@click.argument("what", type=click.Choice(["ranks", "sizes", "fit", "pairs"]), default="ranks")
+@click.option(
+    "--board",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A leaderboard.json.  [default: the board that comes with the package]",
+)
+@click.option(
+    "--task", type=click.Choice([*protocol.TASKS]), help="Show this task alone.  [default: all]"
+)
+@click.option("--entry", metavar="FOLDER", help="Show what concerns this entry alone.")
+@format_option("table", "markdown", "json")
+@out_option
+def show(
+    what: str, path: Path | None, task: str | None, entry: str | None, form: str, out: Path | None
+) -> None:
+    """Print a board without computing anything.
+
+    Ranks; agreement of particle sizes; fit to measure, by how much what is
+    measured on the maps is off; or the tests between pairs of methods.
+    """
+    from uhcs_bench.ranking import rows, tables
+
+    board = rows.read() if path is None else rows.read(path)
+    shown = tables.chosen(board, task, entry)
+    if form == "json":
+        listed = [*rows.rows(shown, protocol.TASKS)]
+        emit(json_text({"schema": board["schema"], "rows": listed}), out)
+    else:
+        emit(tables.text(shown, what, "markdown" if form == "markdown" else "table"), out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -20,9 +21,16 @@ from uhcs_bench.cli.leaderboard import DEFAULT_FOLDER
 @click.command(
     cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench submit preds/mine --name 'My network'\n"
-    "  uhcs-bench submit preds/mine --name 'My network' --out leaderboard/\n" + EXIT_CODES,
+    "  uhcs-bench submit preds/mine --name 'My network' --out leaderboard/\n"
+    "  uhcs-bench submit preds/seed0 preds/seed1 --name 'My network'\n" + EXIT_CODES,
 )
-@click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
+@click.argument(
+    "predictions",
+    metavar="PREDS...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
 @click.option("--name", required=True, help="Name on the board.")
 @click.option(
     "--out",
@@ -33,16 +41,27 @@ from uhcs_bench.cli.leaderboard import DEFAULT_FOLDER
 )
 @version_option
 @split_option
-def submit(predictions: Path, name: str, out: Path, version: str, split: str) -> None:
+def submit(predictions: tuple[Path, ...], name: str, out: Path, version: str, split: str) -> None:
     """Make an entry of predicted label maps.
 
-    The maps are checked and copied as PNG, and an entry.yaml is written beside
-    them, with comments; what only you know is left to be filled in.
+    Several PREDS are runs of one method that differ by their seeds. The maps
+    are checked and copied as PNG, and an entry.yaml is written beside them, with
+    comments; what only you know is left to be filled in.
     """
     from uhcs_bench.ranking import create, declaration
 
     folder, to_fill = create.create(predictions, name, out, version, split)
     lines = [f"Made {folder}. Left to fill in, in {folder / declaration.FILE_NAME}:"]
     lines += [f"  {place}" for place in to_fill]
-    lines += [f"Then: uhcs-bench validate {folder}"]
+    quoted = shlex.quote(str(folder))
+    slug = folder.name
+    lines += [
+        "Then:",
+        f"  uhcs-bench validate {quoted}",
+        f"  git switch --create {slug}",
+        f"  git add {quoted}",
+        f"  git commit --message {shlex.quote(f'Enter {slug}')}",
+        f"  git push --set-upstream origin {slug}",
+        "and open a pull request: it is validated, scored and ranked there.",
+    ]
     echo("\n".join(lines))

@@ -16,7 +16,7 @@ from uhcs_bench.cli.common import (
     out_option,
 )
 
-SCHEMA = "uhcs-bench/validation/1"
+SCHEMA = "uhcs-bench/validation/2"
 
 
 @click.command(
@@ -32,8 +32,9 @@ SCHEMA = "uhcs-bench/validation/1"
 def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
     """Check entries of the leaderboard, offline.
 
-    ENTRY is a folder of entry.yaml and label maps, <task>/<id>.png. All
-    problems of all entries are reported at once; any of them exits with 2.
+    ENTRY is a folder of entry.yaml and label maps, <task>/<id>.png, or of
+    several runs, runs/<name>/<task>/<id>.png. All problems of all entries are
+    reported at once; any of them exits with 2.
     """
     from uhcs_bench.ranking import declaration, entry
 
@@ -45,7 +46,15 @@ def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
             results.append({"entry": error.where, "valid": False, "problems": [*error.problems]})
             continue
         tasks = {
-            name: {"status": maps.status, "n_maps": len(maps.maps), "n_images": len(maps.expected)}
+            name: {
+                "status": maps.status,
+                "n_maps": maps.n_maps,
+                "n_images": len(maps.expected),
+                "runs": [
+                    {"folder": run.folder, "seeds": list(run.seeds), "map_pixel_sha256": run.hashes}
+                    for run in maps.runs
+                ],
+            }
             for name, maps in found.tasks.items()
         }
         results.append(
@@ -73,6 +82,7 @@ def _validation_text(result: dict[str, Any]) -> str:
     lines = [f"{result['entry']}: valid.", f"  sha256 {result['sha256']}"]
     lines += [
         f"  {name}: {found['status']}, {found['n_maps']} of {found['n_images']} label maps"
+        + (f", {len(found['runs'])} runs" if len(found["runs"]) > 1 else "")
         for name, found in result["tasks"].items()
     ]
     return "\n".join(lines)

@@ -1,65 +1,95 @@
 """The leaderboard: entries scored from their label maps, and ranked.
 
-Methods are ranked by paired tests and not by means. A method's rank is a range, from the number of
-methods that are significantly better and the number of those that are significantly worse; methods
-without a significant difference share ranks.
+Methods are ranked by paired tests and not by means, see `uhcs_bench.ranking.pairs`: by intersection
+over union and accuracy, by the distance of particle sizes, and by how near they come to what is
+measured on the maps, see `uhcs_bench.ranking.fit`.
 """
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from uhcs_bench import paper, protocol
-from uhcs_bench._version import __version__
-from uhcs_bench.metrics.table import OVERALL_SCORES, RANKED_SCORES
-from uhcs_bench.ranking import declaration, entry
+from uhcs_bench.ranking import ceiling, declaration, entry, fit, scored
 from uhcs_bench.ranking.declaration import EntryError
-from uhcs_bench.scoring import comparison
-from uhcs_bench.scoring import score as scoring
-from uhcs_bench.scoring.submission import Submission
+from uhcs_bench.ranking.pairs import Pair, PairTests, Ranks
+from uhcs_bench.scoring.conventions import estimates
+from uhcs_bench.stats.runs import mean_of_runs, seed_spread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from uhcs_bench.ranking.cache import Cache
     from uhcs_bench.ranking.entry import LeaderboardEntry, TaskMaps
-    from uhcs_bench.scoring.comparison import Difference
-    from uhcs_bench.scoring.results import Report, TaskScore
-
-SCHEMA = "uhcs-bench/leaderboard/1"
-
-RANKED = (*(score.name for score in RANKED_SCORES), "KS")
-"""Scores over all classes that methods are ranked by; KS for particles alone."""
-
-_RANKED_BY_CLASS = tuple(score.name for score in RANKED_SCORES if score.per_class)
-
-_DIGITS = 6
-"""Decimals that are kept, so that another machine's last digits change nothing; of a p-value
-significant digits, since none is zero."""
+    from uhcs_bench.ranking.scored import RunScore, Truth
+    from uhcs_bench.scoring.results import MeanScore, MicrographScore, TaskScore
+    from uhcs_bench.stats.runs import SeedSpread
 
 
 @dataclass(frozen=True)
-class RankRange:
-    """Places that a method can have, given what the paired tests tell apart.
+class Metric:
+    """A score that methods are ranked by.
 
     Attributes
     ----------
-    best : int
-        One more than the number of methods that are significantly better.
-    worst : int
-        The number of methods, less those that are significantly worse.
+    name : str
+        Key, and heading of its column.
+    meaning : str
+        In a sentence's words.
+    better : {'higher', 'lower'}
+    unit : {'%', ''}
+        Percent for fractions.
+    kind : str
+        Of its intervals, see `uhcs_bench.scoring.coverage`.
+    pick : callable or None
+        Gives a micrograph's value; None for the fit to measure.
+    of_particles : bool
+        Whether single particles must be annotated.
     """
 
-    best: int
-    worst: int
+    name: str
+    meaning: str
+    better: Literal["higher", "lower"]
+    unit: Literal["%", ""]
+    kind: str
+    pick: Callable[[MicrographScore], float | None] | None
+    of_particles: bool = False
 
-    def __str__(self) -> str:
-        return f"{self.best}" if self.best == self.worst else f"{self.best}-{self.worst}"
+
+def _size_distance(image: MicrographScore) -> float:
+    """Give D, 1 where one map alone has particles: no two distributions are further apart."""
+    test = image.psd
+    if test is None or test.ks_statistic is None:
+        return 0.0 if test is not None and test.consistent else 1.0
+    return test.ks_statistic
+
+
+METRICS = (
+    Metric("IU", "intersection over union", "higher", "%", "IU", lambda image: image.IU),
+    Metric("AC", "share of correct pixels", "higher", "%", "AC", lambda image: image.AC),
+    Metric(
+        "D",
+        "largest distance of the size distributions",
+        "lower",
+        "",
+        "sizes.ks_distance",
+        _size_distance,
+        True,
+    ),
+    Metric(
+        "fit", "share of the measures within 20 % of the annotation's", "higher", "%", "fit", None
+    ),
+)
+"""In the order of the columns; tables are sorted by the first."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +100,25 @@ class Row:
     ----------
     entry : LeaderboardEntry
     maps : TaskMaps
+    runs : tuple of RunScore
+        Empty where label maps are missing.
     score : TaskScore or None
-        None where label maps are missing.
-    ranks : dict of str to RankRange
-        By score, one of `RANKED`; empty for a row that has no rank.
+        Mean of the runs; None without them.
+    values : dict of str to ndarray of float64, shape (n_runs, n_micrographs)
+        By the names of `METRICS`.
+    fits : dict of str to Fit
+        By measure.
+    ranks : dict of str to Ranks
+        By the names of `METRICS`; empty for a row that has no rank.
     """
 
     entry: LeaderboardEntry
     maps: TaskMaps
-    score: TaskScore | None
-    ranks: dict[str, RankRange]
+    runs: tuple[RunScore, ...] = ()
+    score: TaskScore | None = None
+    values: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    fits: dict[str, fit.Fit] = field(default_factory=dict)
+    ranks: dict[str, Ranks] = field(default_factory=dict)
 
     @property
     def result(self) -> TaskScore:
@@ -87,6 +126,34 @@ class Row:
         if self.score is None:
             raise ValueError(f"{self.entry.slug} has no scores on {self.maps.task.name}")
         return self.score
+
+    def mean(self, metric: str) -> MeanScore:
+        """Mean of a score over micrographs, with its interval."""
+        return self._estimate(mean_of_runs(self.values[metric]), (0.0, 1.0))
+
+    def micrographs(self, metric: str) -> list[float | None]:
+        """Give a score of each micrograph, the mean over runs; None where undefined."""
+        values = mean_of_runs(self.values[metric])
+        return [None if np.isnan(value) else float(value) for value in values]
+
+    def size_distance_px(self) -> MeanScore:
+        """Mean Wasserstein distance of the particles' diameters, in pixels."""
+        picked = scored.values_of(
+            self.runs, lambda image: image.measures["sizes"]["wasserstein_px"]
+        )
+        return self._estimate(mean_of_runs(picked), (0.0, np.inf))
+
+    def _estimate(self, values: NDArray[np.float64], within: tuple[float, float]) -> MeanScore:
+        (found,) = estimates(values[:, np.newaxis], self.result.samples, within)
+        return found
+
+    def not_rejected(self) -> list[int]:
+        """Micrographs on which the test of sizes does not reject equality, in each run."""
+        return [run.score.psd.n_consistent for run in self.runs if run.score.psd is not None]
+
+    def seeds(self, metric: str) -> SeedSpread | None:
+        """Spread of a score between runs; None for a single one."""
+        return seed_spread(self.values[metric]) if len(self.runs) > 1 else None
 
 
 @dataclass(frozen=True)
@@ -97,25 +164,41 @@ class Group:
     ----------
     task : Task
     version, split : str
-    n_images, n_folds : int
+    expected : tuple of registry.Entry
+        The micrographs, in the order of the folds.
+    truth : Truth or None
+        The annotations; None where no entry has scores.
     ranked, retired, unfinished : list of Row
         Of the first, the highest mean IU first.
     reported : list of paper.Reported
         Numbers of the paper, whose label maps are not public.
-    differences : list of Difference
-        Between all pairs of ranked rows, by their slugs, in the scores of `RANKED`.
+    pairs : list of Pair
+        Of ranked rows, see `uhcs_bench.ranking.pairs.PairTests.pairs`.
+    ceiling : dict or None
+        See `uhcs_bench.ranking.ceiling`.
     """
 
     task: protocol.Task
     version: protocol.Version
     split: protocol.Split
-    n_images: int
-    n_folds: int
+    expected: tuple[Any, ...]
+    truth: Truth | None
     ranked: list[Row]
     retired: list[Row]
     unfinished: list[Row]
     reported: list[paper.Reported]
-    differences: list[Difference]
+    pairs: list[Pair]
+    ceiling: dict[str, Any] | None
+
+    @property
+    def n_images(self) -> int:
+        """Number of micrographs."""
+        return len(self.expected)
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds."""
+        return len({micrograph.fold for micrograph in self.expected})
 
     @property
     def anchor(self) -> str:
@@ -128,9 +211,22 @@ class Group:
         return [*self.ranked, *self.retired]
 
     @property
-    def ranked_by(self) -> tuple[str, ...]:
-        """Scores of `RANKED` that the task has."""
-        return tuple(name for name in RANKED if name != "KS" or self.task.has_particles)
+    def metrics(self) -> tuple[Metric, ...]:
+        """Those of `METRICS` that the task has."""
+        return tuple(m for m in METRICS if self.task.has_particles or not m.of_particles)
+
+    @property
+    def measures(self) -> tuple[fit.Measure, ...]:
+        """What is measured on its maps."""
+        return fit.MEASURES[self.task.name]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An entry that is not on the board, since something is wrong with it."""
+
+    slug: str
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -143,63 +239,58 @@ class Board:
         By slug.
     groups : list of Group
         By task, version and split.
+    left_out : list of LeftOut
     """
 
     entries: list[LeaderboardEntry]
     groups: list[Group]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers; those that are computed are rounded."""
-        return {
-            "schema": SCHEMA,
-            "scorer_version": __version__,
-            "conventions": protocol.CONVENTIONS,
-            "entries": {found.slug: _entry_content(found) for found in self.entries},
-            "groups": [_rounded(_group_content(group)) for group in self.groups],
-        }
-
-    def to_json(self) -> str:
-        """Text of ``leaderboard.json``."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    left_out: list[LeftOut]
 
 
-def read_entries(folder: Path) -> list[LeaderboardEntry]:
+def read_entries(
+    folder: Path, cache: Cache | None = None
+) -> tuple[list[LeaderboardEntry], list[LeftOut]]:
     """Read all entries of a folder.
 
     Parameters
     ----------
     folder : Path
         Each folder in it that is not hidden is an entry.
+    cache : Cache, optional
+        See `uhcs_bench.ranking.entry.read_entry`.
 
     Returns
     -------
-    list of LeaderboardEntry
-        By slug.
+    entries : list of LeaderboardEntry
+        Those with which nothing is wrong, by slug.
+    left_out : list of LeftOut
+        The others, with all that is wrong with them.
 
     Raises
     ------
     EntryError
-        If anything is wrong with any entry; all problems of all are listed. If there is none.
+        If there is no folder in it.
     """
-    entries, problems = [], []
+    entries, left_out = [], []
     if not folder.is_dir():
         raise _no_entries(folder, "the folder does not exist")
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_dir():
             continue
         try:
-            entries.append(entry.read_entry(path))
+            entries.append(entry.read_entry(path, cache))
         except EntryError as error:
-            problems += [f"{declaration.shown(path.name)}: {problem}" for problem in error.problems]
-    problems += _shared_names(entries)
-    if problems:
-        raise EntryError(str(folder), problems, "holds entries that are not valid")
-    if not entries:
+            left_out.append(LeftOut(declaration.shown(path.name), error.problems))
+    if not entries and not left_out:
         raise _no_entries(folder, "it has no folder in it")
-    return entries
+    for slugs in _shared_names(entries):
+        problem = f"{' and '.join(slugs)} have the same name; readers can't tell them apart"
+        left_out += [LeftOut(slug, (problem,)) for slug in slugs]
+        entries = [found for found in entries if found.slug not in slugs]
+    return entries, sorted(left_out, key=lambda found: found.slug)
 
 
-def _shared_names(entries: Iterable[LeaderboardEntry]) -> Iterator[str]:
+def _shared_names(entries: Iterable[LeaderboardEntry]) -> Iterator[list[str]]:
     """Find entries that would stand in one table under one name."""
     slugs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for found in entries:
@@ -207,7 +298,7 @@ def _shared_names(entries: Iterable[LeaderboardEntry]) -> Iterator[str]:
         slugs[name, found.version, found.split].append(found.slug)
     for sharing in slugs.values():
         if len(sharing) > 1:
-            yield f"{' and '.join(sharing)}: have the same name; readers can't tell them apart"
+            yield sharing
 
 
 def _no_entries(folder: Path, reason: str) -> EntryError:
@@ -215,12 +306,22 @@ def _no_entries(folder: Path, reason: str) -> EntryError:
     return EntryError(str(folder), [f"{reason}; {advice}"], "holds no entries")
 
 
-def build(entries: Sequence[LeaderboardEntry]) -> Board:
+def build(
+    entries: Sequence[LeaderboardEntry],
+    left_out: Sequence[LeftOut] = (),
+    cache: Cache | None = None,
+) -> Board:
     """Score entries against the annotations, and rank them.
+
+    The label maps of one run are in memory at a time.
 
     Parameters
     ----------
     entries : sequence of LeaderboardEntry
+    left_out : sequence of LeftOut, optional
+        Named on the board.
+    cache : Cache, optional
+        Where scores are looked up. By default all are computed.
 
     Returns
     -------
@@ -232,214 +333,94 @@ def build(entries: Sequence[LeaderboardEntry]) -> Board:
         If the annotations could not be had from any source.
     """
     groups = []
+    scopes = list(protocol.VERSIONS), list(protocol.SPLITS)
+
+    def scope(found: LeaderboardEntry) -> tuple[int, int]:
+        return scopes[0].index(found.version), scopes[1].index(found.split)
+
     for task in protocol.TASKS:
         concerned = [found for found in entries if task in found.tasks]
-        scopes = list(protocol.VERSIONS), list(protocol.SPLITS)
-
-        def scope(
-            found: LeaderboardEntry, scopes: tuple[list[Any], list[Any]] = scopes
-        ) -> tuple[int, int]:
-            return scopes[0].index(found.version), scopes[1].index(found.split)
-
         for _, members in groupby(sorted(concerned, key=scope), key=scope):
-            groups.append(_group(protocol.TASKS[task], list(members)))
-    return Board(list(entries), groups)
+            groups.append(_group(protocol.TASKS[task], list(members), cache))
+    return Board(list(entries), groups, list(left_out))
 
 
 # Scores and ranks
 
 
-def _group(task: protocol.Task, members: Sequence[LeaderboardEntry]) -> Group:
-    reports = {found.slug: _scored(found, task.name) for found in members if _complete(found, task)}
-    ranked_slugs = [found.slug for found in members if found.tasks[task.name].status == "active"]
-    differences = _differences({slug: reports[slug] for slug in ranked_slugs})
-    rows = []
-    for found in members:
-        report = reports.get(found.slug)
-        ranks = {}
-        if found.slug in ranked_slugs:
-            ranks = {
-                metric: rank_range(found.slug, ranked_slugs, differences, metric)
-                for metric in RANKED
-                if metric != "KS" or task.has_particles
-            }
-        score = None if report is None else report[task.name]
-        rows.append(Row(found, found.tasks[task.name], score, ranks))
+def _group(task: protocol.Task, members: Sequence[LeaderboardEntry], cache: Cache | None) -> Group:
     first = members[0]
-    expected = first.tasks[task.name].expected
+    maps = first.tasks[task.name]
+    complete = [found for found in members if found.tasks[task.name].complete]
+    annotated = scored.truth(complete[0], maps, cache) if complete else None
+    rows = [_row(found, found.tasks[task.name], annotated, cache) for found in members]
+    ranked = [row for row in rows if row.maps.status == "active"]
+    pairs: list[Pair] = []
+    folds = [micrograph.fold for micrograph in maps.expected]
+    for metric in METRICS:
+        if ranked and (task.has_particles or not metric.of_particles):
+            pairs += _rank(ranked, metric, folds)
     is_papers = (first.version, first.split) == (protocol.REAL_VERSION, protocol.PAPER_SPLIT)
-    by_status = {
-        status: [row for row in rows if row.maps.status == status]
-        for status in ("active", "retired", "incomplete")
-    }
     return Group(
         task=task,
         version=first.version,
         split=first.split,
-        n_images=len(expected),
-        n_folds=len({micrograph.fold for micrograph in expected}),
-        ranked=sorted(by_status["active"], key=_first_score, reverse=True),
-        retired=by_status["retired"],
-        unfinished=by_status["incomplete"],
+        expected=maps.expected,
+        truth=annotated,
+        ranked=sorted(ranked, key=_first_score, reverse=True),
+        retired=[row for row in rows if row.maps.status == "retired"],
+        unfinished=[row for row in rows if row.maps.status == "incomplete"],
         reported=paper.reported(task.name) if is_papers else [],
-        differences=differences,
+        pairs=pairs,
+        ceiling=ceiling.ceiling(task.name, first.version, cache) if complete else None,
     )
 
 
-def _complete(found: LeaderboardEntry, task: protocol.Task) -> bool:
-    return found.tasks[task.name].complete
+def _rank(rows: Sequence[Row], metric: Metric, folds: Sequence[int]) -> list[Pair]:
+    """Rank rows by a score, and list their pairs."""
+    sign = 1 if metric.better == "higher" else -1
+    tests = PairTests(
+        metric.name,
+        {row.entry.slug: sign * mean_of_runs(row.values[metric.name]) for row in rows},
+        folds,
+    )
+    for row in rows:
+        row.ranks[metric.name] = tests.ranks(row.entry.slug)
+    return list(tests.pairs())
 
 
 def _first_score(row: Row) -> float:
     means = row.result.conventions["paper"]
-    return getattr(means, RANKED[0]).mean or 0.0
+    return getattr(means, METRICS[0].name).mean or 0.0
 
 
-def _scored(found: LeaderboardEntry, task: protocol.TaskName) -> Report:
-    maps = found.tasks[task]
-    submitted = Submission(maps.task, found.version, maps.expected, maps.maps, found.split)
-    return scoring.score_submissions([submitted])
-
-
-def _differences(reports: dict[str, Report]) -> list[Difference]:
-    if len(reports) < 2:
-        return []
-    (compared,) = comparison.compare(reports).tasks
-    return [d for d in compared.differences if d.class_name is None and d.metric in RANKED]
-
-
-def rank_range(
-    name: str, names: Sequence[str], differences: Iterable[Difference], metric: str
-) -> RankRange:
-    """Find the places that a method can have.
-
-    Parameters
-    ----------
-    name : str
-        The method.
-    names : sequence of str
-        All methods that are ranked.
-    differences : iterable of Difference
-        Between all pairs of them.
-    metric : str
-        Score to rank by.
-
-    Returns
-    -------
-    RankRange
-
-    Examples
-    --------
-    >>> rank_range("otsu", ["otsu"], [], "IU")
-    RankRange(best=1, worst=1)
-    """
-    better = worse = 0
-    for difference in differences:
-        if difference.metric != metric or not difference.separable:
-            continue
-        if name in (difference.a, difference.b):
-            is_higher = (difference.mean > 0) == (name == difference.a)
-            worse += is_higher
-            better += not is_higher
-    return RankRange(1 + better, len(names) - worse)
-
-
-# leaderboard.json
-
-
-def _entry_content(found: LeaderboardEntry) -> dict[str, Any]:
-    return {
-        "declaration": found.declaration,
-        "sha256": found.fingerprint.sha256,
-        "task_sha256": found.fingerprint.tasks,
-        "map_pixel_sha256": found.fingerprint.maps,
+def _row(
+    found: LeaderboardEntry, maps: TaskMaps, annotated: Truth | None, cache: Cache | None
+) -> Row:
+    if annotated is None or not maps.complete:
+        return Row(found, maps)
+    runs = tuple(scored.run_score(found, maps, run, annotated, cache) for run in maps.runs)
+    errors = {
+        measure.name: np.array(
+            [
+                fit.relative_errors(annotated.measured[measure.name], run.measured[measure.name])
+                for run in runs
+            ]
+        )
+        for measure in fit.MEASURES[maps.task.name]
     }
-
-
-def _group_content(group: Group) -> dict[str, Any]:
-    scored = group.scored
-    return {
-        "task": group.task.name,
-        "dataset_version": group.version,
-        "split": group.split,
-        "data_id": scored[0].result.data_id if scored else None,
-        "n_images": group.n_images,
-        "n_folds": group.n_folds,
-        "recomputed": [_row_content(row) for row in scored],
-        "unfinished": [
-            {
-                "entry": row.entry.slug,
-                "n_maps": len(row.maps.maps),
-                "folds": row.maps.folds,
-                "reason": row.maps.reason,
-            }
-            for row in group.unfinished
-        ],
-        "reported": [
-            {"source": paper.SOURCE, "source_url": paper.SOURCE_URL, "unit": "percent"}
-            | asdict(row)
-            for row in group.reported
-        ],
-        "differences": [
-            {
-                key: getattr(difference, key)
-                for key in ("a", "b", "metric", "mean", "ci95", "p_value", "p_holm", "n")
-            }
-            | {"separable": difference.separable}
-            for difference in group.differences
-        ],
+    values = {
+        metric.name: scored.values_of(runs, metric.pick)
+        if metric.pick is not None
+        else fit.share_within(np.array([*errors.values()]))
+        for metric in METRICS
+        if maps.task.has_particles or not metric.of_particles
     }
-
-
-def _row_content(row: Row) -> dict[str, Any]:
-    score = row.result
-    return {
-        "entry": row.entry.slug,
-        "status": row.maps.status,
-        "reason": row.maps.reason,
-        "rank": {metric: [ranks.best, ranks.worst] for metric, ranks in row.ranks.items()},
-        "conventions": {name: asdict(means) for name, means in score.conventions.items()},
-        "psd": None if score.psd is None else asdict(score.psd),
-        "images": [
-            {
-                "id": image.id,
-                "fold": image.fold,
-                **{score.name: getattr(image, score.name) for score in OVERALL_SCORES},
-                **{
-                    f"class_{score}": {
-                        name: getattr(scores, score) for name, scores in image.classes.items()
-                    }
-                    for score in _RANKED_BY_CLASS
-                },
-                "psd": None if image.psd is None else asdict(image.psd),
-            }
-            for image in score.images
-        ],
-    }
-
-
-def _rounded(content: Any) -> Any:
-    if isinstance(content, float):
-        return round(content, _DIGITS)
-    if isinstance(content, dict):
-        return {
-            key: float(f"{value:.{_DIGITS}g}")
-            if key in ("p_value", "p_holm") and value is not None
-            else _rounded(value)
-            for key, value in content.items()
-        }
-    if isinstance(content, (list, tuple)):
-        return [_rounded(value) for value in content]
-    return content
-
-
-# README.md
-
-
-PAGE_NAME = "README.md"
-
-
-DATA_NAME = "leaderboard.json"
-
-
-RULES_NAME = "RULES.md"
+    return Row(
+        entry=found,
+        maps=maps,
+        runs=runs,
+        score=scored.mean_of_runs(runs, maps.task.classes),
+        values=values,
+        fits={name: fit.summary(found_errors) for name, found_errors in errors.items()},
+    )

@@ -12,7 +12,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.io.atomic import new_folder
-from uhcs_bench.ranking import recorded, strict_yaml
+from uhcs_bench.ranking import layout, recorded, strict_yaml
 from uhcs_bench.ranking.declaration import (
     FILE_NAME,
     SCHEMA,
@@ -26,11 +26,12 @@ from uhcs_bench.scoring import submission, training_record
 from uhcs_bench.web import templates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
 def create(
-    predictions: Path,
+    predictions: Sequence[Path],
     name: str,
     out: Path,
     version: str = protocol.REAL_VERSION,
@@ -42,8 +43,8 @@ def create(
 
     Parameters
     ----------
-    predictions : Path
-        A folder as `uhcs_bench.score` takes it.
+    predictions : sequence of Path
+        A folder of each run of the method, as `uhcs_bench.score` takes it.
     name : str
         Name on the board, from which the folder is named.
     out : Path
@@ -69,6 +70,60 @@ def create(
     MissingPackageError
         If PyYAML is not installed.
     """
+    slug = _slug(name)
+    folder = out / slug
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
+    runs = {
+        layout.OWN_FOLDER if len(predictions) == 1 else f"runs/{number}": path
+        for number, path in enumerate(predictions, start=1)
+    }
+    submissions = {
+        run: submission.read_submission(path, version=version, split=split)
+        for run, path in runs.items()
+    }
+    models = {run: training_record.read(path) for run, path in runs.items()}
+    for run, path in runs.items():
+        problems = training_record.contradictions(models[run], version, split)
+        if problems:
+            raise SubmissionError(str(path), problems)
+    all_models = [model for found in models.values() for model in found]
+    text = templates.render(
+        "ranking/entry.yaml.jinja",
+        schema=SCHEMA,
+        to_fill=TO_FILL,
+        name=name,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        version=version,
+        split=split,
+        tasks={f.task.name: len(f.maps) for found in submissions.values() for f in found},
+        runs={run: recorded.seeds(found) for run, found in models.items()},
+        known=recorded.declaration(all_models) if all_models else {},
+    )
+    text += "\n"
+    to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
+    with new_folder(folder) as unfinished:
+        (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
+        for run, found in submissions.items():
+            record = training_record.find(runs[run]) if models[run] else None
+            if record is not None:
+                (unfinished / run).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(record, unfinished / run / training_record.FILE_NAME)
+            for of_task in found:
+                for map_name, labels in of_task.maps.items():
+                    path = unfinished / run / of_task.task.name / f"{map_name}.png"
+                    label_maps.write_label_map(path, labels)
+    return folder, to_fill
+
+
+def _slug(name: str) -> str:
+    """Name an entry's folder after a method.
+
+    Raises
+    ------
+    UsageError
+        If the name can't stand on the board or name a folder.
+    """
     wrong = [problem.removeprefix(": ") for problem in text_problems(name)]
     longest = schema()["properties"]["name"]["maxLength"]
     if len(name) > longest:
@@ -79,34 +134,4 @@ def create(
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
     if not slug:
         raise UsageError(f"No folder can be named after {shown(name)}; use some of a-z and 0-9.")
-    folder = out / slug
-    if folder.exists() or folder.is_symlink():
-        raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
-    submissions = submission.read_submission(predictions, version=version, split=split)
-    models = training_record.read(predictions)
-    problems = training_record.contradictions(models, version, split)
-    if problems:
-        raise SubmissionError(str(predictions), problems)
-    text = templates.render(
-        "ranking/entry.yaml.jinja",
-        schema=SCHEMA,
-        to_fill=TO_FILL,
-        name=name,
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        version=version,
-        split=split,
-        tasks={found.task.name: len(found.maps) for found in submissions},
-        known=recorded.declaration(models) if models else {},
-    )
-    text += "\n"
-    to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
-    with new_folder(folder) as unfinished:
-        (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
-        record = training_record.find(predictions) if models else None
-        if record is not None:
-            shutil.copyfile(record, unfinished / training_record.FILE_NAME)
-        for found in submissions:
-            for map_name, labels in found.maps.items():
-                path = unfinished / found.task.name / f"{map_name}.png"
-                label_maps.write_label_map(path, labels)
-    return folder, to_fill
+    return slug

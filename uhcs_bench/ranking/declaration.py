@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 
-SCHEMA = "uhcs-bench/entry/1"
+SCHEMA = "uhcs-bench/entry/2"
 
 
 FILE_NAME = "entry.yaml"
@@ -72,10 +72,18 @@ def shown(text: str, limit: int = 80) -> str:
     return short if short.isprintable() and short.isascii() else ascii(short)
 
 
+def unreadable(error: OSError) -> str:
+    """Say that a file of an entry can't be read, and why."""
+    return f"can't be read ({error.strerror or error}); make it readable, or take it away"
+
+
 def read_declaration(path: Path, problems: list[str]) -> Any:
     """Read ``entry.yaml`` and check it; problems are appended to `problems`."""
     try:
         content = strict_yaml.load(path.read_bytes())
+    except OSError as error:
+        problems.append(f"{FILE_NAME}: {unreadable(error)}")
+        return None
     except strict_yaml.PlainYamlError as error:
         problems += [f"{FILE_NAME}: {problem}" for problem in error.problems]
         return None
@@ -182,12 +190,19 @@ def text_problems(content: object) -> Iterator[str]:
 
 def _meaning_problems(content: dict[str, Any]) -> Iterator[str]:
     """Find problems that a JSON Schema cannot express."""
-    date = content.get("date")
-    if isinstance(date, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", date):
-        try:
-            datetime.date.fromisoformat(date)
-        except ValueError:
-            yield f"date: there is no day {date}"
+    retrained = content.get("retrained")
+    dates = {"date": content.get("date")}
+    if isinstance(retrained, dict):
+        dates["retrained.date"] = retrained.get("date")
+    for place, date in dates.items():
+        if isinstance(date, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", date):
+            try:
+                datetime.date.fromisoformat(date)
+            except ValueError:
+                yield f"{place}: there is no day {date}"
+    folders = [run.get("folder") for run in _mappings(content.get("runs"))]
+    if len(set(map(str, folders))) < len(folders):
+        yield "runs: a folder is named twice"
     authors = content.get("authors")
     for index, author in enumerate(authors if isinstance(authors, list) else []):
         orcid = author.get("orcid") if isinstance(author, dict) else None
@@ -197,6 +212,12 @@ def _meaning_problems(content: dict[str, Any]) -> Iterator[str]:
     for key in settings if isinstance(settings, dict) else {}:
         if set(re.split(r"[^a-z0-9]+", key.lower())) & _SCORE_NAMES:
             yield f"hyperparameters.{shown(key)}: looks like a score; scores are computed"
+
+
+def _mappings(content: object) -> list[dict[str, Any]]:
+    """Give those items of a list that are mappings."""
+    items = content if isinstance(content, list) else []
+    return [item for item in items if isinstance(item, dict)]
 
 
 def _is_orcid(text: str) -> bool:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io.atomic import replacing
-from uhcs_bench.ranking.board import DATA_NAME, PAGE_NAME, SCHEMA
-from uhcs_bench.ranking.page import to_markdown
+from uhcs_bench.ranking import content
+from uhcs_bench.ranking.page import DATA_NAME, MARKER, PAGE_NAME, RULES_NAME, to_markdown
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from uhcs_bench.ranking.board import Board
 
+PACKAGED = Path(__file__).with_name(DATA_NAME)
+"""The project's own board, as it comes with the package."""
 
-_MARK = b"<!-- Written by `uhcs-bench leaderboard build`"
+SHIPPED = PACKAGED.parents[2] / "leaderboard"
+"""Its entries, in a copy of the repository."""
+
+
+_MARKS = {
+    PAGE_NAME: MARKER.encode(),
+    DATA_NAME: f'"schema": "{content.SCHEMA.rpartition("/")[0]}/'.encode(),
+}
+"""What tells files of an earlier build from others."""
 
 
 class OutdatedError(UhcsBenchError):
@@ -29,11 +38,15 @@ def write(folder: Path, board: Board) -> None:
     ----------
     folder : Path
     board : Board
+
+    Raises
+    ------
+    ProtectedFileError
+        If the folder has files of these names that are not of a board.
     """
-    marks = {PAGE_NAME: _MARK, DATA_NAME: f'"schema": "{SCHEMA}"'.encode()}
-    for name, text in _files(board).items():
+    for path, text in _files(folder, board).items():
         # A clone of the repository has them from another machine.
-        with replacing(folder / name, mark=marks[name]) as partial:
+        with replacing(path, mark=_MARKS[path.name]) as partial:
             partial.write_text(text, encoding="utf-8")
 
 
@@ -46,8 +59,7 @@ def check(folder: Path, board: Board) -> None:
         If a file differs; the message names the first line that does.
     """
     problems = []
-    for name, text in _files(board).items():
-        path = folder / name
+    for path, text in _files(folder, board).items():
         found = path.read_bytes().decode("utf-8", "replace") if path.is_file() else None
         if found is None:
             problems.append(f"{path} is not there")
@@ -63,5 +75,13 @@ def check(folder: Path, board: Board) -> None:
         )
 
 
-def _files(board: Board) -> dict[str, str]:
-    return {PAGE_NAME: to_markdown(board), DATA_NAME: board.to_json()}
+def _files(folder: Path, board: Board) -> dict[Path, str]:
+    data = content.to_json(content.to_dict(board))
+    is_shipped = folder.resolve() == SHIPPED
+    page = to_markdown(
+        board,
+        folder=folder.resolve().name,
+        is_shipped=is_shipped and (folder / RULES_NAME).is_file(),
+    )
+    found = {folder / PAGE_NAME: page, folder / DATA_NAME: data}
+    return found | {PACKAGED: data} if is_shipped else found

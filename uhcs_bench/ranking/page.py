@@ -3,68 +3,93 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, paper, protocol
-from uhcs_bench.formatting import decimal, percent
+from uhcs_bench.formatting import percent
 from uhcs_bench.metrics.table import RANKED_SCORES
-from uhcs_bench.ranking.board import DATA_NAME, RULES_NAME
+from uhcs_bench.ranking import words
+from uhcs_bench.ranking.board import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
     from uhcs_bench.ranking.board import Board, Group, Row
     from uhcs_bench.ranking.entry import LeaderboardEntry
     from uhcs_bench.scoring.results import MeanScore
 
+PAGE_NAME = "README.md"
+DATA_NAME = "leaderboard.json"
+RULES_NAME = "RULES.md"
 
-def to_markdown(board: Board) -> str:
+MARKER = "<!-- Written by `uhcs-bench leaderboard build`; edit the entries, not this page. -->"
+"""First line of the page, by which the command knows its own work."""
+
+
+def to_markdown(board: Board, *, folder: str = "leaderboard", is_shipped: bool = False) -> str:
     """Lay the board out as a page that GitHub shows beside the entries.
 
     Parameters
     ----------
     board : Board
+    folder : str, optional
+        Name of the entries' folder, for the commands on the page.
+    is_shipped : bool, optional
+        Whether it is the project's own board, whose rules, tests and baselines stand beside it.
 
     Returns
     -------
     str
     """
-    parts = [_HEAD]
+    parts = [MARKER, "# Leaderboard", *_head(board, folder, is_shipped=is_shipped)]
     for task, groups in groupby(board.groups, key=lambda group: group.task.name):
         parts.append(f"## {task.capitalize()}")
         for group in groups:
             parts += _group_parts(group)
+    if board.left_out:
+        parts += ["## Left out", _left_out(board)]
     parts += ["## Entries", *(part for found in board.entries for part in _entry_parts(found))]
     return "\n\n".join(parts) + "\n"
 
 
-_HEAD = f"""\
-<!-- Written by `uhcs-bench leaderboard build`; edit the entries, not this page. -->
-
-# Leaderboard
-
-The label maps that methods predicted for validation micrographs, `<method>/<task>/<id>.png`, each
-by a model that had not seen the micrograph's fold; `entry.yaml` says how a method was run, and for
-trained baselines `record.json` how each fold was. No score is stored in an entry: all numbers here
-are recomputed from the maps, and the tests fail when one of them differs.
-
-    uhcs-bench score leaderboard/otsu
-    uhcs-bench leaderboard build --site board/     # this page, and a site with every micrograph
-    python -m baselines reproduce --no-run --out leaderboard/
-
-The last command prints the paper's Tables 1 to 4 beside what these maps give.
-[{RULES_NAME}]({RULES_NAME}) says how to submit and what the rules are; [{DATA_NAME}]({DATA_NAME})
-holds everything for programs, with the score of each micrograph.
-
-Percent. IU is intersection over union, AC the share of correct pixels; the KS score counts the
-micrographs whose predicted particle sizes have the annotated distribution. In brackets, the 95 %
-interval: bootstrapped over micrographs, for the KS score Wilson's. **A rank is a range**, from
-exact paired permutation tests on the micrographs' scores in the paper's convention, corrected by
-Holm's method for the number of pairs: rank 1-2: no method is
-significantly better, and one is not significantly different."""
+def _head(board: Board, folder: str, *, is_shipped: bool) -> list[str]:
+    stated = (
+        "The label maps that methods predicted for validation micrographs. `entry.yaml` states how "
+        "a method was run, and that each map comes from a model that had not seen the "
+        "micrograph's fold. No score is stored in an entry: all numbers here are recomputed from "
+        f"the maps. [{DATA_NAME}]({DATA_NAME}) holds them for programs, with the scores of each "
+        "micrograph."
+    )
+    first = board.entries[0].slug if board.entries else "<entry>"
+    name = escaped(folder)
+    commands = [
+        f"    uhcs-bench score {name}/{first}",
+        f"    uhcs-bench leaderboard build --entries {name} --site board/",
+    ]
+    if is_shipped:
+        stated += (
+            f" The tests fail when one of them differs. [{RULES_NAME}]({RULES_NAME}) has the rules "
+            "and says how to submit. The last command prints the paper's Tables 1 to 4 beside "
+            "what these maps give."
+        )
+        commands.append(f"    python -m baselines reproduce --no-run --out {name}")
+    ranked = "\n".join(
+        f"- **{metric.name}**: {metric.meaning}, {metric.better} is better"
+        + ("" if metric.unit else ", 0 to 1")
+        for metric in METRICS
+        if any(metric in group.metrics for group in board.groups)
+    )
+    units = (
+        f"Percent. In brackets the 95 % interval, by micrograph. {words.COVERAGE_NOTE} "
+        f"{words.SELECTED} marks methods of which a choice has looked at validation folds; their "
+        "scores may be too good. Scores of a method that was run several times are the mean of "
+        "its runs. Differences have no interval where one micrograph carries most of the scatter. "
+        "Methods are ranked by:"
+    )
+    return [stated, "\n".join(commands), units, ranked, words.RANK_RULE]
 
 
 def _group_parts(group: Group) -> list[str]:
@@ -75,12 +100,7 @@ def _group_parts(group: Group) -> list[str]:
     if group.version == protocol.SYNTHETIC_VERSION:
         parts.append("**SYNTHETIC set, not real micrographs.**")
     if group.ranked:
-        parts += [_rank_table(group), _convention_table(group.ranked)]
-        parts += [
-            _class_table(score.name, group.task, group.ranked)
-            for score in RANKED_SCORES
-            if score.per_class
-        ]
+        parts += _ranked_parts(group)
     if group.reported:
         source = (
             "*Reported* by the paper and not recomputed, since its label maps are not public "
@@ -95,20 +115,98 @@ def _group_parts(group: Group) -> list[str]:
     return parts
 
 
+def _ranked_parts(group: Group) -> list[str]:
+    parts = [_rank_table(group)]
+    first = group.ranked[0]
+    meaning = words.rank_meaning(first.ranks[METRICS[0].name], len(group.ranked))
+    parts.append(f"By {METRICS[0].name}, {escaped(first.entry.name)} has {meaning}.")
+    chosen = [
+        f"- {words.SELECTED} {escaped(row.entry.name)}: {escaped(sentence)}."
+        for row in group.ranked
+        for sentence in words.selection_sentences(row.entry, group.task.name)
+    ]
+    if chosen:
+        parts.append("\n".join(chosen))
+    if group.ceiling is not None:
+        parts.append(f"**The annotator's own agreement.** {words.ceiling_sentence(group)}")
+    if group.task.has_particles:
+        parts += [_size_table(group), words.KS_LIMITS]
+    parts += ["**Fit to measure.** " + words.FIT_RULE, _fit_table(group)]
+    if any(len(row.runs) > 1 for row in group.ranked):
+        parts.append(_seed_table(group))
+    parts += [_convention_table(group.ranked)]
+    parts += [
+        _class_table(score.name, group.task, group.ranked)
+        for score in RANKED_SCORES
+        if score.per_class
+    ]
+    if group.pairs:
+        parts.append(_pair_list(group))
+    return parts
+
+
 def _rank_table(group: Group) -> str:
-    metrics = group.ranked_by
     rows = []
     for row in group.ranked:
-        means = row.result.conventions["paper"]
-        cells = {s.name: _with_interval(getattr(means, s.name)) for s in RANKED_SCORES}
-        if row.result.psd is not None:
-            psd = row.result.psd
-            low, high = psd.ci95
-            cells["KS"] = f"{psd.n_consistent} of {psd.n} [{low:.3f}, {high:.3f}]"
-        columns = [text for metric in metrics for text in (cells[metric], str(row.ranks[metric]))]
-        rows.append([_entry_link(row.entry), *columns])
-    headers = [text for metric in metrics for text in (metric, f"rank by {metric}")]
+        cells = [_linked_name(row, group)]
+        for metric in group.metrics:
+            cells += [words.with_interval(metric, row.mean(metric.name))]
+            cells += [str(row.ranks[metric.name])]
+        rows.append(cells)
+    headers = [text for m in group.metrics for text in (m.name, f"rank by {m.name}")]
     return _table(["method", *headers], rows)
+
+
+def _size_table(group: Group) -> str:
+    (distance,) = (metric for metric in group.metrics if metric.name == "D")
+    return _table(
+        ["particle sizes", "D", "W1, px", "KS test does not reject"],
+        [
+            [
+                escaped(row.entry.name),
+                words.with_interval(distance, row.mean("D")),
+                _in_pixels(row.size_distance_px()),
+                words.not_rejected(row, group.n_images),
+            ]
+            for row in group.ranked
+        ],
+    )
+
+
+def _in_pixels(estimate: MeanScore) -> str:
+    text = formatting.decimal(estimate.mean)
+    if estimate.ci95 is None:
+        return text
+    low, high = map(formatting.decimal, estimate.ci95)
+    return f"{text} [{low}, {high}]{words.interval_mark('sizes.wasserstein_px')}"
+
+
+def _fit_table(group: Group) -> str:
+    return _table(
+        ["fit to measure", *(measure.heading for measure in group.measures)],
+        [
+            [
+                escaped(row.entry.name),
+                *(words.fit_cell(row.fits[measure.name]) for measure in group.measures),
+            ]
+            for row in group.ranked
+        ],
+    )
+
+
+def _seed_table(group: Group) -> str:
+    return _table(
+        ["between seeds", "runs", *(metric.name for metric in group.metrics)],
+        [
+            [
+                escaped(row.entry.name),
+                str(len(row.runs)),
+                *(words.seed_cell(metric, row) for metric in group.metrics),
+            ]
+            for row in group.ranked
+            if len(row.runs) > 1
+        ],
+    )
 
 
 def _convention_table(rows: Sequence[Row]) -> str:
@@ -135,13 +233,20 @@ def _class_table(score: str, task: protocol.Task, rows: Sequence[Row]) -> str:
             [
                 escaped(row.entry.name),
                 *(
-                    _with_interval(getattr(means, score))
+                    words.with_interval(METRICS[0], getattr(means, score))
                     for means in row.result.conventions["paper"].classes.values()
                 ),
             ]
             for row in rows
         ],
     )
+
+
+def _pair_list(group: Group) -> str:
+    names = {row.entry.slug: escaped(row.entry.name) for row in group.ranked}
+    lines = [f"- {words.pair_sentence(pair, names)}" for pair in group.pairs]
+    heading = f"<details><summary>{words.pairs_heading(group)}</summary>"
+    return "\n\n".join([heading, "\n".join(lines), "</details>"])
 
 
 def _reported_table(group: Group) -> str:
@@ -157,12 +262,12 @@ def _reported_table(group: Group) -> str:
 
 
 def _published(number: paper.Published | None) -> str:
-    return formatting.MISSING if number is None else f"*{reported_number(number)}*"
+    return formatting.MISSING if number is None else f"*{words.reported_number(number)}*"
 
 
 def _status_line(row: Row, group: Group) -> str:
     found = row.maps
-    line = f"- {_entry_link(row.entry)}: {len(found.maps)} of {group.n_images} label maps"
+    line = f"- {_entry_link(row.entry)}: {found.n_maps} of {group.n_images} label maps"
     if found.folds and not found.complete:
         line += f" (folds {', '.join(map(str, found.folds))})"
     if row.score is not None:
@@ -170,16 +275,32 @@ def _status_line(row: Row, group: Group) -> str:
     return f"{line}. {escaped(found.reason)}"
 
 
+def _left_out(board: Board) -> str:
+    lines = [
+        f"- {escaped(found.slug)}: {formatting.things(len(found.problems), 'problem')}"
+        for found in board.left_out
+    ]
+    return "\n".join(["Something is wrong with these; `uhcs-bench validate` lists it.", "", *lines])
+
+
 def _entry_parts(found: LeaderboardEntry) -> list[str]:
     declared = found.declaration
+    recomputed = any(maps.complete for maps in found.tasks.values())
     facts = {
+        "checked": ", ".join(words.badges(found, recomputed=recomputed)) or "nothing",
         "authors": ", ".join(_author(author) for author in declared["authors"]),
         "date, licence of the maps": f"{declared['date']}, {escaped(declared['licence'])}",
         "trained on": escaped(declared["training_data"]),
         "external data": "; ".join(map(_external, declared["external_data"])) or "none",
-        "settings": escaped(settings_text(declared)) or "none",
-        "run": escaped(run_text(declared)),
+        "settings": escaped(words.settings_text(declared)) or "none",
+        "choices that looked at validation folds": escaped(
+            "; ".join(words.selection_sentences(found))
+        )
+        or "none",
+        "runs": escaped(words.runs_text(declared)),
+        "compute": escaped(words.compute_text(declared)),
         "links": ", ".join(_links(declared)) or "none",
+        "run by us": _retrained(declared),
         "submission": f"`{found.fingerprint.sha256}`",
     }
     lines = [f"- {name}: {text}" for name, text in facts.items()]
@@ -192,28 +313,9 @@ def _entry_parts(found: LeaderboardEntry) -> list[str]:
     ]
 
 
-def settings_text(declared: Any) -> str:
-    """Write hyperparameters as one line."""
-
-    def written(value: object) -> str:
-        if isinstance(value, list):
-            return ", ".join(map(written, value))
-        return value if isinstance(value, str) else json.dumps(value)
-
-    pairs = declared["hyperparameters"].items()
-    return "; ".join(f"{name} {written(value)}" for name, value in pairs)
-
-
-def run_text(declared: Any) -> str:
-    """Write seeds, hardware, training time and size of the model as one line."""
-    parts = [declared["hardware"]]
-    if declared["seeds"]:
-        parts.append(f"seeds {', '.join(map(str, declared['seeds']))}")
-    hours = declared["training_hours"]
-    parts.append("training time unknown" if hours is None else f"{hours:g} h of training")
-    count = declared["parameters"]
-    parts.append("parameters unknown" if count is None else f"{count:,} parameters")
-    return "; ".join(parts)
+def _retrained(declared: Any) -> str:
+    retrained = declared["retrained"]
+    return f"{retrained['date']}, {escaped(retrained['command'])}" if retrained else "no"
 
 
 def _author(author: dict[str, str]) -> str:
@@ -228,28 +330,22 @@ def _external(item: dict[str, str | None]) -> str:
 
 
 def _links(declared: Any) -> list[str]:
-    return [f"[{name}]({link})" for name, link in declared["links"].items() if link is not None]
+    links = declared["links"]
+    found = [f"[{name}]({links[name]})" for name in ("code", "paper") if links[name] is not None]
+    if links["weights"] is not None:
+        found.append(
+            f"[weights]({links['weights']['link']}) ({escaped(words.weights_text(declared))})"
+        )
+    return found
+
+
+def _linked_name(row: Row, group: Group) -> str:
+    mark = f" {words.SELECTED}" if row.entry.selections(group.task.name) else ""
+    return f"{_entry_link(row.entry)}{mark}"
 
 
 def _entry_link(found: LeaderboardEntry) -> str:
     return f"[{escaped(found.name)}]({found.slug}/)"
-
-
-def reported_number(number: paper.Published) -> str:
-    """Write a number of the paper with its spread."""
-    mean = decimal(number.mean, 1)
-    if number.spread is None:
-        return mean
-    if number.is_deviation:
-        return f"{mean} (SD {decimal(number.spread, 1)})"
-    return f"{mean} ± {decimal(number.spread, 1)}"
-
-
-def _with_interval(estimate: MeanScore) -> str:
-    if estimate.ci95 is None:
-        return percent(estimate.mean)
-    low, high = map(percent, estimate.ci95)
-    return f"{percent(estimate.mean)} [{low}, {high}]"
 
 
 def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -266,15 +362,17 @@ def escaped(text: str) -> str:
     Returns
     -------
     str
-        Nothing in it is markup, HTML, a link or the end of a table's cell.
+        Nothing in it is markup, HTML, a formula, a link or the end of a table's cell.
 
     Examples
     --------
-    >>> print(escaped("<b>*a* | b</b>"))
-    &lt;b&gt;\*a\* \| b&lt;/b&gt;
+    >>> print(escaped("<b>*a* | b</b> $x$"))
+    &lt;b&gt;\*a\* \| b&lt;/b&gt; &#36;x&#36;
     """
     text = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", " ".join(text.split()))
     text = html.escape(text, quote=False)
+    # GitHub sets what is between dollars as a formula, even after a backslash.
+    text = text.replace("$", "&#36;")
     # GitHub turns bare addresses into links.
     text = text.replace("://", ":&#47;&#47;")
     return re.sub(r"(?i)\bwww\.", lambda match: match[0][:-1] + "&#46;", text)

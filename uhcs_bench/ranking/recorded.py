@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from uhcs_bench.scoring.training_record import TrainedModel
 
 _WHOLE = "whole micrographs"
+_LONGEST = 100
 
 
 def declaration(models: Sequence[TrainedModel]) -> dict[str, Any]:
@@ -34,9 +35,7 @@ def declaration(models: Sequence[TrainedModel]) -> dict[str, Any]:
             for source in sources
         ],
         "hyperparameters": _hyperparameters(models),
-        "seeds": sorted({run["seed"] for run in runs}),
-        "hardware": _joined(_hardware(run["hardware"]) for run in runs),
-        "training_hours": round(sum(run["seconds"]["train"] for run in runs) / 3600, 2),
+        "compute": _compute(models),
     }
     if all("parameters" in run for run in runs):
         declared["parameters"] = max(run["parameters"] for run in runs)
@@ -74,10 +73,27 @@ def _hyperparameters(models: Sequence[TrainedModel]) -> dict[str, Any]:
     }
 
 
-def _hardware(described: dict[str, Any]) -> str:
-    name = described.get("gpu") or described.get("cpu") or described["device"]
-    threads = described.get("threads")
-    return f"{name}, {threads} threads" if threads and not described.get("gpu") else str(name)
+def seeds(models: Sequence[TrainedModel]) -> list[int]:
+    """List the seeds of a run's models."""
+    return sorted({model.run["seed"] for model in models})
+
+
+def _compute(models: Sequence[TrainedModel]) -> dict[str, Any]:
+    runs = [model.run for model in models]
+    described = [run["hardware"] for run in runs]
+    names = (found.get("gpu") or found.get("cpu") or found["device"] for found in described)
+    counts = {1 if found.get("gpu") else found.get("threads") for found in described}
+    compute: dict[str, Any] = {
+        "device": _joined(map(str, names))[:_LONGEST],
+        "training_hours": round(sum(run["seconds"]["train"] for run in runs) / 3600, 2),
+    }
+    if len(counts) == 1:
+        compute["count"] = counts.pop()
+    if all("predict" in run["seconds"] for run in runs):
+        seconds = sum(run["seconds"]["predict"] for run in runs)
+        n_micrographs = sum(len(model.validation) for model in models)
+        compute["inference_seconds"] = float(f"{seconds / n_micrographs:.3g}")
+    return compute
 
 
 def _joined(texts: Iterable[str]) -> str:

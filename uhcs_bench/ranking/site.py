@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any
 from uhcs_bench import formatting, paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
+from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.metrics.table import RANKED_SCORES
-from uhcs_bench.ranking.board import DATA_NAME
-from uhcs_bench.ranking.page import reported_number, run_text, settings_text
+from uhcs_bench.ranking import content, words
+from uhcs_bench.ranking.board import METRICS
+from uhcs_bench.ranking.page import DATA_NAME
 from uhcs_bench.web import size_plot, templates
 
 if TYPE_CHECKING:
@@ -27,14 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from uhcs_bench.ranking.board import Board, Group
+    from uhcs_bench.ranking.board import Board, Group, Row
     from uhcs_bench.ranking.entry import LeaderboardEntry, TaskMaps
-    from uhcs_bench.scoring.results import (
-        ConventionScore,
-        MeanScore,
-        MicrographScore,
-        TaskScore,
-    )
+    from uhcs_bench.scoring.results import ConventionScore, MeanScore, MicrographScore
 
 
 @dataclass(frozen=True)
@@ -55,9 +52,33 @@ class EntrySection:
     """What an entry's page shows of one task."""
 
     maps: TaskMaps
-    group_anchor: str
-    score: TaskScore | None
+    group: Group
+    row: Row
     pictures: list[Picture]
+
+
+def check_folder(site: Path, entries: Path) -> None:
+    """Check that a site takes no place of something else.
+
+    Parameters
+    ----------
+    site : Path
+        Folder that is to be written.
+    entries : Path
+        Folder of the entries.
+
+    Raises
+    ------
+    UsageError
+        If one of the two lies inside the other, where a later build would take pages for entries,
+        or replace entries.
+    """
+    ours, theirs = site.resolve(), entries.resolve()
+    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+        raise UsageError(
+            f"The site {site} and the entries {entries} lie inside one another. Nothing was "
+            "written; name a folder for the site that lies beside the entries."
+        )
 
 
 def write(folder: Path, board: Board) -> Path:
@@ -79,11 +100,11 @@ def write(folder: Path, board: Board) -> Path:
     DataUnavailableError
         If the annotations, for their particle sizes, could not be had from any source.
     """
-    for name, content in files(board):
+    for name, written in files(board):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial:
-            partial.write_bytes(content)
+            partial.write_bytes(written)
     return folder / "index.html"
 
 
@@ -100,7 +121,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
         Place in the site's folder, with slashes.
     content : bytes
     """
-    yield DATA_NAME, board.to_json().encode()
+    yield DATA_NAME, content.to_json(content.to_dict(board)).encode()
     pages = [{"title": "Leaderboard", "href": "index.html"}]
     pages += [{"title": name.capitalize(), "href": f"{name}.html"} for name in protocol.TASKS]
 
@@ -116,6 +137,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
             "Leaderboard",
             groups=board.groups,
             entries=board.entries,
+            left_out=board.left_out,
             synthetic=_is_synthetic(found.version for found in board.entries),
         ),
     )
@@ -129,8 +151,9 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
         sections = []
         for maps in found.tasks.values():
             (group,) = [g for g in board.groups if _holds(g, found) and g.task == maps.task]
-            yield from _map_files(found, maps)
-            sections.append(_entry_section(found, maps, group))
+            shown = maps.load(maps.runs[0]) if maps.runs else {}
+            yield from _map_files(found, maps, shown)
+            sections.append(_entry_section(found, maps, group, shown))
         yield (
             f"entries/{found.slug}.html",
             page(
@@ -139,8 +162,16 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
                 root="../",
                 found=found,
                 sections=sections,
-                settings=settings_text(found.declaration),
-                run=run_text(found.declaration),
+                texts={
+                    "settings": words.settings_text(found.declaration),
+                    "runs": words.runs_text(found.declaration),
+                    "compute": words.compute_text(found.declaration),
+                    "weights": words.weights_text(found.declaration),
+                },
+                choices=words.selection_sentences(found),
+                badges=words.badges(
+                    found, recomputed=any(section.row.score for section in sections)
+                ),
                 synthetic=_is_synthetic([found.version]),
             ),
         )
@@ -155,7 +186,7 @@ def _is_synthetic(versions: Any) -> bool:
 
 
 def _reported(number: paper.Published | None) -> str:
-    return formatting.MISSING if number is None else reported_number(number)
+    return formatting.MISSING if number is None else words.reported_number(number)
 
 
 def _shared(board: Board) -> dict[str, Any]:
@@ -177,6 +208,8 @@ def _shared(board: Board) -> dict[str, Any]:
         "source_url": paper.SOURCE_URL,
         "draft_url": paper.DRAFT_URL,
         "names": {found.slug: found.name for found in board.entries},
+        "words": words,
+        "metrics": METRICS,
     }
 
 
@@ -209,10 +242,16 @@ def _class_picker(score: str, name: str) -> Callable[[ConventionScore], MeanScor
     return pick
 
 
-def _entry_section(found: LeaderboardEntry, maps: TaskMaps, group: Group) -> EntrySection:
+def _entry_section(
+    found: LeaderboardEntry,
+    maps: TaskMaps,
+    group: Group,
+    shown: Mapping[str, NDArray[np.uint8]],
+) -> EntrySection:
     (row,) = [row for row in (*group.scored, *group.unfinished) if row.entry.slug == found.slug]
-    scores = {} if row.score is None else {image.id: image for image in row.score.images}
-    plots = _plots(maps, scores)
+    # The maps that are shown are those of the first run, and so are the scores beside them.
+    scores = {image.id: image for image in row.runs[0].score.images} if row.runs else {}
+    plots = _plots(maps, scores, shown)
     pictures = [
         Picture(
             id=micrograph.id,
@@ -224,16 +263,20 @@ def _entry_section(found: LeaderboardEntry, maps: TaskMaps, group: Group) -> Ent
             plot=plots.get(micrograph.id),
         )
         for micrograph in maps.expected
-        if micrograph.id in maps.maps
+        if micrograph.id in shown
     ]
-    return EntrySection(maps, group.anchor, row.score, pictures)
+    return EntrySection(maps, group, row, pictures)
 
 
-def _plots(maps: TaskMaps, scores: Mapping[str, MicrographScore]) -> dict[str, size_plot.SizePlot]:
+def _plots(
+    maps: TaskMaps,
+    scores: Mapping[str, MicrographScore],
+    shown: Mapping[str, NDArray[np.uint8]],
+) -> dict[str, size_plot.SizePlot]:
     if not maps.task.has_particles or not scores:
         return {}
     truth = dataset.micrographs(maps.expected)
-    diameters = {m.id: size_plot.Diameters(m.labels, maps.maps[m.id]) for m in truth}
+    diameters = {m.id: size_plot.Diameters(m.labels, shown[m.id]) for m in truth}
     largest_px = max(found.largest_px for found in diameters.values())
     plots = {}
     for micrograph in truth:
@@ -249,8 +292,10 @@ def _map_path(found: LeaderboardEntry, maps: TaskMaps, name: str) -> str:
     return f"maps/{found.slug}/{maps.task.name}/{name}.png"
 
 
-def _map_files(found: LeaderboardEntry, maps: TaskMaps) -> Iterator[tuple[str, bytes]]:
-    for name, labels in maps.maps.items():
+def _map_files(
+    found: LeaderboardEntry, maps: TaskMaps, shown: Mapping[str, NDArray[np.uint8]]
+) -> Iterator[tuple[str, bytes]]:
+    for name, labels in shown.items():
         yield _map_path(found, maps, name), _colored_png(labels, maps.task.colors)
 
 

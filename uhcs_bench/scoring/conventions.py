@@ -55,6 +55,40 @@ def conventions(
     }
 
 
+def of_runs(
+    confusions: NDArray[np.int64], classes: tuple[str, ...], samples: Sequence[int] | None = None
+) -> dict[str, ConventionScore]:
+    """Average the scores of a method that was run several times, with different seeds.
+
+    Parameters
+    ----------
+    confusions : ndarray of int64, shape (n_runs, n_micrographs, n_classes, n_classes)
+    classes : tuple of str
+    samples : sequence of int, optional
+        As of `conventions`.
+
+    Returns
+    -------
+    dict of str to ConventionScore
+        Of the mean over runs of each micrograph's scores; pooled over the pixels of all runs.
+
+    Examples
+    --------
+    >>> runs = np.array([[[[9, 1], [0, 0]]], [[[8, 2], [0, 0]]]])
+    >>> round(of_runs(runs, ("matrix", "particle"))["paper"].AC.mean, 2)
+    0.85
+    """
+    by_name = {}
+    for name, where_annotated in (("paper", False), ("present", True)):
+        columns = [Scores(run, where_annotated=where_annotated).columns for run in confusions]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # undefined in all runs: NaN on purpose
+            values = np.nanmean(columns, axis=0)
+        by_name[name] = _convention(estimates(values, samples, within=(0.0, 1.0)), classes)
+    pooled = conventions(confusions.sum(0), classes)["pooled"]
+    return by_name | {"pooled": pooled}
+
+
 class Scores:
     """Scores of a stack of confusion matrices; NaN where undefined.
 

@@ -10,7 +10,7 @@ from uhcs_bench.stats.means import bootstrap_t_interval
 from uhcs_bench.stats.paired_proportions import paired_proportion_interval
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 FEWEST = 16
 """Micrographs from which on the interval of a mean difference holds in 93 % or more."""
@@ -152,13 +152,34 @@ def paired_t_p_value(differences: ArrayLike) -> float:
     >>> round(paired_t_p_value([1, 2, 3, 2, 1, 3]), 4)
     0.0028
     """
+    return float(paired_t_p_values(np.asarray(differences, float)[np.newaxis])[0])
+
+
+def paired_t_p_values(differences: ArrayLike) -> NDArray[np.float64]:
+    """Return the p-values of `paired_t_p_value` for many samples of the same size.
+
+    Parameters
+    ----------
+    differences : array_like, shape (k, n)
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+
+    Examples
+    --------
+    >>> paired_t_p_values([[1, 2, 3, 2, 1, 3], [0, 0, 0, 0, 0, 0]]).round(4)
+    array([0.0028, 1.    ])
+    """
     from scipy.special import stdtr
 
     values = np.asarray(differences, float)
-    n = len(values)
-    if n < 3 or not values.any():
-        return 1.0
-    error = values.std(ddof=1) / np.sqrt(n)
-    if error <= 1e-12 * np.abs(values).max():
-        return 0.0
-    return float(2 * stdtr(n - 1, -abs(values.mean()) / error))
+    n = values.shape[1]
+    if n < 3:
+        return np.ones(len(values))
+    error = values.std(axis=1, ddof=1) / np.sqrt(n)
+    constant = error <= 1e-12 * np.abs(values).max(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p_values = 2 * stdtr(n - 1, -np.abs(values.mean(axis=1)) / error)
+    p_values = np.where(constant, 0.0, p_values)
+    return np.asarray(np.where(values.any(axis=1), p_values, 1.0))

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+_ROUNDING = 1e-9
+_AT_ONCE = 64
+
 
 def sign_flip_p_value(differences: ArrayLike) -> float:
     """Exact two-sided permutation test of paired differences.
@@ -35,23 +38,56 @@ def sign_flip_p_value(differences: ArrayLike) -> float:
     >>> sign_flip_p_value([3, 1, 2, 2])
     0.125
     """
+    return float(sign_flip_p_values(np.asarray(differences, float)[np.newaxis])[0])
+
+
+def sign_flip_p_values(differences: ArrayLike) -> NDArray[np.float64]:
+    """Return the p-values of `sign_flip_p_value` for many samples of the same size.
+
+    Parameters
+    ----------
+    differences : array_like, shape (k, n)
+
+    Returns
+    -------
+    ndarray of float64, shape (k,)
+
+    Examples
+    --------
+    >>> sign_flip_p_values([[3, 1, 2, 2], [3, 1, -2, 2], [0, 0, 0, 0]])
+    array([0.125, 0.5  , 1.   ])
+    """
     values = np.asarray(differences, float)
-    observed = abs(values.sum())
+    n, reach = values.shape[1], np.abs(values)
+    whole = reach.sum(1)
     # Sums of the same numbers in another order may differ in the last digits.
-    threshold = observed - 1e-9 * np.abs(values).sum()
-    if threshold <= 0:
-        return 1.0
-    half = len(values) // 2
-    some, others = _signed_sums(values[:half]), np.sort(_signed_sums(values[half:]))
-    above = len(others) - np.searchsorted(others, threshold - some, side="left")
-    below = np.searchsorted(others, -threshold - some, side="right")
-    return float((above.sum() + below.sum()) / (len(some) * len(others)))
+    thresholds = np.abs(values.sum(1)) - _ROUNDING * whole
+    p_values = np.ones(len(values))
+    # Where all differences have one sign, only the pattern seen and its opposite reach as far.
+    zero = values == 0
+    clear = np.where(zero, np.inf, reach).min(1, initial=np.inf) > n * _ROUNDING * whole
+    one_sided = clear & ((values >= 0).all(1) | (values <= 0).all(1)) & (whole > 0)
+    p_values[one_sided] = 2.0 ** (1 + zero[one_sided].sum(1) - n)
+    rest = np.flatnonzero(~one_sided & (thresholds > 0))
+    for rows in np.split(rest, range(_AT_ONCE, len(rest), _AT_ONCE)):
+        # Searching is four times as fast for numbers in their order.
+        some, others = (
+            np.sort(_signed_sums(part)) for part in (values[rows, : n // 2], values[rows, n // 2 :])
+        )
+        # For each pattern there is its opposite, so that counting one tail is enough.
+        for row, first, second in zip(rows, some, others, strict=True):
+            below = np.searchsorted(second, thresholds[row] - first, side="left")
+            p_values[row] = 2 - 2 * int(below.sum()) / (len(first) * len(second))
+    return p_values
 
 
 def _signed_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    sums = np.zeros(1)
-    for value in values:
-        sums = np.concatenate([sums + value, sums - value])
+    """Sum each row in all patterns of signs."""
+    sums = np.zeros((len(values), 2 ** values.shape[1]))
+    for place, column in enumerate(values.T):
+        n = 2**place
+        sums[:, n : 2 * n] = sums[:, :n] + column[:, np.newaxis]
+        sums[:, :n] -= column[:, np.newaxis]
     return sums
 
 
