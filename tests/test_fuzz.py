@@ -34,3 +34,24 @@ def test_damaged_submissions_are_read_or_refused():
         f"{kind} {outcome}" for kind in (".npy", ".png", ".tif") for outcome in ("read", "refused")
     }
     assert content["memory_grown_mb"] < 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is Linux's")
+def test_damaged_pictures_are_read_or_refused():
+    """Check micrographs and label maps in every format within bounds on memory and time."""
+    cases = int(os.environ.get("UHCS_BENCH_FUZZ_CASES", "1000"))
+    result = subprocess.run(
+        [sys.executable, FUZZ, str(cases), "7", "pictures"],
+        capture_output=True,
+        text=True,
+        timeout=120 + cases / 10,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stderr == ""
+    records = json.loads(result.stdout)
+    assert sum(record["tries"] for record in records.values()) == cases
+    for record in records.values():
+        assert record["read"] > 0
+        assert record["refused"] > 0

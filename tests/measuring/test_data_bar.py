@@ -130,9 +130,10 @@ def test_the_benchmarks_micrographs_have_no_bar():
         RNG.integers(0, 2, (100, 100)),
         np.zeros((1, 1)),
         np.full((60, 60), np.nan),
+        RNG.choice([np.inf, -1e308, 1e308, 5e-324, np.nan], (60, 60)),
         np.tile(np.linspace(255, 0, 200)[:, None], (1, 100)),
     ],
-    ids=["black", "white", "padding", "dark", "binary", "pixel", "nan", "vignette"],
+    ids=["black", "white", "padding", "dark", "binary", "pixel", "nan", "extremes", "vignette"],
 )
 def test_what_is_no_bar(image):
     """Check flat, dark and odd images: without lettering there is nothing to crop."""

@@ -160,7 +160,8 @@ def _page(tiff: Any, number: int | None) -> Any:
     if len(full) > 1:
         sizes = dict.fromkeys(f"{page.imagelength} x {page.imagewidth}" for page in full)
         listed = ", ".join(islice(sizes, 4))
-        raise ImageError(f"{several(len(full))}. Their sizes: {listed} px")
+        more = " or more" if len(pages) == _MOST_PAGES else ""
+        raise ImageError(f"{several(len(full))}{more}. Their sizes: {listed} px")
     images = (tiff.imagej_metadata or {}).get("images", 1) if tiff.is_imagej else 1
     depth = full[0].tags.valueof(_IMAGE_DEPTH, default=1)
     if images not in (1, "1") or depth != 1:

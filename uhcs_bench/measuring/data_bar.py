@@ -33,6 +33,7 @@ LARGEST_SHARE = 0.25
 """Of the image's rows. The bars of the makers whose files were looked at take 6 to 11 %."""
 
 _LEVELS = 255
+_LARGEST_VALUE = 1e30
 _TOLERANCE = 18
 """Levels by which JPEG compression of quality 75 moves the flat gray around lettering."""
 
@@ -229,14 +230,15 @@ def _height(share: NDArray[np.floating], is_line: NDArray[np.bool_]) -> int:
 
 def _levels(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Give gray levels from 0 to 255, whatever the depth."""
-    values = image.astype(np.float32)
-    if values.ndim == 3:
-        values = values.mean(axis=2)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    values = image.mean(axis=2) if image.ndim == 3 else image
+    if image.dtype == np.uint8:
+        return values.astype(np.uint8)
+    # Floats may hold anything; what is beyond has no level of its own.
+    values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    values = np.clip(values, -_LARGEST_VALUE, _LARGEST_VALUE)
     low, high = float(values.min()), float(values.max())
-    if image.dtype == np.uint8 or low == high:
-        return np.asarray(np.clip(values, 0, _LEVELS), np.uint8)
-    return np.asarray(np.rint((values - low) * (_LEVELS / (high - low))), np.uint8)
+    scale = _LEVELS / (high - low) if high > low else 0.0
+    return np.asarray(np.rint((values - low) * scale), np.uint8)
 
 
 def _is_line(levels: NDArray[np.uint8]) -> NDArray[np.bool_]:
