@@ -77,6 +77,8 @@ MISTAKES = [
     ("uhcs_bench.score", lambda: uhcs_bench.score({"a": MAP}, **SYNTHETIC), "a"),
     ("uhcs_bench.score", lambda: uhcs_bench.score("no/such", **SYNTHETIC), "no/such"),
     ("uhcs_bench.score", lambda: uhcs_bench.score({}, resample="pixels"), "'pixels'"),
+    ("uhcs_bench.check", lambda: uhcs_bench.check({}), "no claim"),
+    ("uhcs_bench.check", lambda: uhcs_bench.check({}, "F1=0.5"), "F1=0.5"),
     ("uhcs_bench.compare", lambda: uhcs_bench.compare(report(), 3), "int"),
     ("uhcs_bench.compare", lambda: uhcs_bench.compare(report(), "no/such"), "no/such"),
     (
@@ -310,7 +312,7 @@ def test_public_functions_are_documented():
 
 def test_headline_commands_have_functions():
     """Check that a command that computes has a function of the same name."""
-    for name in ("score", "compare", "measure", "combine", "audit", "export", "calibrate"):
+    for name in ("score", "compare", "check", "measure", "combine", "audit", "export", "calibrate"):
         assert inspect.isfunction(getattr(uhcs_bench, name)), name
 
 

@@ -10,10 +10,11 @@ introduced them:
 1.0
 
 Leave `version` out for the real micrographs. Each command ``uhcs-bench NAME`` that computes
-something has a function of the same name: `score`, `compare`, `measure`, `combine`, `audit`,
-`export` and `calibrate`. `cross_validate` trains and predicts fold by fold, `save_predictions`
-writes a submission, `leaderboard` gives the board, `plot` draws. The packages `metrics`,
-`metallography`, `segmentation` and `synthetic` hold the functions that work on single arrays.
+something has a function of the same name: `score`, `compare`, `check`, `measure`, `combine`,
+`audit`, `export` and `calibrate`. `cross_validate` trains and predicts fold by fold,
+`save_predictions` writes a submission, `leaderboard` gives the board, `plot` draws. The packages
+`metrics`, `metallography`, `segmentation` and `synthetic` hold the functions that work on single
+arrays.
 
 Importing the package reads no data and no heavy library; each part is imported at first use.
 """

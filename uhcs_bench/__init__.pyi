@@ -9,6 +9,7 @@ from .measuring.combine import combine
 from .measuring.measure import measure
 from .metallography.denuded_zone import denuded_zone_widths
 from .ranking.table import leaderboard
+from .scoring.claims import check
 from .scoring.compare import compare
 from .scoring.comparison import Comparison
 from .scoring.cross_validation import cross_validate
@@ -25,6 +26,7 @@ __all__ = [
     "__version__",
     "audit",
     "calibrate",
+    "check",
     "combine",
     "compare",
     "cross_validate",

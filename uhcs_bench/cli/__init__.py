@@ -12,6 +12,7 @@ from uhcs_bench._version import __version__
 from uhcs_bench.cli import (
     audit,
     calibrate,
+    check,
     collect,
     combine,
     compare,
@@ -48,6 +49,7 @@ for _command in (
     collect.collect,
     score.score,
     compare.compare,
+    check.check,
     demo.demo,
     validate.validate,
     submit.submit,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
@@ -19,6 +20,7 @@ from uhcs_bench.cli.common import (
     split_option,
     version_option,
 )
+from uhcs_bench.errors import UsageError
 
 if TYPE_CHECKING:
     from uhcs_bench.scoring.results import Report, Resampled
@@ -41,7 +43,8 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
     "  uhcs-bench score preds/ --task particles --fold 2\n"
     "  uhcs-bench score preds/ --split grouped --resample samples\n"
     "  uhcs-bench score preds/ --format json --out scores.json\n"
-    "  uhcs-bench score preds/ --report report/\n" + EXIT_CODES,
+    "  uhcs-bench score preds/ --report report/\n"
+    "  uhcs-bench score preds/ --protocol matsam2024\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
 @click.option("--task", type=TASK, help="Task to score.  [default: those that the ids belong to]")
@@ -62,6 +65,13 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
     "for a micrograph of particles.",
 )
 @click.option(
+    "--protocol",
+    "published_protocol",
+    metavar="NAME",
+    help="Score as a later paper did: matsam2024, matseg2022 or con2net2023. Its micrographs alone "
+    "are needed, and --format is table or json.",
+)
+@click.option(
     "--report",
     "report_folder",
     type=OutputFolder(),
@@ -78,6 +88,7 @@ def score(
     resample: Resampled,
     extended: bool,
     ks_sensitivity: bool,
+    published_protocol: str | None,
     report_folder: Path | None,
     form: str,
     out: Path | None,
@@ -93,6 +104,9 @@ def score(
     from uhcs_bench.scoring import score as scoring
     from uhcs_bench.scoring import submission
 
+    if published_protocol is not None:
+        emit(_by_published(predictions, published_protocol, form), out)
+        return
     submissions = submission.read_submission(predictions, task, fold, version, split)
     report = scoring.score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
@@ -104,6 +118,35 @@ def score(
         title = predictions.absolute().name or str(predictions)
         page = html_report.write(report_folder, report, submissions, title)
         echo(f"Report: {page}", err=True)
+
+
+def _by_published(predictions: Path, name: str, form: str) -> str:
+    from uhcs_bench.scoring import published
+
+    _check_alone(form)
+    found = published.score_as(predictions, name)
+    return found.to_json() if form == "json" else found.to_text()
+
+
+_FIXED = ("task", "fold", "version", "split", "resample", "extended", "ks_sensitivity")
+
+
+def _check_alone(form: str) -> None:
+    """Refuse options that a later paper's protocol fixes."""
+    context = click.get_current_context()
+    names = (*_FIXED, "report_folder")
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if given or form not in ("table", "json"):
+        given = given or [f"--format {form}"]
+        raise UsageError(
+            f"{' and '.join(given)} can't be combined with --protocol, which fixes what is scored. "
+            "Leave one out; the formats are table and json."
+        )
 
 
 def formatted(report: Report, form: str) -> str:
