@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from uhcs_bench import __version__
 from uhcs_bench.data import registry
@@ -61,3 +62,17 @@ def test_aliases_are_not_used():
     """Check for YAML that readers refuse for safety, GitHub's among them."""
     lines = CITATION.read_text("utf-8").splitlines()
     assert [line for line in lines if line.rstrip().endswith(": *authors") or ": &" in line] == []
+
+
+def test_zenodo_file_tells_what_the_citation_file_tells():
+    """Check the fields that both have."""
+    cited = yaml.safe_load(CITATION.read_text("utf-8"))
+    zenodo = json.loads(CITATION.with_name(".zenodo.json").read_text("utf-8"))
+    for key in ("title", "version", "keywords"):
+        assert zenodo[key] == cited[key], key
+    assert zenodo["license"]["id"] == cited["license"]
+    assert zenodo["description"] == cited["abstract"].strip()
+    assert zenodo["creators"] == cited["authors"]
+    identifiers = [reference.get("doi") for reference in cited["references"]]
+    identifiers += [i["value"] for r in cited["references"] for i in r.get("identifiers", [])]
+    assert {i["identifier"] for i in zenodo["related_identifiers"]} == {*filter(None, identifiers)}

@@ -67,3 +67,9 @@ def test_twine_check_passes(distributions):
     files = (distributions.sdist, distributions.wheel)
     text = run(sys.executable, "-m", "twine", "check", "--strict", *files, cwd=ROOT).stdout
     assert text.count("PASSED") == 2
+
+
+def test_wheel_passes_check_wheel_contents(distributions):
+    """Check for stray, empty and misplaced modules."""
+    require("check_wheel_contents")
+    run(sys.executable, "-m", "check_wheel_contents", distributions.wheel, cwd=ROOT)

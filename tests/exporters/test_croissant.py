@@ -20,7 +20,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import pixels, registry
 from uhcs_bench.data.download import fetch
 from uhcs_bench.errors import UsageError
-from uhcs_bench.exporters import croissant
+from uhcs_bench.exporters import croissant, description
 from uhcs_bench.io import images
 
 MIRROR = os.environ.get(fetch.MIRROR_VARIABLE, "")
@@ -64,6 +64,20 @@ def test_mlcroissant_has_no_complaint(task, caplog):
     loaded = mlcroissant().Dataset(jsonld=croissant.metadata(task))
     assert loaded.metadata.ctx.issues.report() == ""
     assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.usefixtures("real_data")
+def test_limitations_and_biases_are_those_of_the_audit():
+    """Check that every finding is in a field that mlcroissant reads, without a complaint."""
+    audited = description.audited("particles")
+    loaded = mlcroissant().Dataset(jsonld=croissant.metadata("particles", audited))
+    assert loaded.metadata.ctx.issues.report() == ""
+    read = loaded.metadata
+    assert read.ctx.conforms_to.value == "http://mlcommons.org/croissant/1.1"
+    said = {*read.data_biases, *read.data_limitations}
+    assert {finding.sentence for finding in audited.findings} < said
+    assert any("particle" in bias and "%" in bias for bias in read.data_biases)
+    assert len(read.data_use_cases) == 1
 
 
 def test_mlcroissant_finds_a_broken_reference():

@@ -81,3 +81,15 @@ def test_configurations_are_listed(root):
     assert [identity["data_id"] for identity in front_matter["uhcs_bench"]] == [
         micrographs.data_id for micrographs in exports.small_sets()
     ]
+
+
+def test_tasks_of_the_benchmark_are_configurations(root):
+    """Check that eval.yaml names a task for each fold, in configurations of the README."""
+    import yaml
+
+    told = yaml.safe_load((root / "eval.yaml").read_text("utf-8"))
+    head = (root / "README.md").read_text("utf-8").split("---")[1]
+    names = {item["config_name"] for item in yaml.safe_load(head)["configs"]}
+    assert {task["config"] for task in told["tasks"]} == {n for n in names if "_fold_" in n}
+    assert len(told["tasks"]) == 12
+    assert told["evaluation_framework"] == "uhcs-bench"

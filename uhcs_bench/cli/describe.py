@@ -39,10 +39,16 @@ def describe() -> None:
 @task_option
 @out_option
 def croissant(task: str | None, out: Path | None) -> None:
-    """Write Croissant 1.0 metadata, as mlcroissant loads them."""
-    from uhcs_bench.exporters import croissant as croissants
+    """Write Croissant 1.1 metadata, as mlcroissant loads them.
 
-    emit(croissants.to_json(croissants.metadata(task)), out)
+    Limitations and biases are what an audit finds, which needs the data; what
+    the cache does not have is fetched.
+    """
+    from uhcs_bench.exporters import croissant as croissants
+    from uhcs_bench.exporters import description
+
+    described = croissants.metadata(task, description.audited(task))
+    emit(croissants.to_json(described), out)
 
 
 @describe.command(epilog="\b\nExample:\n  uhcs-bench describe card --out README.md\n" + EXIT_CODES)

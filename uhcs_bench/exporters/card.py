@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 from uhcs_bench._version import __version__
-from uhcs_bench.data import dataset
 from uhcs_bench.exporters import description
 from uhcs_bench.web import templates
 
@@ -42,9 +41,7 @@ def card(task: str | None = None) -> str:
     DataUnavailableError
         If a micrograph could not be had from any source.
     """
-    from uhcs_bench.auditing import audit
-
-    return render(audit.audit(dataset.load(name) for name in description.entries(task)))
+    return render(description.audited(task))
 
 
 def render(audited: Audit) -> str:
@@ -91,6 +88,10 @@ def render(audited: Audit) -> str:
         licences=licences,
         licence_url=description.licence_url,
         findings=audited.findings,
+        uses=description.USES,
+        limits=description.LIMITS,
+        annotation=description.ANNOTATION,
+        preprocessing=description.PREPROCESSING,
         citations=description.citations(every),
     )
 

@@ -1,11 +1,13 @@
 """Croissant metadata: the data sets as other tools' loaders understand them.
 
 Croissant [1]_ is JSON-LD that names the files of a data set with their hashes, and the records that
-they hold. All of it is computed from the registry.
+they hold. All of that is computed from the registry. The fields on the responsible use of the data
+[2]_ are computed from the audit.
 
 References
 ----------
-.. [1] http://mlcommons.org/croissant/1.0
+.. [1] https://docs.mlcommons.org/croissant/docs/croissant-spec-1.1.html
+.. [2] https://docs.mlcommons.org/croissant/docs/croissant-rai-spec.html
 """
 
 from __future__ import annotations
@@ -21,18 +23,21 @@ from uhcs_bench.exporters import description
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from uhcs_bench.auditing.audit import Audit
     from uhcs_bench.data.registry import Entry, FileKind, Source
 
-CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
+CONFORMS_TO = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
 FOLDERS: dict[FileKind, str] = {"image": "images", "labels": "labels"}
 _ENCODINGS = {"png": "image/png", "tif": "image/tiff"}
 
 _CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
+    "arrayShape": "cr:arrayShape",
     "citeAs": "cr:citeAs",
     "column": "cr:column",
     "conformsTo": "dct:conformsTo",
+    "containedIn": "cr:containedIn",
     "cr": "http://mlcommons.org/croissant/",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
@@ -46,6 +51,7 @@ _CONTEXT: dict[str, Any] = {
     "fileSet": "cr:fileSet",
     "format": "cr:format",
     "includes": "cr:includes",
+    "isArray": "cr:isArray",
     "isLiveDataset": "cr:isLiveDataset",
     "jsonPath": "cr:jsonPath",
     "key": "cr:key",
@@ -117,8 +123,8 @@ _MICROGRAPH_FIELDS = (
 )
 
 
-def metadata(task: str | None = None) -> dict[str, Any]:
-    """Describe the data sets in Croissant 1.0.
+def metadata(task: str | None = None, audited: Audit | None = None) -> dict[str, Any]:
+    """Describe the data sets in Croissant 1.1.
 
     For each task there are the pinned files (the best source of each), file sets of its images and
     label maps, and four record sets: ``<task>-classes``, ``<task>`` (one record for each
@@ -129,6 +135,9 @@ def metadata(task: str | None = None) -> dict[str, Any]:
     ----------
     task : str, optional
         Name or alias of a task; both tasks without it.
+    audited : Audit, optional
+        Of the same data, version 1.0. With it the description has the fields on limitations,
+        biases and intended use.
 
     Returns
     -------
@@ -171,6 +180,30 @@ def metadata(task: str | None = None) -> dict[str, Any]:
         "recordSet": [
             record_set for name, listed in entries.items() for record_set in _records(name, listed)
         ],
+        **({} if audited is None else _responsible_use(audited)),
+    }
+
+
+_LEAKS = ("duplicate", "overlap", "two magnifications", "shared micrograph")
+_BIASES = (*_LEAKS, "sample in several folds", "absent classes")
+"""Kinds of findings that bias a score or a model; the others limit what can be measured."""
+
+
+def _responsible_use(audited: Audit) -> dict[str, list[str]]:
+    biases = [finding.sentence for finding in audited.findings if finding.kind in _BIASES]
+    limits = [finding.sentence for finding in audited.findings if finding.kind not in _BIASES]
+    shares = [
+        f"{task.task}: {', '.join(f'{name} {share:.1%}' for name, share in task.shares.items())} "
+        "of the annotated pixels."
+        for task in audited.tasks
+    ]
+    return {
+        "rai:dataUseCases": [description.USES],
+        "rai:dataLimitations": [description.LIMITS, *limits],
+        "rai:dataBiases": [*shares, *biases],
+        "rai:dataAnnotationProtocol": [description.ANNOTATION],
+        "rai:dataPreprocessingProtocol": [description.PREPROCESSING],
+        "rai:personalSensitiveInformation": ["None: the pictures show polished and etched steel."],
     }
 
 

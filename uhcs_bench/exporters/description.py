@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
-from uhcs_bench.data import registry
+from uhcs_bench.data import dataset, registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from uhcs_bench.auditing.audit import Audit
     from uhcs_bench.data.registry import Entry
 
 NAME = "uhcs-bench"
@@ -34,6 +35,26 @@ SUMMARIES: dict[protocol.TaskName, str] = {
         "network, spheroidite, Widmanstatten laths."
     ),
 }
+
+
+USES = (
+    "Training and scoring of segmentation methods by six-fold cross-validation, as in the paper. "
+    "Every number should name the task, the data set version, the split and the scoring "
+    "convention; `uhcs-bench score` prints all four."
+)
+LIMITS = (
+    "The sets are too small to show that a method works on other steels, other microscopes or "
+    "other magnifications. With 24 micrographs most differences between methods are not "
+    "significant."
+)
+ANNOTATION = (
+    "The paper's authors annotated the micrographs: microconstituents by hand, particles half "
+    "automatically."
+)
+PREPROCESSING = (
+    "This package cuts the instrument's data bar off, brings image and label map into 8 bit, and "
+    "fills rows that no copy has; it changes nothing else."
+)
 
 
 def entries(task: str | None = None) -> dict[protocol.TaskName, tuple[Entry, ...]]:
@@ -61,6 +82,26 @@ def entries(task: str | None = None) -> dict[protocol.TaskName, tuple[Entry, ...
     """
     names = list(protocol.TASKS) if task is None else [protocol.task(task).name]
     return {name: registry.entries(name) for name in names}
+
+
+def audited(task: str | None = None) -> Audit:
+    """Audit version 1.0 of the data, fetching what the cache does not have.
+
+    Parameters
+    ----------
+    task : str, optional
+        Name or alias of a task; both tasks without it.
+
+    Raises
+    ------
+    UsageError
+        If there is no such task.
+    DataUnavailableError
+        If a micrograph could not be had from any source.
+    """
+    from uhcs_bench.auditing import audit
+
+    return audit.audit(dataset.load(name) for name in entries(task))
 
 
 def licences(listed: Iterable[Entry]) -> list[str]:

@@ -6,6 +6,7 @@ carry their features, so that nothing has to be run to read them.
 References
 ----------
 .. [1] https://huggingface.co/docs/datasets/repository_structure
+.. [2] https://huggingface.co/docs/hub/eval-results
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from uhcs_bench.errors import MissingPackageError
 from uhcs_bench.exporters import card, description
-from uhcs_bench.exporters.common import KINDS, Usage, identity, licence, write_json
+from uhcs_bench.exporters.common import KINDS, Usage, identity, licence, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,7 @@ _USAGE = """\
 ```text
 <task>/fold_<n>.parquet   the micrographs of a fold
 <task>/id2label.json      names of the labels, as transformers wants them
+eval.yaml                 the benchmark's tasks, for the Hub
 ```
 
 ```python
@@ -73,6 +75,7 @@ def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
             pq.write_table(table, folder / files[-1])
         write_json(root / "id2label.json", dict(enumerate(micrographs.classes)))
         configurations += _configurations(name, files)
+    write_text(folder / "eval.yaml", _evaluation(sets))
     usage = _USAGE.format(example=sets[0].task.name)
     return Usage("Hugging Face datasets", usage, _front_matter(sets, configurations))
 
@@ -148,6 +151,27 @@ def _configurations(name: str, files: Sequence[str]) -> list[dict[str, Any]]:
             }
         )
     return listed
+
+
+def _evaluation(sets: Sequence[Dataset]) -> str:
+    """Describe the benchmark in the form of the Hub's ``eval.yaml``: a task for each fold [2]_."""
+    tasks = [
+        {
+            "id": f"{micrographs.data_id}-fold-{number}",
+            "config": f"{micrographs.task.name}_fold_{number}",
+            "split": "validation",
+        }
+        for micrographs in sets
+        for number in range(micrographs.n_folds)
+    ]
+    fields = {
+        "name": description.TITLE,
+        "description": f"{description.USES} {description.LIMITS}",
+        "evaluation_framework": description.NAME,
+    }
+    # A JSON value is a YAML value.
+    lines = [f"{key}: {json.dumps(value)}" for key, value in fields.items()]
+    return "\n".join([*lines, "tasks:", *(f"- {json.dumps(task)}" for task in tasks), ""])
 
 
 def _front_matter(sets: Sequence[Dataset], configurations: list[dict[str, Any]]) -> str:
