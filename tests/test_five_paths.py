@@ -13,7 +13,6 @@ import os
 import sys
 import sysconfig
 import venv
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +21,7 @@ from tests.release import ROOT, once, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.release import Distributions
 
@@ -159,7 +159,8 @@ def test_engineer(shell, tmp_path):
     (tmp_path / "typed.py").write_text(
         "import uhcs_bench\n"
         "fold = uhcs_bench.load('particles', fold=2, version='synthetic')\n"
-        "report = uhcs_bench.score({m.id: m.labels for m in fold.val}, fold=2, version='synthetic')\n"
+        "maps = {m.id: m.labels for m in fold.val}\n"
+        "report = uhcs_bench.score(maps, fold=2, version='synthetic')\n"
         "reveal_type(report)\n"
     )
     checked = shell("python -m mypy --strict typed.py")
@@ -170,8 +171,10 @@ def test_engineer(shell, tmp_path):
     demo = "uhcs-bench demo --out preds > /dev/null"
     score = "uhcs-bench score preds --dataset-version synthetic --format json"
     assert '"schema"' in shell(f"{demo}; {score} | head -n 2; true")
-    assert "There is no folder absent" in shell(f"{score} --out absent/a.json", expect=1).replace(
-        "there is no", "There is no"
+    assert "there is no folder absent" in shell(f"{score} --out absent/a.json", expect=1)
+    (tmp_path / "rows.py").write_text(
+        "import numpy as np, uhcs_bench\n"
+        "rows = uhcs_bench.measure(np.eye(20, dtype=np.uint8), 'particles')\n"
+        "print(len(rows.to_frame()))\n"
     )
-    rows = "import numpy as np, uhcs_bench; r = uhcs_bench.measure(np.eye(20, dtype='u1'), 'particles')"
-    assert shell(f'python -c "{rows}; print(r.to_frame().shape[0])"').strip() == "1"
+    assert shell("python rows.py") == "1\n"
