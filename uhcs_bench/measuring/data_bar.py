@@ -230,11 +230,12 @@ def _height(share: NDArray[np.floating], is_line: NDArray[np.bool_]) -> int:
 
 def _levels(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Give gray levels from 0 to 255, whatever the depth."""
-    values = image.mean(axis=2) if image.ndim == 3 else image
-    if image.dtype == np.uint8:
-        return values.astype(np.uint8)
     # Floats may hold anything; what is beyond has no level of its own.
-    values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+    with np.errstate(all="ignore"):
+        values = image.mean(axis=2) if image.ndim == 3 else image
+        if image.dtype == np.uint8:
+            return values.astype(np.uint8)
+        values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
     values = np.clip(values, -_LARGEST_VALUE, _LARGEST_VALUE)
     low, high = float(values.min()), float(values.max())
     scale = _LEVELS / (high - low) if high > low else 0.0
