@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from click.testing import CliRunner
 from PIL import Image
 
@@ -21,6 +22,7 @@ import uhcs_bench
 from uhcs_bench import cli
 from uhcs_bench.data import label_maps
 from uhcs_bench.measuring import columns
+from uhcs_bench.metallography import particles
 from uhcs_bench.segmentation import otsu
 
 
@@ -382,3 +384,23 @@ def test_more_interrupts_end_the_command_too(tmp_path):
     assert "6 files are measured and kept in" in stderr
     assert "Traceback" not in stderr
     wait_until_gone(process.pid)
+
+
+def test_one_of_several_images_is_chosen(tmp_path):
+    """Check that a file of two is refused with the remedy, and that the remedy helps."""
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for seed in (0, 1):
+            tiff.write(particle_map(seed), metadata=None)
+    refused = run(tmp_path / "a.tif", "--task", "particles", "--model", "none")
+    assert refused.exit_code == 1
+    assert "holds 2 images; save the one that is meant alone" in refused.stderr
+    refused = run(tmp_path / "a.tif", "--task", "particles", "--model", "otsu")
+    assert "say which one is meant, --page 1 to 2" in refused.stderr
+    counts = []
+    for page in ("1", "2"):
+        options = ("--task", "particles", "--model", "none", "--page", page)
+        out = tmp_path / f"{page}.json"
+        assert run(tmp_path / "a.tif", *options, "--wide", "--out", out).exit_code == 0
+        counts.append(json.loads(out.read_text())["rows"][0]["n_particles"])
+    expected = [len(particles.measure_particles(particle_map(seed))) for seed in (0, 1)]
+    assert counts == expected

@@ -188,6 +188,16 @@ def test_the_registrys_frames_are_known(tmp_path):
     assert data_bar.find(image[:484], tmp_path / "uhcs0006.png") is None
 
 
+def test_label_maps_are_cropped_by_name_alone(tmp_path):
+    """Check that particles are not taken for lettering."""
+    labels = np.vstack([RNG.integers(0, 2, (100, 200)), np.zeros((20, 200), int)]).astype(np.uint8)
+    labels[104:116, 8:-8:5] = 1
+    assert data_bar.crop(labels, "auto", tmp_path / "a.png", by_pixels=False)[1] is None
+    labels = np.zeros((522, 645), np.uint8)
+    cropped, bar = data_bar.crop(labels, "auto", tmp_path / "uhcs0006.png", by_pixels=False)
+    assert (cropped.shape, bar.rows) == ((484, 645), 38)
+
+
 def test_the_user_comes_before_all():
     """Check a number of rows, none, and numbers that leave nothing."""
     whole, rows = with_bar(IMAGES[0], STYLES["black"])

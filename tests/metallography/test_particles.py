@@ -391,3 +391,9 @@ def test_smallest_diameter_in_um_needs_a_pixel_size():
     """Check the message."""
     with pytest.raises(UsageError, match="the pixel size is unknown"):
         arguments.smallest_area_px("1um", None)
+
+
+def test_masked_arrays_are_refused():
+    """Check that masked pixels don't count as particles."""
+    with pytest.raises(UsageError, match=r"masked array.*values\.filled\(0\)"):
+        particles.measure_particles(np.ma.masked_equal(np.eye(9, dtype=int), 0))

@@ -183,6 +183,7 @@ def test_gray_images():
         (np.zeros((4, 4), complex), "type complex128"),
         (np.full((4, 4), "a"), "not gray values"),
         (np.full((4, 4), np.inf), "not finite"),
+        (np.ma.masked_less(np.eye(4), 1), "masked array"),
     ],
 )
 def test_what_is_no_gray_image(image, message):

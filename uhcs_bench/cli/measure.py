@@ -84,6 +84,11 @@ Exit codes:
     help="Rows to cut off at the bottom; auto cuts off the data bar of micrographs.",
 )
 @click.option(
+    "--page",
+    type=click.IntRange(1),
+    help="Which image is meant where INPUTs hold several.  [default: the only one]",
+)
+@click.option(
     "--min-diameter",
     metavar="LENGTH",
     help="Equivalent circular diameter of the smallest particle that counts, with its unit: 0.2um "
@@ -158,6 +163,7 @@ def measure(
     model: str | None,
     pixel_size: str | None,
     crop_bottom: str,
+    page: int | None,
     min_diameter: str | None,
     specimen: str | None,
     *,
@@ -191,7 +197,7 @@ def measure(
     outputs = _outputs(places, wide=wide)
     size, table = _size_or_table(pixel_size, outputs)
     options, found = _inputs_and_options(
-        inputs, task, model, (size, crop_bottom, min_diameter), pool, recursive, outputs
+        inputs, task, model, (size, crop_bottom, min_diameter, page), pool, recursive, outputs
     )
     about, specimen_of = _about(table, specimen, found)
     batch.check_outputs(options, outputs)
@@ -245,7 +251,7 @@ def _inputs_and_options(
     inputs: tuple[Path, ...],
     task: str | None,
     model: str | None,
-    how: tuple[float | None, str, str | None],
+    how: tuple[float | None, str, str | None, int | None],
     pool: Pool | None,
     recursive: bool,
     outputs: Outputs,
@@ -261,7 +267,7 @@ def _inputs_and_options(
             f"Say what is to be measured: --task {' or --task '.join(protocol.TASKS)}."
         )
     name = None if task is None else protocol.task(task).name
-    size, crop_bottom, min_diameter = how
+    size, crop_bottom, min_diameter, page = how
     arguments.check_min_diameter(min_diameter)
     data_bar.parse(crop_bottom)
     blank = jobs.Options(
@@ -270,6 +276,7 @@ def _inputs_and_options(
         model_threads=0 if pool is None else 1,
         crop_bottom=crop_bottom,
         min_diameter=min_diameter,
+        page=page,
     )
     options = blank
     if model not in (None, NO_MODEL):

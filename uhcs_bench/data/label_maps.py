@@ -30,7 +30,7 @@ DATA_BAR_ROWS = 38
 """Rows of the data bar below the micrographs of UHCSDB."""
 
 
-def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
+def read_map(path: Path, classes: Sequence[str], page: int | None = None) -> NDArray[np.uint8]:
     """Read one label map of any size, and check it.
 
     Parameters
@@ -40,6 +40,8 @@ def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
         palette.
     classes : sequence of str
         Names of the labels from 0 on.
+    page : int, optional
+        Which of several maps in the file, from 1 on.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def read_map(path: Path, classes: Sequence[str]) -> NDArray[np.uint8]:
         if 0 in header.shape:
             raise images.ImageError("holds no pixels")
 
-    return _check_labels(images.read_image(path, check, kind="labels"), classes)
+    return _check_labels(images.read_image(path, check, kind="labels", page=page), classes)
 
 
 def read_label_map(path: Path, entry: Entry) -> NDArray[np.uint8]:

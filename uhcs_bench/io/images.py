@@ -302,7 +302,7 @@ def _read_with_pillow(
             "photographs change them"
         )
     with opened(source) as image:
-        _choose_frame(image, page)
+        _choose_frame(image, page, kind)
         claimed = _pillow_header(image)
         check(claimed)
         stored = _stored(image, source)
@@ -321,10 +321,10 @@ def _format(magic: bytes) -> str | None:
     return next((name for start, name in _MAGIC.items() if magic.startswith(start)), None)
 
 
-def _choose_frame(image: Image.Image, page: int | None) -> None:
+def _choose_frame(image: Image.Image, page: int | None, kind: Kind) -> None:
     n = int(getattr(image, "n_frames", 1))
     if page is None and n > 1:
-        raise ImageError(tiff.several(n))
+        raise ImageError(tiff.several(n, kind))
     if page is not None:
         if not 1 <= page <= n:
             raise ImageError(f"has no page {page}; it holds {tiff.counted(n)}")

@@ -135,7 +135,7 @@ def read(
     import tifffile
 
     with silenced("tifffile"), tifffile.TiffFile(source, _multifile=False) as tiff:
-        chosen = _page(tiff, page)
+        chosen = _page(tiff, page, kind)
         orientation = chosen.tags.valueof(_ORIENTATION, default=1)
         orientation = int(orientation) if isinstance(orientation, int) else 1
         layout = _layout(chosen, tiff.byteorder)
@@ -147,7 +147,7 @@ def read(
     return Raster(values, layout.model, layout.bits, palette, orientation)
 
 
-def _page(tiff: Any, number: int | None) -> Any:
+def _page(tiff: Any, number: int | None, kind: Kind) -> Any:
     """Choose a page: thumbnails and masks don't count."""
     pages = list(islice(_pages(tiff), _MOST_PAGES))
     full = [page for page in pages if not int(page.subfiletype) & _REDUCED_OR_MASK] or pages[:1]
@@ -161,7 +161,7 @@ def _page(tiff: Any, number: int | None) -> Any:
         sizes = dict.fromkeys(f"{page.imagelength} x {page.imagewidth}" for page in full)
         listed = ", ".join(islice(sizes, 4))
         more = " or more" if len(pages) == _MOST_PAGES else ""
-        raise ImageError(f"{several(len(full))}{more}. Their sizes: {listed} px")
+        raise ImageError(f"{several(len(full), kind)}{more}. Their sizes: {listed} px")
     images = (tiff.imagej_metadata or {}).get("images", 1) if tiff.is_imagej else 1
     depth = full[0].tags.valueof(_IMAGE_DEPTH, default=1)
     if images not in (1, "1") or depth != 1:
@@ -172,9 +172,12 @@ def _page(tiff: Any, number: int | None) -> Any:
     return full[0]
 
 
-def several(number: int) -> str:
+def several(number: int, kind: Kind) -> str:
     """Refuse a file with several images, with the remedy."""
-    return f"holds {counted(number)}; say which one is meant, --page 1 to {number}"
+    remedy = f"say which one is meant, --page 1 to {number}"
+    if kind == "labels":
+        remedy = "save the one that is meant alone"
+    return f"holds {counted(number)}; {remedy}"
 
 
 def counted(number: int) -> str:

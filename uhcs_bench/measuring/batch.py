@@ -468,6 +468,7 @@ class _Run:
             "task": self.options.task,
             "pixel_size_um": self.options.pixel_size_um,
             "crop_bottom": self.options.crop_bottom,
+            "page": self.options.page,
             "model": _model_notes(self.options),
             "confidence": protocol.CONFIDENCE,
             "failed": [{"file": file, "error": error} for file, error in self._failed()],

@@ -106,7 +106,9 @@ def parse(text: str) -> Bottom:
     )
 
 
-def find(image: NDArray[np.generic], path: Path | None = None) -> DataBar | None:
+def find(
+    image: NDArray[np.generic], path: Path | None = None, *, by_pixels: bool = True
+) -> DataBar | None:
     """Look for a data bar at a micrograph's bottom edge.
 
     Parameters
@@ -115,6 +117,8 @@ def find(image: NDArray[np.generic], path: Path | None = None) -> DataBar | None
         Gray values, or colours where the lettering has one.
     path : Path, optional
         The file, whose header and name are asked first.
+    by_pixels : bool, optional
+        Whether to look at the pixels; in a label map particles may look like lettering.
 
     Returns
     -------
@@ -136,11 +140,15 @@ def find(image: NDArray[np.generic], path: Path | None = None) -> DataBar | None
         bar = _by_header(path, rows) or _by_registry(path, rows, columns)
         if bar is not None:
             return bar
-    return _by_pixels(image)
+    return _by_pixels(image) if by_pixels else None
 
 
 def crop(
-    image: NDArray[Any], bottom: Bottom = "auto", path: Path | None = None
+    image: NDArray[Any],
+    bottom: Bottom = "auto",
+    path: Path | None = None,
+    *,
+    by_pixels: bool = True,
 ) -> tuple[NDArray[Any], DataBar | None]:
     """Leave a data bar out.
 
@@ -148,7 +156,7 @@ def crop(
     ----------
     image : ndarray, shape (rows, columns) or (rows, columns, 3)
     bottom : int, "auto" or "none"
-    path : Path, optional
+    path, by_pixels
         As for `find`.
 
     Returns
@@ -170,7 +178,7 @@ def crop(
     """
     bar = None
     if bottom == "auto":
-        bar = find(image, path)
+        bar = find(image, path, by_pixels=by_pixels)
     elif bottom != "none":
         bar = DataBar(bottom, f"the user said {bottom} rows") if bottom else None
     if bar is None:

@@ -53,6 +53,8 @@ class Options:
         where there is one, ``"none"``.
     min_diameter : str or None
         Of the smallest particle that counts, such as ``"0.2um"`` or ``"5px"``.
+    page : int or None
+        Which image is meant where files hold several, from 1 on.
     """
 
     task: protocol.TaskName
@@ -62,6 +64,7 @@ class Options:
     model_threads: int = 0
     crop_bottom: str = "auto"
     min_diameter: str | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,13 +191,14 @@ def _pixels(
     """Read a label map, or a micrograph and segment it; cut the data bar off."""
     bottom = data_bar.parse(options.crop_bottom)
     if options.model is None:
-        labels = label_maps.read_map(path, protocol.TASKS[options.task].classes)
+        classes = protocol.TASKS[options.task].classes
+        labels = label_maps.read_map(path, classes, options.page)
         # A label map has no lettering; what looks like it is particles.
-        labels, bar = data_bar.crop(labels, "none" if bottom == "auto" else bottom)
+        labels, bar = data_bar.crop(labels, bottom, path, by_pixels=False)
         image = None
     else:
         model = _segmenter(options.model, options.model_sha256, options.model_threads, options.task)
-        image, bar = data_bar.crop(images.read_image(path), bottom, path)
+        image, bar = data_bar.crop(images.read_image(path, page=options.page), bottom, path)
         labels = model.segment(image)
     if bar is not None:
         warnings.append(f"the lowest {bar.rows} rows were left out: {bar.reason}")

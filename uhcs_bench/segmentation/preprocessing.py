@@ -267,6 +267,8 @@ def gray(image: NDArray[np.generic]) -> NDArray[np.generic]:
     >>> gray(np.zeros((4, 5, 3), np.uint8)).shape
     (4, 5)
     """
+    if isinstance(image, np.ma.MaskedArray):
+        raise ImageError("is a masked array; give every pixel a gray value, without a mask")
     if image.ndim == 3 and image.shape[2] in (3, 4):
         if (image[..., :3] != image[..., :1]).any():
             raise ImageError("is a colour image; convert it to gray")
