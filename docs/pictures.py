@@ -11,7 +11,7 @@ mpl.use("agg")
 import uhcs_bench
 from uhcs_bench import protocol
 from uhcs_bench.measuring import pixel_size, row
-from uhcs_bench.measuring.outputs import plots
+from uhcs_bench.measuring.outputs import overlays, plots
 from uhcs_bench.segmentation import otsu
 
 FRONT = Path(__file__).parent / "_static" / "front.png"
@@ -29,6 +29,9 @@ def write(folder: Path) -> None:
         scale = pixel_size.find(Path(shown.id), shown.labels.shape, shown.pixel_size_um)
         found = row.measure(shown.labels, task, scale, shown.id)
         (folder / f"measure-{task}.png").write_bytes(plots.distribution(found))
+        (folder / f"overlay-{task}.png").write_bytes(
+            overlays.draw(shown.image, shown.labels, found)
+        )
     shown = micrograph("particles")
     predicted = otsu.segment(shown.image, "particles")
     shown.show(predicted).savefig(folder / "errors.png", dpi=DPI)

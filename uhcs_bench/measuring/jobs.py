@@ -171,6 +171,8 @@ def _do(job: Job, code: str) -> Outcome:
         card = _segmenter(options.model, options.model_sha256, options.model_threads, options.task)
         warnings += card.card.doubts(image, scale.um)
     found = measurement.measure(labels, options.task, scale, job.file, options.min_diameter)
+    if found.row["warning"]:
+        warnings.append(str(found.row["warning"]))
     table = None
     if job.with_particles and found.particles is not None:
         stream = io.BytesIO()

@@ -181,7 +181,7 @@ TIDY_COLUMNS: tuple[Column, ...] = (
     Column("n", "", int, "particles, lines or samples that the value is made of"),
     Column("pixel_size_um", "um", float, "edge of a pixel"),
     _word("pixel_size_source", "where the pixel size is from, or why none"),
-    _word("note", "why values of the map are undefined"),
+    _word("note", "why the value is undefined, or what to beware of in the map's values"),
     _SEGMENTATION,
 )
 """Columns of a table with a row for each map and measure."""
@@ -228,7 +228,7 @@ def _tidy(task: str, rows: Iterable[Row]) -> Iterator[Row]:
                 "n": row[measure.n] if measure.n else None,
                 "pixel_size_um": row["pixel_size_um"],
                 "pixel_size_source": row["pixel_size_source"],
-                "note": row["reason"] if value is None else "",
+                "note": row["reason"] if value is None else row["warning"],
                 "segmentation": row["segmentation"],
             }
 
