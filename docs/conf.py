@@ -38,12 +38,12 @@ nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 
-# numpydoc also reads docstrings of what a module imports, and wonders at their sections.
+# numpydoc also reads docstrings of what a module imports, and warns about their sections.
 warnings.filterwarnings("ignore", message="Unknown section", module="numpydoc")
 
 autosummary_generate = True
 autodoc_default_options = {"members": True, "member-order": "bysource"}
-autodoc_typehints = "none"  # numpydoc's sections say them
+autodoc_typehints = "none"  # they are in numpydoc's sections
 numpydoc_show_class_members = False
 # What is typed, but not what it answers.
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

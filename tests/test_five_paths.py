@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.release import ROOT, once, run
+from tests.release import once, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,17 @@ import PIL.Image, uhcs_bench
 for task in ("particles", "microconstituents"):
     m = uhcs_bench.load(task, version="synthetic")[0]
     PIL.Image.fromarray(m.image).save(f"steel-{task}.png")
+"""
+FIRST = """
+import uhcs_bench
+from uhcs_bench.segmentation import otsu
+
+fold = uhcs_bench.load("particles", fold=2, version="synthetic")
+micrograph = fold.val[0]
+print(repr(micrograph), len(micrograph._repr_html_()))
+maps = {m.id: otsu.segment(m.image, "particles") for m in fold.val}
+micrograph.show(maps[micrograph.id]).savefig("errors.png")
+print(repr(uhcs_bench.score(maps, fold=2, version="synthetic")))
 """
 METHOD = """
 import uhcs_bench
@@ -85,13 +96,6 @@ def shell(environment: dict[str, str], tmp_path: Path) -> Callable[..., str]:
     return call
 
 
-def cells(name: str) -> str:
-    """Code of a notebook as a script."""
-    content = json.loads((ROOT / "docs" / f"{name}.ipynb").read_text("utf-8"))
-    code = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
-    return "\n\n".join(code)
-
-
 def test_wheel_is_what_is_used(shell, environment):
     """Check that neither the clone nor an installation of it is imported."""
     where = shell('python -c "import uhcs_bench; print(uhcs_bench.__file__)"').strip()
@@ -99,15 +103,13 @@ def test_wheel_is_what_is_used(shell, environment):
 
 
 def test_student(shell, tmp_path):
-    """Run the demo, the tutorial and the exercise: solutions are right, blanks are reported."""
+    """Run the demo, look at a micrograph, and segment and score it; the site runs the notebooks."""
     assert shell("uhcs-bench demo").startswith("particles: SYNTHETIC set")
-    (tmp_path / "tutorial.py").write_text(cells("tutorial"), "utf-8")
-    assert "IU: smoothed is better than plain at n = 24" in shell("python tutorial.py")
-    (tmp_path / "exercise.py").write_text(cells("exercise"), "utf-8")
-    printed = shell("python exercise.py")
-    assert printed.count("Still blank.") == 6
-    assert printed.count("Right.") == 4
-    assert "Not yet." not in printed
+    (tmp_path / "first.py").write_text(FIRST, "utf-8")
+    printed = shell("python first.py")
+    assert "<Micrograph synthetic-particles-08: particles synthetic, fold 2, 192x256>" in printed
+    assert "<Report synthetic, split paper; particles: n = 4, IU " in printed
+    assert (tmp_path / "errors.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("task", ["particles", "microconstituents"])

@@ -88,7 +88,7 @@ def test_widths_are_weighted():
     assert line.get_ydata()[-1] == pytest.approx(1)
 
 
-def test_without_matplotlib_the_error_names_the_extra(micrograph, monkeypatch):
+def test_missing_matplotlib_names_the_extra(micrograph, monkeypatch):
     """Check the message where matplotlib is not installed."""
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'uhcs-bench\[notebook\]'"):

@@ -35,7 +35,7 @@ def test_card_is_the_functions(monkeypatch):
 
 
 def test_card_without_data_exits_with_3():
-    """Check that what can't be had is told, and that nothing is printed."""
+    """Check that missing data are reported, and that nothing is printed."""
     result = run("describe", "card")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "could not be fetched" in result.stderr

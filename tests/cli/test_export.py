@@ -63,7 +63,7 @@ def test_options_reach_the_export(tmp_path):
 def test_errors_have_exit_codes_and_no_traceback(
     arguments, exit_code, message, tmp_path, monkeypatch
 ):
-    """Check what a wrong command says."""
+    """Check the messages of wrong commands."""
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     result = run(*arguments)
@@ -73,7 +73,7 @@ def test_errors_have_exit_codes_and_no_traceback(
     assert list((tmp_path / "work").iterdir()) == []
 
 
-def test_collect_says_how_to_score(tmp_path):
+def test_collect_prints_how_to_score(tmp_path):
     """Check the command on the truth as nnU-Net would lay it out, and the command that it names."""
     for micrograph in dataset.load("particles", version="synthetic"):
         place = tmp_path / "results" / f"fold_{micrograph.fold}" / "validation"

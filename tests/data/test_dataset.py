@@ -21,7 +21,7 @@ def synthetic():
     return uhcs_bench.load("particles", version="synthetic")
 
 
-def test_a_fold_splits_the_set(synthetic):
+def test_fold_splits_the_set(synthetic):
     """Check that the six validation sets are disjoint and complete, in order."""
     validated = []
     for number in range(protocol.N_FOLDS):
@@ -111,7 +111,7 @@ def test_the_catalogue_needs_no_data():
 
 
 def test_splits_of_the_synthetic_version_are_all_the_papers(synthetic):
-    """Check members and folds, and that name and id still say which split was asked for."""
+    """Check members and folds, and that name and id hold the split."""
     for split in protocol.SPLITS:
         loaded = uhcs_bench.load("particles", version="synthetic", split=split)
         assert [(m.id, m.fold) for m in loaded] == [(m.id, m.fold) for m in synthetic]
@@ -122,7 +122,7 @@ def test_splits_of_the_synthetic_version_are_all_the_papers(synthetic):
 
 
 def data_id_by_hand(loaded):
-    """The id as the README tells it, from the pixels alone."""
+    """Compute the id as the documentation defines it, from the pixels alone."""
     lines = [f"{m.id} {m.fold} {pixels.pixel_sha256(m.labels)}\n" for m in loaded]
     digits = hashlib.sha256("".join(lines).encode()).hexdigest()[:8]
     return f"{loaded.task.name}-{loaded.version}-{loaded.split}-{digits}"

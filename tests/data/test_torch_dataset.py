@@ -188,7 +188,7 @@ def test_recipe_for_networks_of_imagenet(small):
     assert bool((mask[rows:] == 255).all())
 
 
-def test_without_torch_the_error_names_the_extra(small, monkeypatch):
+def test_missing_torch_names_the_extra(small, monkeypatch):
     """Check the message where PyTorch is not installed."""
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "uhcs_bench.data.torch_dataset", raising=False)

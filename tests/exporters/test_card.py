@@ -27,7 +27,7 @@ def text(audited):
     return card.render(audited)
 
 
-def test_front_matter_is_what_the_hub_expects(text):
+def test_front_matter_is_valid_for_the_hub(text):
     """Check the card with huggingface_hub's own reader, and its licences with the hub's names."""
     hub = pytest.importorskip("huggingface_hub")
     read = hub.DatasetCard(text)
@@ -39,7 +39,7 @@ def test_front_matter_is_what_the_hub_expects(text):
     assert read.text.lstrip().startswith("# UHCS benchmark")
 
 
-def test_every_micrograph_stands_in_a_table_with_its_licence(text):
+def test_every_micrograph_is_in_a_table_with_its_licence(text):
     """Check id, fold and licence of all 48."""
     rows = {row.split(" | ")[0]: row for row in re.findall(r"^\| (.* \|)$", text, re.MULTILINE)}
     for task in protocol.TASKS:
@@ -60,14 +60,14 @@ def test_known_problems_are_the_audits(text, audited):
 
 
 @pytest.mark.usefixtures("real_data")
-def test_a_card_of_one_task_is_of_that_task():
+def test_card_of_one_task_is_of_that_task():
     """Check that the other one is left out."""
     alone = card.card("uhcs")
     assert "uhcs0596" in alone
     assert "800C-24H-Q-1" not in alone
 
 
-def test_unknown_task_is_told():
+def test_unknown_task_is_reported():
     """Check the error, without data."""
     with pytest.raises(UsageError, match="The tasks are"):
         card.card("steel")

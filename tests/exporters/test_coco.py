@@ -94,7 +94,7 @@ def test_diagonal_neighbours_holes_and_borders_by_hand():
     arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 1))
 )
 @settings(max_examples=60)
-def test_any_map_is_the_sum_of_its_particles(labels):
+def test_map_is_the_sum_of_its_particles(labels):
     """Check that decoding and adding gives every map back, empty and full ones included."""
     total = np.zeros(labels.shape, int)
     for annotation in export_coco.particle_annotations(labels, image_id=1):

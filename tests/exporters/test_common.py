@@ -24,7 +24,7 @@ def small(monkeypatch):
 
 @pytest.mark.parametrize("form", export.FORMATS)
 @pytest.mark.usefixtures("small")
-def test_every_export_says_what_it_is(form, tmp_path):
+def test_every_export_states_its_data(form, tmp_path):
     """Check that version, split, classes and licences stand in words and for programs."""
     exported = export.export(form, tmp_path / "out", version="synthetic")
     text = (exported.folder / export.README_NAME).read_text("utf-8")
@@ -75,7 +75,7 @@ def test_one_task_alone(tmp_path):
 
 
 @pytest.mark.usefixtures("small")
-def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
+def test_failure_leaves_nothing(tmp_path, monkeypatch):
     """Check that a half-written export vanishes, and that an empty target stays as it was."""
 
     def fail_half_way(folder, _sets):
@@ -97,7 +97,7 @@ def test_without_data_nothing_is_written(tmp_path):
     assert list((tmp_path / "exports").iterdir()) == []
 
 
-def test_a_target_in_use_is_not_touched(tmp_path, monkeypatch):
+def test_target_in_use_is_not_changed(tmp_path, monkeypatch):
     """Check the errors for what exists already, before anything is fetched."""
     (tmp_path / "file").write_text("mine")
     (tmp_path / "folder").mkdir()
@@ -147,8 +147,8 @@ def test_wrong_arguments_list_the_right_ones(arguments, message, tmp_path):
     [("coco", "pycocotools", "coco"), ("huggingface", "pyarrow.parquet", "huggingface")],
 )
 @pytest.mark.usefixtures("small")
-def test_a_missing_package_is_named(form, package, extra, tmp_path, monkeypatch):
-    """Check that the error says what to install, and that nothing is left."""
+def test_missing_package_is_named(form, package, extra, tmp_path, monkeypatch):
+    """Check that the error names what to install, and that nothing is left."""
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingPackageError, match=rf"pip install 'uhcs-bench\[{extra}\]'"):
         export.export(form, tmp_path / "out", version="synthetic")
@@ -156,7 +156,7 @@ def test_a_missing_package_is_named(form, package, extra, tmp_path, monkeypatch)
 
 
 @pytest.mark.usefixtures("real_data")
-def test_a_real_export_names_licences_and_gaps(tmp_path):
+def test_real_export_names_licences_and_gaps(tmp_path):
     """Check licences, citations and filled rows of the real data, in another split."""
     root = export.export("png", tmp_path / "out", task="particles", split="clean").folder
     text = (root / export.README_NAME).read_text("utf-8")
@@ -176,7 +176,7 @@ def test_a_real_export_names_licences_and_gaps(tmp_path):
 
 @pytest.mark.usefixtures("real_data")
 def test_an_audited_export_names_moved_maps(tmp_path):
-    """Check that the other version says what it changed, with its folds."""
+    """Check that the other version lists its changes and folds."""
     options = {"task": "particles", "version": "audited", "split": "grouped"}
     root = export.export("png", tmp_path / "out", **options).folder
     text = (root / export.README_NAME).read_text("utf-8")

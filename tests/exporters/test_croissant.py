@@ -59,7 +59,7 @@ def mirrored(described):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_mlcroissant_has_no_complaint(task, caplog):
+def test_mlcroissant_reports_no_issue(task, caplog):
     """Check the metadata with the reference implementation: no error, no warning."""
     loaded = mlcroissant().Dataset(jsonld=croissant.metadata(task))
     assert loaded.metadata.ctx.issues.report() == ""
@@ -162,7 +162,7 @@ def test_records_have_the_fold_of_every_split():
 @pytest.mark.parametrize("task", list(protocol.TASKS))
 @pytest.mark.usefixtures("real_data")
 def test_what_mlcroissant_reads_is_the_data_set(task):
-    """Check every pixel: records of the foreign loader, cut as they say, against `load`."""
+    """Check every pixel: records of the foreign loader, cut as they state, against `load`."""
     mlc = mlcroissant()
     described = croissant.metadata(task)
     mapping = mirrored(described)
@@ -229,7 +229,7 @@ def test_mlcroissant_downloads_and_checks_the_files(tmp_path, monkeypatch):
 
 @needs_mirror
 def test_images_are_read_alike():
-    """Check that this package reads the described files as well, whatever their encoding."""
+    """Check that this package reads the described files in every encoding as well."""
     paths = mirrored(croissant.metadata("uhcs"))
     shapes = {images.read_image(path).shape for path in paths.values()}
     assert shapes == {(484, 645), (522, 645)}

@@ -31,7 +31,7 @@ def load(root, tmp_path):
 
 
 @pytest.mark.parametrize("task", protocol.TASKS)
-def test_a_fold_is_read_back(load, task):
+def test_fold_is_read_back(load, task):
     """Check ids, pixels and circumstances of training and validation micrographs."""
     fold = exports.small_set(task).fold(2)
     read = load(f"{task}_fold_2")

@@ -74,7 +74,7 @@ def results(trained, tmp_path):
 
 @pytest.mark.parametrize("task", protocol.TASKS)
 def test_layout_is_that_of_the_documentation(root, task):
-    """Check what nnU-Net's dataset_format.md and manual_data_splits.md ask for."""
+    """Check the requirements of nnU-Net's dataset_format.md and manual_data_splits.md."""
     micrographs = exports.small_set(task)
     (raw,) = (root / "nnUNet_raw").glob(f"Dataset*_{task}_*")
     assert re.fullmatch(r"Dataset\d{3}_.+", raw.name)
@@ -129,7 +129,7 @@ def test_round_trip_scores_as_without_nnunet(trained, tmp_path):
     assert report["particles"].conventions["paper"].IU.mean < 1
 
 
-def test_a_fold_is_scored_where_it_lies(results):
+def test_fold_is_scored_in_place(results):
     """Check the validation folder itself as a submission."""
     for path in results.glob("fold_2/validation/*.npz"):
         path.unlink()
@@ -139,14 +139,14 @@ def test_a_fold_is_scored_where_it_lies(results):
 
 
 @pytest.mark.parametrize("levels_above", [1, 2])
-def test_the_training_is_found_below(trained, levels_above, tmp_path):
+def test_training_is_found_below(trained, levels_above, tmp_path):
     """Check that the results' folder or the data set's may be named as well."""
     above = trained.parents[levels_above - 1]
     assert nnunet.collect(above, tmp_path / "preds").n_maps == 24
 
 
-def test_without_dataset_json_the_names_tell_the_task(results, tmp_path):
-    """Check results that say nothing of themselves."""
+def test_task_is_found_by_names_without_dataset_json(results, tmp_path):
+    """Check results without a dataset.json."""
     (results / "dataset.json").unlink()
     collected = nnunet.collect(results, tmp_path / "preds", version="synthetic")
     assert collected.task == "particles"
@@ -195,7 +195,7 @@ def test_predictions_for_other_annotations_are_refused(results, tmp_path):
     assert not (tmp_path / "preds").exists()
 
 
-def test_folds_of_nnunets_own_are_not_collected(results, tmp_path):
+def test_folds_of_another_split_are_not_collected(results, tmp_path):
     """Check predictions of a training that did not use the exported folds."""
     paths = sorted(results.glob("fold_*/validation/*.png"))
     shutil.rmtree(results / "fold_5")
@@ -208,7 +208,7 @@ def test_folds_of_nnunets_own_are_not_collected(results, tmp_path):
     assert "splits_final.json" in str(caught.value)
 
 
-def test_several_trainings_or_none_are_named(tmp_path):
+def test_several_trainings_or_none_are_reported(tmp_path):
     """Check folders in which there is not exactly one training."""
     for plans in ("nnUNetPlans", "nnUNetResEncUNetMPlans"):
         (tmp_path / "Dataset501" / f"nnUNetTrainer__{plans}__2d" / "fold_0").mkdir(parents=True)
@@ -218,7 +218,7 @@ def test_several_trainings_or_none_are_named(tmp_path):
         nnunet.collect(tmp_path / "nowhere", tmp_path / "preds")
 
 
-def test_a_submission_is_not_overwritten(trained, tmp_path):
+def test_submission_is_not_overwritten(trained, tmp_path):
     """Check that predictions are not gathered into a folder in use."""
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="holds files already"):
@@ -226,7 +226,7 @@ def test_a_submission_is_not_overwritten(trained, tmp_path):
 
 
 def test_collected_maps_are_plain_label_maps(trained, tmp_path):
-    """Check that the files hold what nnU-Net predicted, whatever it names them."""
+    """Check that the files hold nnU-Net's predictions."""
     nnunet.collect(trained, tmp_path / "preds")
     for path in (tmp_path / "preds").iterdir():
         (predicted,) = trained.glob(f"fold_*/validation/{path.name}")

@@ -24,7 +24,7 @@ def squares(edge: int) -> NDArray[np.uint8]:
     return labels
 
 
-def test_gap_stands_where_the_curves_differ_most() -> None:
+def test_gap_is_where_the_curves_differ_most() -> None:
     """Check place and size of the Kolmogorov-Smirnov distance."""
     annotated, predicted = np.array([1.0, 2.0, 3.0, 4.0]), np.array([3.0, 4.0, 5.0, 6.0])
     at, share, other = size_plot._largest_gap(annotated, predicted)
@@ -39,7 +39,7 @@ def size_test(areas_true: NDArray[np.int64], areas_pred: NDArray[np.int64]) -> S
 
 
 @pytest.mark.parametrize("edge", range(1, 40))
-def test_label_of_the_gap_keeps_off_the_key(edge: int) -> None:
+def test_label_of_the_gap_does_not_cover_the_key(edge: int) -> None:
     """Check boxes in the drawing, wherever the curves differ."""
     pair = squares(edge), squares(40)
     test = size_test(*map(components.particle_areas, pair))

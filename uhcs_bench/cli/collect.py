@@ -45,13 +45,13 @@ from uhcs_bench.errors import UsageError
     "version",
     type=Name(*protocol.VERSIONS),
     metavar="VERSION",
-    help=f"nnunet: one of {', '.join(protocol.VERSIONS)}.  [default: what RESULTS says]",
+    help=f"nnunet: one of {', '.join(protocol.VERSIONS)}.  [default: that of RESULTS]",
 )
 @click.option(
     "--split",
     type=Name(*protocol.SPLITS),
     metavar="SPLIT",
-    help=f"nnunet: one of {', '.join(protocol.SPLITS)}.  [default: what RESULTS says]",
+    help=f"nnunet: one of {', '.join(protocol.SPLITS)}.  [default: that of RESULTS]",
 )
 def collect(
     form: str,
@@ -67,7 +67,7 @@ def collect(
     RESULTS is for nnunet the folder of a training, with fold_0, fold_1 and so
     on; for mmsegmentation a folder with a folder fold_<n> of label maps for
     each fold; for coco a folder with a file fold_<n>.json of results for each
-    fold. Each prediction has to lie in the place of its micrograph's own fold:
+    fold. Each prediction must be in the place of its micrograph's own fold:
     another model may have been trained on it. All problems are reported at
     once.
     """

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def demo(out: Path | None) -> None:
     """Generate, segment and score a small synthetic set, offline.
 
-    Otsu's threshold finds the particles; multi-level Otsu can't tell the
-    microconstituents apart, and its scores show it.
+    Otsu's threshold finds the particles; multi-level Otsu does not separate the
+    microconstituents, as its scores show.
     """
     from uhcs_bench.data import dataset, label_maps
     from uhcs_bench.scoring import score as scoring

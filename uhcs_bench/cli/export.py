@@ -45,8 +45,8 @@ def export(form: str, out: Path, task: str | None, version: str, split: str) -> 
     """Write the data in the form that another tool reads.
 
     OUT must not exist, or be empty; it is written in one step. Its
-    README.md says what comes next, and under which licences the files are;
-    uhcs-bench.json says the data set version and split for programs.
+    README.md lists the next steps and the licences of the files;
+    uhcs-bench.json holds the data set version and split for programs.
     """
     from uhcs_bench.exporters.export import README_NAME, export
 

@@ -75,7 +75,7 @@ def read_map(path: Path, classes: Sequence[str], page: int | None = None) -> NDA
 
 
 def read_label_map(path: Path, entry: Entry) -> NDArray[np.uint8]:
-    """Read and check one label map, whatever its file is called.
+    """Read and check one label map under any file name.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def read_label_map(path: Path, entry: Entry) -> NDArray[np.uint8]:
 def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
     """Write a label map as the file of a submission, a gray PNG of the class labels.
 
-    Folders are made where needed, and the file appears whole or not at all.
+    Folders are made where needed; the file is written in one step.
 
     Parameters
     ----------

@@ -82,8 +82,8 @@ def catalogue(task: str) -> tuple[Entry, ...]:
 def generate(entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Make the image and the label map of a generated micrograph.
 
-    The same entry gives the same bytes whatever was generated before. Another release of NumPy or
-    SciPy may round differently.
+    The same entry gives the same bytes, independent of what was generated before. Another release
+    of NumPy or SciPy may round differently.
 
     Parameters
     ----------

@@ -50,7 +50,7 @@ class TorchDataset(torch.utils.data.Dataset["Pair"]):
     Notes
     -----
     The transform sees labels from 1 on, so that its fill of 0 is no class. Give the loss
-    ``ignore_index=255``: ``torch.nn.functional.cross_entropy`` refuses the label otherwise.
+    ``ignore_index=255``: ``torch.nn.functional.cross_entropy`` raises an error otherwise.
 
     Attributes
     ----------

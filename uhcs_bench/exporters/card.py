@@ -1,4 +1,4 @@
-"""The dataset card: what a user of the data should know, in the form that Hugging Face reads.
+"""Dataset card in the form of Hugging Face.
 
 The text is ``card.md.jinja``; its front matter and everything in it that is a fact come from
 the registry and from `uhcs_bench.auditing.audit`.

@@ -214,7 +214,7 @@ def collect(
         model has found on its validation micrographs: a list of objects with ``image_id``, as in
         the export, ``segmentation``, a run-length encoding or polygons, and ``score``.
     out : path
-        Folder to write, with one label map for each micrograph. It appears whole or not at all.
+        Folder to write, with one label map for each micrograph. It is written in one step.
     data : path
         The export that was trained on.
     min_score : float, optional

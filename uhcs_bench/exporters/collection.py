@@ -44,8 +44,8 @@ class Collection:
     score_options : str
         Options with which ``uhcs-bench score`` scores them.
     empty : tuple of str
-        Micrographs of which nothing is predicted, in a format that can't tell that from a lack of
-        a prediction.
+        Micrographs on which nothing is predicted, in a format without a mark for a missing
+        prediction.
     """
 
     folder: Path
@@ -126,7 +126,7 @@ def read_manifest(
     where : str
         The results, as their user named them.
     names : set of str
-        Ids of predicted micrographs, which tell the task; empty for an export of one task.
+        Ids of predicted micrographs, which identify the task; empty for an export of one task.
 
     Raises
     ------

@@ -25,14 +25,14 @@ KINDS: tuple[FileKind, ...] = ("image", "labels")
 
 @dataclass(frozen=True)
 class Usage:
-    """What a format's README says of itself.
+    """Text of a format's README.
 
     Attributes
     ----------
     title : str
         Name of the format.
     text : str
-        What lies where and which commands come next, in Markdown.
+        Where each file is and which commands come next, in Markdown.
     head : str
         What has to stand above the README's title.
     """

@@ -101,7 +101,7 @@ _MICROGRAPH_FIELDS = (
     ("temperature_c", _FLOAT, "Annealing temperature in degrees Celsius."),
     ("time_h", _FLOAT, "Annealing time in hours."),
     ("cooling", _TEXT, "Cooling: Q quenched, WQ water-quenched, AR air-cooled, FC furnace-cooled."),
-    ("pixel_size_um", _FLOAT, "Edge of a pixel in micrometres, where a trustworthy source says."),
+    ("pixel_size_um", _FLOAT, "Edge of a pixel in micrometres, where a reliable source states it."),
     ("pixel_size_provenance", _TEXT, "Where the pixel size comes from, or why there is none."),
     ("image_file", _TEXT, "File object of the micrograph."),
     ("image_licence", _URL, "Licence of the micrograph."),
@@ -129,7 +129,7 @@ def metadata(task: str | None = None, audited: Audit | None = None) -> dict[str,
     For each task there are the pinned files (the best source of each), file sets of its images and
     label maps, and four record sets: ``<task>-classes``, ``<task>`` (one record for each
     micrograph, inline), ``<task>-images`` and ``<task>-labels`` (the contents of the files). A
-    record of ``<task>`` names its file objects and says which rows of them are used.
+    record of ``<task>`` names its file objects and the rows of them that are used.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def metadata(task: str | None = None, audited: Audit | None = None) -> dict[str,
         "keywords": list(description.KEYWORDS),
         "license": [description.licence_url(text) for text in description.licences(every)],
         "url": description.URL,
-        # The specification asks for three numbers, the data set's own version has two.
+        # The specification requires three numbers; the data set's own version has two.
         "version": f"{protocol.REAL_VERSION}.0",
         "distribution": [
             item for name, listed in entries.items() for item in _distribution(name, listed)
@@ -286,7 +286,7 @@ def _records(task: protocol.TaskName, entries: Sequence[Entry]) -> list[dict[str
         ),
         _contents(task, "image", "The micrographs, as their files hold them.", _IMAGE),
         # The 4-class label maps are TIFFs of int64 with -1 below the micrograph, which image
-        # libraries refuse or bend; so both tasks give the bytes of the file.
+        # libraries reject or change; both tasks therefore give the bytes of the file.
         _contents(task, "labels", "The label maps' TIFF files, as bytes.", _TEXT),
     ]
 

@@ -1,4 +1,4 @@
-"""The data sets in words: what every standard description says of them, said once."""
+"""Sentences on the data sets that all standard descriptions share."""
 
 from __future__ import annotations
 

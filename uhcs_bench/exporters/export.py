@@ -162,7 +162,7 @@ def _readme(usage: Usage, sets: Sequence[Dataset]) -> str:
     what = (
         f"Written by uhcs-bench {__version__}. Data set version `{version}`: "
         f"{protocol.VERSIONS[version]}. Split `{split}`: {protocol.SPLITS[split]}. "
-        f"`{MANIFEST_NAME}` says the same for programs, and fold, pixel size and licence of each "
+        f"`{MANIFEST_NAME}` holds the same for programs, and fold, pixel size and licence of each "
         "micrograph."
     )
     score = (

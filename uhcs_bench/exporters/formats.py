@@ -14,4 +14,4 @@ FORMATS = {
     "huggingface": "a folder for datasets.load_dataset",
     "png": "pairs of PNG files, and a table of the folds",
 }
-"""Names of the formats, with what the command's help tells of each."""
+"""Names of the formats, with a description for the command's help."""

@@ -1,6 +1,6 @@
 """Export as a folder that Hugging Face's ``datasets.load_dataset`` reads, one Parquet file a fold.
 
-The front matter of the README says which files make which configuration [1]_, and the Parquet files
+The front matter of the README assigns files to configurations [1]_, and the Parquet files
 carry their features, so that nothing has to be run to read them.
 
 References
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _USAGE = """\
 ```text
 <task>/fold_<n>.parquet   the micrographs of a fold
-<task>/id2label.json      names of the labels, as transformers wants them
+<task>/id2label.json      names of the labels, for transformers
 eval.yaml                 the benchmark's tasks, for the Hub
 ```
 

@@ -130,7 +130,7 @@ def collect(
         Folder with ``fold_0``, ``fold_1``, ..., each with the maps ``<id>.png`` of its validation
         micrographs.
     out : path
-        Folder to write, with one label map for each micrograph. It appears whole or not at all.
+        Folder to write, with one label map for each micrograph. It is written in one step.
     data : path
         The export that was trained on.
 

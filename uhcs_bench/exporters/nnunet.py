@@ -40,14 +40,14 @@ if TYPE_CHECKING:
     from uhcs_bench.data.dataset import Dataset
 
 NUMBERS: dict[protocol.TaskName, int] = {"particles": 501, "microconstituents": 502}
-"""nnU-Net's numbers of the data sets. It asks for three digits; those up to 10 are taken, those of
+"""nnU-Net's numbers of the data sets, of three digits; those up to 10 are taken, those of
 published models reach into the hundreds."""
 
 CHANNEL = "SEM"
 """Any name but CT and a few others makes nnU-Net normalise each micrograph by itself."""
 
 BACKGROUND = "background"
-"""What nnU-Net insists on calling label 0."""
+"""Name that nnU-Net requires for label 0."""
 
 SPLITS_NAME = "splits_final.json"
 """File with the folds, in nnU-Net's folder of the preprocessed data set."""
@@ -60,8 +60,8 @@ nnUNet_raw/DatasetNNN_<name>/dataset.json                classes, number of case
 nnUNet_preprocessed/DatasetNNN_<name>/splits_final.json  the folds, which nnU-Net then uses
 ```
 
-nnU-Net calls label 0 "background" whatever it is; here it is the matrix, a class like the others,
-though nnU-Net's Dice loss leaves it out.
+nnU-Net calls label 0 "background"; here it is the matrix, a class like the others, though
+nnU-Net's Dice loss leaves it out.
 
 In this folder:
 
@@ -74,7 +74,7 @@ export nnUNet_results="$PWD/nnUNet_results"
 Training on a fold ends with predictions of its micrographs, in `fold_<n>/validation/`. Don't add
 `--val_best`: it takes the checkpoint that is best on those very micrographs. `collect` checks that
 every prediction was made by the model of its own fold and gathers them; a single fold, trained
-without `--npz`, can be scored where it lies:
+without `--npz`, can be scored in place:
 
 ```sh
 uhcs-bench score nnUNet_results/{example}/fold_2/validation --fold 2{options}
@@ -118,7 +118,7 @@ def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
 
 
 def dataset_name(micrographs: Dataset) -> str:
-    """Name that nnU-Net knows a data set by; no two versions or splits share one.
+    """Return nnU-Net's name of a data set; no two versions or splits share one.
 
     Examples
     --------
@@ -169,9 +169,9 @@ def collect(
         Folder with ``fold_0``, ``fold_1``, ..., as
         ``nnUNet_results/<data set>/nnUNetTrainer__nnUNetPlans__2d``, or one above it.
     out : path
-        Folder to write, with one label map for each micrograph. It appears whole or not at all.
+        Folder to write, with one label map for each micrograph. It is written in one step.
     version, split : str, optional
-        Data set version and split. By default what the results' ``dataset.json`` says, which comes
+        Data set version and split. By default those in the results' ``dataset.json``, which comes
         from the export.
 
     Returns

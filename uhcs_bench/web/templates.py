@@ -39,7 +39,7 @@ def environment() -> jinja2.Environment:
         decimal=formatting.decimal,
         p_value=formatting.p_value,
         sortable=_sortable,
-        # A JSON string is a YAML string, whatever its characters are.
+        # Every JSON string is a YAML string.
         quoted=partial(json.dumps, ensure_ascii=False),
     )
     return environment
