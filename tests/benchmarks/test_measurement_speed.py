@@ -14,8 +14,12 @@ from skimage.morphology import closing, diamond, remove_small_holes
 from skimage.segmentation import find_boundaries
 
 import uhcs_bench
+from uhcs_bench.measuring import row
+from uhcs_bench.measuring.pixel_size import Scale
 from uhcs_bench.metallography import denuded_zone, particles, stereology
 from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
+
+SCALE = Scale(0.1, "given")
 
 PROPERTIES = (
     "area",
@@ -103,7 +107,7 @@ def test_widths(network_maps, benchmark, implementation):
     "measure",
     [
         denuded_zone.unobstructed_widths,
-        stereology.phase_fractions,
+        lambda labels: stereology.phase_fractions(labels, "microconstituents"),
         stereology.mean_intercept_length,
         lambda labels: denuded_zone.width_distribution(denuded_zone.unobstructed_widths(labels)),
     ],
@@ -112,6 +116,23 @@ def test_widths(network_maps, benchmark, implementation):
 def test_other_measures(network_maps, benchmark, measure):
     """Time what the libraries don't have."""
     assert len(benchmark(lambda: [measure(labels) for labels in network_maps])) == 23
+
+
+@pytest.mark.benchmark(group="all measures of 4 maps, beside areas or widths alone")
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda p, _: row.measure(p, "particles", SCALE),
+        lambda _, n: row.measure(n, "microconstituents", SCALE),
+        lambda p, _: areas_with_scikit_image(p),
+        lambda _, n: widths_with_scikit_image(n),
+    ],
+    ids=["particles", "microconstituents", "areas, scikit-image", "widths, scikit-image and scipy"],
+)
+def test_all_measures(particle_maps, network_maps, benchmark, measure):
+    """Time a row of the table, intervals included, and one measure of the libraries."""
+    pairs = list(zip(particle_maps[:4], network_maps[:4], strict=True))
+    assert len(benchmark(lambda: [measure(*pair) for pair in pairs])) == 4
 
 
 @pytest.mark.benchmark(group="growth with pixels")

@@ -30,8 +30,8 @@ def test_quantile_levels_hold_the_share():
     for _ in range(400):
         values = rng.normal(size=(9, 40))
         median = np.quantile(values, 0.5, method="inverted_cdf")
-        low, high = blocks.block_quantile_levels(
-            [(values <= median).sum(1)], np.full(9, 40), 0.5, 0.95
+        ((low, high),) = blocks.block_quantile_levels(
+            [[(values <= median).sum(1)]], np.full(9, 40), [0.5], 0.95
         )
         ends = np.quantile(values, [low, high], method="inverted_cdf")
         covered += ends[0] <= 0 <= ends[1]
@@ -40,10 +40,10 @@ def test_quantile_levels_hold_the_share():
 
 def test_quantile_levels_stay_shares():
     """Check the extremes."""
-    low, high = blocks.block_quantile_levels([[0, 1, 0, 3, 0]], [9, 9, 9, 9, 9], 0.05)
+    ((low, high),) = blocks.block_quantile_levels([[[0, 1, 0, 3, 0]]], [9, 9, 9, 9, 9], [0.05])
     assert low == 0
     assert 0.05 < high <= 1
-    assert np.isnan(blocks.block_quantile_levels([[0, 1]], [9, 9], 0.05)).all()
+    assert np.isnan(blocks.block_quantile_levels([[[0, 1]]], [9, 9], [0.05])).all()
 
 
 def test_undefined_blocks_are_no_certainty():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from uhcs_bench import protocol
@@ -26,12 +27,14 @@ Dimension = Literal[
 
 Interval = Literal["", "holds", "lower bound"]
 """Of a measure: none; one that holds the mean of many fields of view in 93 % or more of simulated
-fields; or one that holds it less often, and is a lower bound of the uncertainty."""
+fields; or one that holds it less often, or was not simulated, and counts as a lower bound of the
+uncertainty."""
 
 INTERVAL_TEXT: dict[Interval, str] = {
     "": "",
     "holds": "95 % interval for the mean of many fields of view",
-    "lower bound": "lower bound of the 95 % interval for the mean of many fields of view",
+    "lower bound": "lower bound of the 95 % interval for the mean of many fields of view: it holds "
+    "in fewer than 93 % of simulated fields, or was not simulated",
 }
 
 _SUFFIXES: dict[Dimension, tuple[tuple[str, str], ...]] = {
@@ -76,7 +79,7 @@ class Measure:
     standard: str = ""
     interval: Interval = ""
 
-    @property
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
         """Columns of the measure, in their order."""
         kind = _KINDS.get(self.dimension, float)
@@ -192,7 +195,7 @@ _PARTICLES = (
         "particles crossed per length of test line",
         "N_L",
         "ASTM E1245",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "mean_intercept",
@@ -200,7 +203,7 @@ _PARTICLES = (
         "mean length of test line inside a particle",
         "L_3",
         "ASTM E1245",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "free_path",
@@ -208,7 +211,7 @@ _PARTICLES = (
         "mean free path: mean length of test line from the edge of a particle to that of the next",
         "lambda",
         "ASTM E1245",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "nearest_neighbour_n", "count", "particles nearer to another one than to the map's edge"
@@ -219,7 +222,7 @@ _PARTICLES = (
         "mean distance from a centroid to the nearest other one, corrected for the map's edge",
         "r",
         "",
-        "holds",
+        "lower bound",
     ),
     Measure("diameter_n", "count", "whole particles, those whose sizes count"),
     *_distribution(
@@ -231,7 +234,7 @@ _PARTICLES = (
         "mean diameter weighted by its square, so that particles count as they take area",
         "x_1,2",
         "ISO 9276-2",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "diameter_volume_weighted_mean",
@@ -239,7 +242,7 @@ _PARTICLES = (
         "mean diameter weighted by its cube, so that particles count as they take volume",
         "x_1,3",
         "ISO 9276-2",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "lognormal_median",
@@ -269,7 +272,7 @@ _PARTICLES = (
         "mean length of the outline, by Crofton's formula in 4 directions",
         "P",
         "ISO 9276-6",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "feret_mean",
@@ -277,7 +280,7 @@ _PARTICLES = (
         "mean of the largest caliper (Feret) diameter, over 16 directions",
         "x_Fmax",
         "ISO 13322-1",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "circularity_mean",
@@ -285,7 +288,7 @@ _PARTICLES = (
         "mean of 4 pi area over perimeter squared, 1 for a circle",
         "C",
         "ISO 9276-6",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "aspect_ratio_mean",
@@ -293,7 +296,7 @@ _PARTICLES = (
         "mean aspect ratio of the ellipse of equal second moments",
         "",
         "ISO 9276-6",
-        "holds",
+        "lower bound",
     ),
     *(
         Measure(
@@ -302,7 +305,7 @@ _PARTICLES = (
             f"share of the whole particles, by {what}, of an aspect ratio up to {limit}",
             "",
             "counted as in ASTM E2567; ASTM A892",
-            "holds",
+            "lower bound",
         )
         for limit in LARGEST_ASPECT_RATIOS
         for what in ("number", "area")
@@ -314,7 +317,7 @@ _PARTICLES = (
         f"{ASSUMPTION}",
         "D",
         "",
-        "holds",
+        "lower bound",
     ),
     Measure(
         "unfolded_number_density",
@@ -322,7 +325,7 @@ _PARTICLES = (
         "number of these spheres per volume (Saltykov), under the same assumption",
         "N_V",
         "",
-        "holds",
+        "lower bound",
     ),
 )
 

@@ -313,7 +313,7 @@ def equivalent_diameters(
 
 
 MOST_PARTICLES = 1_000_000
-"""Particles up to which a map is measured: about 500 MB. The annotated micrographs have up to 1.3
+"""Particles up to which a map is measured: about 0.8 GB. The annotated micrographs have up to 1.3
 particles per 100 pixels, a montage of 100 million pixels about a million."""
 
 

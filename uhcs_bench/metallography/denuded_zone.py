@@ -318,15 +318,16 @@ def unobstructed_widths(
         return _no_widths(labels, NO_NETWORK, 0, math.nan)
     _fill_holes(labels, pixel_size_um)
     _fill_islands(labels, pixel_size_um)
-    network_ends, _, beyond = _edges(labels, NETWORK)
+    changes = _changes(labels)
+    network_ends, _, beyond = _edges(changes, NETWORK)
     contact = float(proportions.ratio(np.count_nonzero(beyond == SPHEROIDITE), len(beyond)))
-    points, normals, _ = _edges(labels, SPHEROIDITE, MATRIX)
+    points, normals, _ = _edges(changes, SPHEROIDITE, MATRIX)
     if not len(points):
         return _no_widths(labels, "spheroidite and matrix have no interface", 0, contact)
     widths, nearest = _tree(network_ends).query(points)
     ends = network_ends[nearest]
     cosines = np.einsum("ij,ij->i", normals, ends - points) / widths
-    lath_ends = _edges(labels, WIDMANSTATTEN)[0]
+    lath_ends = _edges(changes, WIDMANSTATTEN)[0]
     near_lath = widths < 0
     if len(lath_ends):
         to_lath, _ = _tree(lath_ends).query(points, distance_upper_bound=widths.max())
@@ -429,7 +430,7 @@ def network_distances(
     if not (labels == NETWORK).any():
         return np.full(len(row), np.nan)
     _fill_holes(labels, pixel_size_um)
-    outline = _edges(labels, NETWORK)[0]
+    outline = _edges(_changes(labels), NETWORK)[0]
     points = np.stack([row, column], axis=1).astype(float)
     distances = _tree(outline).query(points)[0] if len(outline) else np.zeros(len(points))
     last = np.array(labels.shape) - 1
@@ -561,8 +562,27 @@ def _finer(grid: Mask) -> Mask:
     return grid.repeat(_CUT, axis=0).repeat(_CUT, axis=1)
 
 
+_Changes = tuple[tuple["NDArray[np.int64]", "NDArray[np.uint8]", "NDArray[np.uint8]"], ...]
+
+
+def _changes(labels: NDArray[np.uint8]) -> _Changes:
+    """Find where neighbouring labels differ, down columns and along rows.
+
+    Returns
+    -------
+    tuple of (pixels, before, after)
+        For each of the two: the pixel before the change, shape (n, 2), and both labels.
+    """
+    found = []
+    for before, after in ((labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])):
+        pixels = _pixels(before != after)
+        place = tuple(pixels.T)
+        found.append((pixels, before[place], after[place]))
+    return tuple(found)
+
+
 def _edges(
-    labels: NDArray[np.uint8], inner: int, outer: int | None = None
+    changes: _Changes, inner: int, outer: int | None = None
 ) -> tuple[Points, Points, NDArray[np.uint8]]:
     """Find the pixel edges between a class and another, or all others.
 
@@ -573,17 +593,16 @@ def _edges(
     beyond : ndarray of uint8, shape (n_edges,)
         Label on the other side.
     """
-    is_inner = labels == inner
-    is_outer = ~is_inner if outer is None else labels == outer
     middles, normals, beyond = [], [], []
-    for axis in (0, 1):
+    for axis, (pixels, before, after) in enumerate(changes):
         unit = np.eye(2)[axis]
-        before, after = ((slice(None),) * axis + (s,) for s in (slice(-1), slice(1, None)))
         for sign, near, far in ((1, before, after), (-1, after, before)):
-            meets = is_inner[near] & is_outer[far]
-            middles.append(_pixels(meets) + unit / 2)
+            meets = near == inner
+            if outer is not None:
+                meets &= far == outer
+            middles.append(pixels[meets] + unit / 2)
             normals.append(np.broadcast_to(sign * unit, middles[-1].shape))
-            beyond.append(labels[far][meets])
+            beyond.append(far[meets])
     return np.concatenate(middles), np.concatenate(normals), np.concatenate(beyond)
 
 

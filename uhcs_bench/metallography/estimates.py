@@ -194,13 +194,12 @@ def distribution(
         Quantity.from_px(estimate, pixel_size_um)
         for estimate in estimates(statistic, len(occupied))
     )
-    quantiles = {
-        percent: Quantity.from_px(
-            _quantile(values, weight, number, sums[0], percent / 100), pixel_size_um
-        )
-        for percent in PERCENTILES
-    }
-    return Distribution(len(values), mean, quantiles[50], deviation, quantiles)
+    quantiles = [
+        Quantity.from_px(estimate, pixel_size_um)
+        for estimate in _quantiles(values, weight, number, sums[0])
+    ]
+    by_percent = dict(zip(PERCENTILES, quantiles, strict=True))
+    return Distribution(len(values), mean, by_percent[50], deviation, by_percent)
 
 
 def block_sums(
@@ -226,14 +225,15 @@ def block_sums(
     return np.stack([np.bincount(number, weights=column) for column in columns])
 
 
-def _quantile(
+def _quantiles(
     values: NDArray[np.float64],
     weight: NDArray[np.float64],
     number: NDArray[np.int64],
     totals: NDArray[np.float64],
-    share: float,
-) -> Estimate:
-    """Smallest value that has at least a share of the weight up to it, with Woodruff's interval.
+) -> list[Estimate]:
+    """Find the smallest values with at least a share of the weight up to them.
+
+    For `PERCENTILES`, with Woodruff's intervals.
 
     Parameters
     ----------
@@ -243,24 +243,27 @@ def _quantile(
         Weight and block of each value.
     totals : ndarray, shape (n_blocks,)
         Weight of each block.
-    share : float
     """
     up_to = weight.cumsum()
 
-    def at(level: float) -> float:
+    def at(levels: NDArray[np.float64]) -> NDArray[np.float64]:
         # The tolerance keeps a weight that meets the level exactly, whatever its sum is rounded to.
-        wanted = up_to[-1] * level * (1 - 1e-12)
-        return float(values[min(int(np.searchsorted(up_to, wanted)), len(values) - 1)])
+        places = np.searchsorted(up_to, up_to[-1] * levels * (1 - 1e-12))
+        return np.asarray(values[np.minimum(places, len(values) - 1)])
 
-    value = at(share)
+    shares = np.array(PERCENTILES) / 100
+    found = at(shares)
+    stops = np.stack([np.searchsorted(values, found, side) for side in ("left", "right")], axis=1)
     parts = [
-        np.bincount(number[:stop], weights=weight[:stop], minlength=len(totals))
-        for stop in (np.searchsorted(values, value, side=side) for side in ("left", "right"))
+        [np.bincount(number[:n], weights=weight[:n], minlength=len(totals)) for n in pair]
+        for pair in stops
     ]
-    low, high = blocks.block_quantile_levels(parts, totals, share)
-    if math.isnan(low):
-        return Estimate(value, math.nan, math.nan)
-    return Estimate(value, at(low), at(high))
+    levels = blocks.block_quantile_levels(parts, totals, shares)
+    ends = np.full(levels.shape, np.nan) if np.isnan(levels).any() else at(levels)
+    return [
+        Estimate(float(value), float(low), float(high))
+        for value, (low, high) in zip(found, ends, strict=True)
+    ]
 
 
 def estimates(

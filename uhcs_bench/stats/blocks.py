@@ -7,6 +7,7 @@ synthetic structures, see ``tests/benchmarks/field_coverage.py``.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 NOMINAL = 0.985
 """Level at which the intervals hold the mean of many fields in 93 % or more."""
+
+_t_quantile = cache(t_quantile)
 
 FEWEST_BLOCKS = 5
 """Blocks below which there is no interval."""
@@ -64,35 +67,35 @@ def block_intervals(
         return np.full((len(whole), 2), np.nan)
     without_one = statistic(1.0 - np.eye(n_blocks))
     scatter = ((without_one - without_one.mean(0)) ** 2).sum(0)
-    reach = t_quantile(level, n_blocks - 1) * np.sqrt(scatter * (n_blocks - 1) / n_blocks)
+    reach = _t_quantile(level, n_blocks - 1) * np.sqrt(scatter * (n_blocks - 1) / n_blocks)
     return np.stack([whole - reach, whole + reach], axis=1)
 
 
 def block_quantile_levels(
-    up_to: ArrayLike, total: ArrayLike, share: float, level: float = NOMINAL
-) -> tuple[float, float]:
-    """Return the shares between whose quantiles the quantile of a share lies.
+    up_to: ArrayLike, total: ArrayLike, shares: ArrayLike, level: float = NOMINAL
+) -> NDArray[np.float64]:
+    """Return the shares between whose quantiles the quantiles of some shares lie.
 
-    The interval of the share of weight up to the quantile is turned into one of the quantile
+    The interval of the share of weight up to a quantile is turned into one of the quantile
     (Woodruff [1]_): quantiles of lengths on a pixel grid jump from one value to the next, so that
     their own scatter says little.
 
     Parameters
     ----------
-    up_to : array_like, shape (m, n_blocks)
-        Weight of each block up to the quantile, in one or several readings (with and without the
+    up_to : array_like, shape (k, m, n_blocks)
+        Weight of each block up to each quantile, in one or several readings (with and without the
         values equal to it); the reading that scatters most counts.
     total : array_like, shape (n_blocks,)
         Weight of each block.
-    share : float
-        Share of the quantile, 0.5 for the median.
+    shares : array_like, shape (k,)
+        Shares of the quantiles, 0.5 for the median.
     level : float, optional
         Nominal confidence.
 
     Returns
     -------
-    low, high : float
-        In [0, 1]; NaN for fewer than `FEWEST_BLOCKS` blocks.
+    ndarray of float64, shape (k, 2)
+        Lower and upper share, in [0, 1]; NaN for fewer than `FEWEST_BLOCKS` blocks.
 
     References
     ----------
@@ -100,15 +103,17 @@ def block_quantile_levels(
 
     Examples
     --------
-    >>> low, high = block_quantile_levels([[1, 3, 2, 1, 3]], [4, 4, 4, 4, 4], share=0.5, level=0.95)
-    >>> round(low, 3), round(high, 3)
-    (0.19, 0.81)
+    >>> block_quantile_levels([[[1, 3, 2, 1, 3]]], [4, 4, 4, 4, 4], [0.5], level=0.95).round(3)
+    array([[0.19, 0.81]])
     """
     parts, whole = np.asarray(up_to, float), np.asarray(total, float)
+    centre = np.asarray(shares, float)[:, np.newaxis]
+    flat = parts.reshape(-1, len(whole))
 
-    def shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(weights @ parts.T / (weights @ whole)[:, np.newaxis])
+    def readings(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(weights @ flat.T / (weights @ whole)[:, np.newaxis])
 
-    low, high = block_intervals(shares, len(whole), level).T
-    reach = float((high - low).max() / 2)
-    return float(np.maximum(share - reach, 0.0)), float(np.minimum(share + reach, 1.0))
+    ends = block_intervals(readings, len(whole), level).reshape(*parts.shape[:2], 2)
+    reach = (ends[..., 1] - ends[..., 0]).max(axis=1, keepdims=True) / 2
+    ends = np.concatenate([centre - reach, centre + reach], axis=1)
+    return np.asarray(np.clip(ends, 0.0, 1.0))
