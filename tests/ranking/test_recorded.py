@@ -85,7 +85,7 @@ def test_a_subset_and_no_weights_are_declared(predictions, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"split": "grouped"}, "split grouped, not on those of paper. Say --split grouped."),
+        ({"split": "grouped"}, r"split grouped, not.* paper.* Say --split grouped"),
         ({"dataset_version": "1.0"}, "Say --dataset-version 1.0."),
         ({"inner": True}, "those of inner folds"),
     ],
