@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from uhcs_bench.ranking.cache import Cache
 from uhcs_bench.ranking.pairs import MOST_LISTED, PairTests
 from uhcs_bench.stats.paired import holm
 
@@ -73,6 +74,27 @@ def test_the_better_one_stands_first_and_intervals_agree():
                 assert pair.ci95[0] <= pair.difference <= pair.ci95[1]
                 if len(pair.separable_by) < 2:
                     assert pair.ci95[0] <= 0
+
+
+def test_tests_from_the_cache_are_the_same(tmp_path, monkeypatch):
+    """Check p-values and ranks that were kept, and that one more method is tested alone."""
+    values = methods(MOST_LISTED + 2, step=0.002)
+    kept = Cache(tmp_path)
+    first = dict(list(values.items())[:-1])
+    PairTests("IU", first, FOLDS, kept)
+    tested = []
+    whole = PairTests._tested
+
+    def counted(self, differences):
+        tested.append(len(differences))
+        return whole(self, differences)
+
+    monkeypatch.setattr(PairTests, "_tested", counted)
+    again = PairTests("IU", values, FOLDS, kept)
+    assert sum(tested) == len(first)
+    computed = PairTests("IU", values, FOLDS)
+    assert list(again.pairs()) == list(computed.pairs())
+    assert all(again.ranks(name) == computed.ranks(name) for name in values)
 
 
 def test_undefined_scores_are_left_out_pair_by_pair():

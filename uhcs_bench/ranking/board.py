@@ -359,7 +359,7 @@ def _group(task: protocol.Task, members: Sequence[LeaderboardEntry], cache: Cach
     folds = [micrograph.fold for micrograph in maps.expected]
     for metric in METRICS:
         if ranked and (task.has_particles or not metric.of_particles):
-            pairs += _rank(ranked, metric, folds)
+            pairs += _rank(ranked, metric, folds, cache)
     is_papers = (first.version, first.split) == (protocol.REAL_VERSION, protocol.PAPER_SPLIT)
     return Group(
         task=task,
@@ -376,13 +376,16 @@ def _group(task: protocol.Task, members: Sequence[LeaderboardEntry], cache: Cach
     )
 
 
-def _rank(rows: Sequence[Row], metric: Metric, folds: Sequence[int]) -> list[Pair]:
+def _rank(
+    rows: Sequence[Row], metric: Metric, folds: Sequence[int], cache: Cache | None
+) -> list[Pair]:
     """Rank rows by a score, and list their pairs."""
     sign = 1 if metric.better == "higher" else -1
     tests = PairTests(
         metric.name,
         {row.entry.slug: sign * mean_of_runs(row.values[metric.name]) for row in rows},
         folds,
+        cache,
     )
     for row in rows:
         row.ranks[metric.name] = tests.ranks(row.entry.slug)

@@ -9,6 +9,7 @@ the wider one of the two that the tests leave.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from uhcs_bench.ranking.cache import Cache
+
     Values = NDArray[np.float64]
 
 MOST_LISTED = 20
 """Methods up to which all pairs are listed; of more, those of neighbours in the table."""
 
 LEVEL = 1 - protocol.CONFIDENCE
+
+_DIGITS = 24
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,9 @@ class PairTests:
         By slug, the methods' scores; more is better. NaN where undefined.
     folds : sequence of int
         Of each micrograph.
+    cache : Cache, optional
+        Where the p-values of more than `MOST_LISTED` methods are kept, so that one more method
+        takes the tests of its own pairs.
 
     Examples
     --------
@@ -114,9 +122,20 @@ class PairTests:
     [('b', 'a')]
     """
 
-    def __init__(self, metric: str, values: Mapping[str, Values], folds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        metric: str,
+        values: Mapping[str, Values],
+        folds: Sequence[int],
+        cache: Cache | None = None,
+    ) -> None:
         self.metric = metric
+        # In an order that does not depend on other methods, so that what is kept is found again.
+        digests = {name: _digest(scores, folds) for name, scores in values.items()}
+        values = {name: values[name] for name in sorted(values, key=lambda name: digests[name])}
         self.names = list(values)
+        self._digests = [digests[name] for name in self.names]
+        self._cache = cache if len(values) > MOST_LISTED else None
         self._values = np.array([*values.values()], float).reshape(len(values), -1)
         self._folds = np.asarray(folds)
         n = len(self.names)
@@ -125,11 +144,10 @@ class PairTests:
         p_values = {unit: np.ones((n, n)) for unit in ("micrographs", "folds")}
         # Row by row: the differences of all pairs at once would not fit into memory.
         for row in range(n - 1):
-            differences = self._values[row] - self._values[row + 1 :]
-            found = self._tested(differences)
-            self._means[row, row + 1 :], by_micrograph, by_fold = found
-            p_values["micrographs"][row, row + 1 :] = by_micrograph
-            p_values["folds"][row, row + 1 :] = by_fold
+            means, *both = self._row(row)
+            self._means[row, row + 1 :] = means
+            for unit, found in zip(("micrographs", "folds"), both, strict=True):
+                p_values[unit][row, row + 1 :] = found
         self._p = {}
         for unit, table in p_values.items():
             corrected = np.ones((n, n))
@@ -140,23 +158,42 @@ class PairTests:
             unit: (self._p[unit] < LEVEL) & (self._means > 0) for unit in ("micrographs", "folds")
         }
 
-    def _tested(self, differences: Values) -> tuple[Values, Values, Values]:
-        """Mean, p-value by micrograph and p-value by fold of each row of differences."""
-        means, by_micrograph, by_fold = np.ones((3, len(differences)))
+    def _row(self, row: int) -> tuple[Values, Values, Values]:
+        """Compare a method with those after it; p-values that are kept are looked up."""
+        differences = self._values[row] - self._values[row + 1 :]
+        with np.errstate(invalid="ignore"):
+            counts = (~np.isnan(differences)).sum(axis=1)
+            means = np.nansum(differences, axis=1) / np.maximum(counts, 1)
+        others = self._digests[row + 1 :]
+        kept = self._cache.get("pairs", [self._digests[row]]) if self._cache is not None else None
+        known: dict[str, list[float]] = kept or {}
+        new = [place for place, other in enumerate(others) if other not in known]
+        if new:
+            p_values = zip(*self._tested(differences[new]), strict=True)
+            known |= {
+                others[place]: [float(p) for p in both]
+                for place, both in zip(new, p_values, strict=True)
+            }
+            if self._cache is not None:
+                self._cache.put("pairs", [self._digests[row]], known)
+        by_micrograph, by_fold = np.array([known[other] for other in others]).T
+        return means, by_micrograph, by_fold
+
+    def _tested(self, differences: Values) -> tuple[Values, Values]:
+        """P-value by micrograph and p-value by fold of each row of differences."""
+        by_micrograph, by_fold = np.ones((2, len(differences)))
         defined = ~np.isnan(differences)
         for pattern in np.unique(defined, axis=0):
             rows = np.flatnonzero((defined == pattern).all(axis=1))
             if not pattern.any():
-                means[rows] = 0.0
                 continue
             alike = differences[np.ix_(rows, np.flatnonzero(pattern))]
             folds = self._folds[pattern]
-            means[rows] = alike.mean(axis=1)
             by_micrograph[rows] = sign_flip_p_values(alike)
             by_fold[rows] = paired_t_p_values(
                 np.stack([alike[:, folds == fold].mean(axis=1) for fold in np.unique(folds)], 1)
             )
-        return means, by_micrograph, by_fold
+        return by_micrograph, by_fold
 
     def ranks(self, name: str) -> Ranks:
         """Give the places that a method can have."""
@@ -209,3 +246,10 @@ class PairTests:
             n=int(defined.sum()),
             n_folds=len(set(self._folds[defined].tolist())),
         )
+
+
+def _digest(scores: Values, folds: Sequence[int]) -> str:
+    """Name a method by its scores, for the cache."""
+    digest = hashlib.sha256(np.ascontiguousarray(scores, np.float64).tobytes())
+    digest.update(np.asarray(folds, np.int64).tobytes())
+    return digest.hexdigest()[:_DIGITS]
