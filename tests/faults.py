@@ -48,6 +48,7 @@ SHAPE = (800, 1000)
 COARSE = (40, 50)
 """Before magnification, so that their files are small and quickly sent."""
 N_MICROGRAPHS = 3
+MEMORY_LIMIT_MB = 100
 TIME_LIMIT_S = 30
 """No fetch of the few small files here may take longer: it would hang."""
 
@@ -301,6 +302,25 @@ def endless_with(status: int, **headers: str) -> Callable[[Answer, bytes], None]
     return fault
 
 
+def raw(
+    begin: bytes, then: bytes = b"", pace_s: float = 0, end: bytes = b""
+) -> Callable[[Answer, bytes], None]:
+    """Send bytes below HTTP: a beginning, then the same again and again."""
+
+    def fault(answer: Answer, _content: bytes) -> None:
+        answer.close_connection = True
+        answer.wfile.write(begin)
+        block = then if pace_s else then * (1 + (1 << 16) // max(len(then), 1))
+        while then and not answer.server.stopping.wait(pace_s):
+            answer.wfile.write(block)
+        answer.wfile.write(end)
+
+    return fault
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
 def corrupted(answer: Answer, content: bytes) -> None:
     """Flip one bit."""
     middle = len(content) // 2
@@ -407,6 +427,36 @@ CASES: Mapping[str, Case] = {
     "closes the connection, always": Case(closes, "can't be reached"),
     "compressed, unasked": Case(compressed),
     "no HTTP": Case(garbage, "can't be reached"),
+    "trickled status line": Case(raw(b"HTTP/1.1 200 ", b"O", 0.05), "is too slow"),
+    "endless status line": Case(raw(b"HTTP/1.1 200 ", b"O"), "can't be reached"),
+    "trickled header": Case(raw(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.05), "is too slow"),
+    "endless header line": Case(raw(b"HTTP/1.1 200 OK\r\nX: ", b"x"), "127.0.0.1 for"),
+    "endless headers": Case(raw(b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"), "127.0.0.1 for"),
+    "trickled 100 Continue": Case(raw(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05), "is too slow"),
+    "endless 100 Continue": Case(raw(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "it was cut off"),
+    "trickled chunk extension": Case(raw(CHUNKED + b"1;", b"x", 0.05), "is too slow"),
+    "endless chunk extension": Case(raw(CHUNKED + b"1;", b"x"), "127.0.0.1 for"),
+    "chunks of one byte, trickled": Case(raw(CHUNKED, b"1\r\nx\r\n", 0.05), "is too slow"),
+    "endless chunk extensions of one byte": Case(
+        raw(CHUNKED, b"1;" + b"x" * 60_000 + b"\r\nx\r\n"), "it was cut off"
+    ),
+    "trickled trailer": Case(raw(CHUNKED + b"0\r\nX: ", b"x", 0.05), "is too slow"),
+    "endless trailer line": Case(raw(CHUNKED + b"0\r\nX: ", b"x"), "127.0.0.1 for"),
+    "endless trailers": Case(raw(CHUNKED + b"0\r\n", b"X: x\r\n"), "it was cut off"),
+    "endless chunked body of 503": Case(
+        raw(b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n", b"4\r\nbusy\r\n"),
+        "503 Busy",
+    ),
+    "trickled body of 404": Case(raw(b"HTTP/1.1 404 No\r\n\r\n", b"x", 0.05), "404 No"),
+    "escapes in the reason": Case(
+        raw(b"HTTP/1.1 404 \x1b[2J\x9bgone\r\nContent-Length: 0\r\n\r\n"), "404 \\u001b[2J"
+    ),
+    "redirect to a file": Case(
+        lambda answer, _: answer.redirect("file:///etc/passwd"), "the download failed"
+    ),
+    "redirect to another host": Case(
+        lambda answer, _: answer.redirect("http://localhost:1/a"), "can't be reached"
+    ),
 }
 
 
@@ -419,7 +469,8 @@ class Row:
     count, as_expected, corrupted, hung, recovered : int
         Trials; how many ended as they should; caches with a damaged micrograph; clients that did
         not end in time; caches that the next fetch completed.
-    longest_s : float
+    longest_s, largest_mb : float
+        Of the fetches; the memory is what they took beyond what was taken before.
     notes : dict of str to int
     """
 
@@ -429,12 +480,36 @@ class Row:
     hung: int = 0
     recovered: int = 0
     longest_s: float = 0
+    largest_mb: float = 0
     notes: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     @property
     def is_sound(self) -> bool:
         """Whether nothing went wrong."""
-        return self.as_expected == self.recovered == self.count and not self.corrupted + self.hung
+        sound = self.as_expected == self.recovered == self.count
+        return sound and not self.corrupted + self.hung and self.largest_mb < MEMORY_LIMIT_MB
+
+
+def memory_mb(name: str) -> float:
+    """Memory of this process: ``VmRSS``, what it takes, or ``VmHWM``, the most that it took."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1]) / 1024
+    return 0
+
+
+@contextlib.contextmanager
+def metered(row: Row) -> Iterator[None]:
+    """Measure memory and time of what is done, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # the most so far is forgotten
+    before, start = memory_mb("VmRSS"), time.monotonic()
+    try:
+        yield
+    finally:
+        row.longest_s = max(row.longest_s, time.monotonic() - start)
+        row.largest_mb = max(row.largest_mb, memory_mb("VmHWM") - before)
 
 
 @contextlib.contextmanager
@@ -487,7 +562,8 @@ def serve_fault(case: Case, repeats: int = 1) -> Row:
             server.fault = case.fault
             start = time.monotonic()
             try:
-                fetch.fetch(server.entries)
+                with metered(row):
+                    fetch.fetch(server.entries)
                 row.as_expected += case.refusal is None
             except DataUnavailableError as error:
                 row.as_expected += case.refusal is not None and case.refusal in str(error)
@@ -631,16 +707,110 @@ def fill_disk(repeats: int = 1) -> Row:
     return row
 
 
+def flip_bit(path: Path, chance: random.Random) -> None:
+    """Flip a bit of the pixels."""
+    content = bytearray(path.read_bytes())
+    content[chance.randrange(200, len(content))] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+
+
+def flip_labels(path: Path, chance: random.Random) -> None:
+    """Change 50,000 labels, each to another class."""
+    content = bytearray(path.read_bytes())
+    for place in chance.sample(range(len(content) - SHAPE[0] * SHAPE[1], len(content)), 50_000):
+        content[place] ^= 1
+    path.write_bytes(content)
+
+
+def exchange(path: Path, _chance: random.Random) -> None:
+    """Let two micrographs' files change places."""
+    other = next(found for found in path.parent.glob("*.npy") if found != path)
+    content = path.read_bytes()
+    path.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def truncate(path: Path, chance: random.Random) -> None:
+    """Cut a file off."""
+    path.write_bytes(path.read_bytes()[: chance.randrange(path.stat().st_size)])
+
+
+def lie_about_shape(path: Path, _chance: random.Random) -> None:
+    """Declare an array of terabytes."""
+    path.write_bytes(path.read_bytes().replace(b"(2, 800, 1000)", b"(2, 900, 9**9)", 1))
+
+
+def drop_origin(path: Path, _chance: random.Random) -> None:
+    """Remove the file that says where a micrograph came from."""
+    path.with_suffix(".json").unlink()
+
+
+def nest_origin(path: Path, _chance: random.Random) -> None:
+    """Nest JSON deeply."""
+    path.with_suffix(".json").write_text("[" * 100_000)
+
+
+def put_a_link(path: Path, _chance: random.Random) -> None:
+    """Put a link to another micrograph in a file's place."""
+    other = next(found for found in path.parent.glob("*.npy") if found != path)
+    path.unlink()
+    path.symlink_to(other.name)
+
+
+DAMAGES = {
+    "a bit of the pixels": flip_bit,
+    "50,000 labels": flip_labels,
+    "two files exchanged": exchange,
+    "truncated": truncate,
+    "lying shape": lie_about_shape,
+    "origin gone": drop_origin,
+    "origin nested": nest_origin,
+    "a link to another": put_a_link,
+}
+
+
+def damage_cache(name: str, repeats: int = 1) -> Row:
+    """Damage a file of the cache; it may not be read, and the next fetch renews it."""
+    row, chance = Row(), random.Random(0)
+    for _ in range(repeats):
+        with trial() as server:
+            fetch.fetch(server.entries)
+            DAMAGES[name](cache.cache_path(chance.choice(server.entries)), chance)
+            refused = 0
+            with metered(row):
+                for entry in server.entries:
+                    try:
+                        fetch.read(entry)
+                    except cache.DamagedError:
+                        refused += 1
+            row.as_expected += refused == (2 if name == "two files exchanged" else 1)
+            server.asked.clear()
+            fetch.fetch(server.entries)
+            conclude(row, server, 0)
+    return row
+
+
 def table(rows: Mapping[str, Row]) -> str:
     """Write the fault table."""
     from tabulate import tabulate
 
-    columns = ("case", "count", "as expected", "corrupted", "hung", "recovered", "longest s", "")
+    columns = (
+        "case",
+        "count",
+        "as expected",
+        "corrupted",
+        "hung",
+        "recovered",
+        "longest s",
+        "largest MB",
+        "",
+    )
     return tabulate(
         [
             (
                 *(name, row.count, row.as_expected, row.corrupted, row.hung, row.recovered),
                 f"{row.longest_s:.1f}",
+                f"{row.largest_mb:.0f}",
                 ", ".join(f"{note}: {n}" for note, n in row.notes.items() if n),
             )
             for name, row in rows.items()
@@ -656,6 +826,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     rows = {name: serve_fault(case, options.repeats) for name, case in CASES.items()}
+    rows |= {f"cache: {name}": damage_cache(name, options.repeats) for name in DAMAGES}
     rows["disk full"] = fill_disk(options.repeats)
     rows["eight clients at once"] = crowd(repeats=options.repeats)
     rows["eight clients at once, zip"] = crowd(as_zip=True, repeats=options.repeats)

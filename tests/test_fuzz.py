@@ -13,7 +13,22 @@ from pathlib import Path
 
 import pytest
 
+ZIPS = os.environ.get("UHCS_BENCH_FUZZ_ZIPS", "300")
 FUZZ = Path(__file__).with_name("fuzz.py")
+
+
+@pytest.mark.slow
+def test_damaged_zips_are_searched_or_refused():
+    """Check zips of each kind, with their memory and time; see `tests.fuzz_zips`."""
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz_zips", ZIPS, "7"],
+        capture_output=True,
+        text=True,
+        cwd=FUZZ.parents[1],
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert result.stdout.strip().splitlines()[-1].startswith(f"{ZIPS} zips of seed 7 in ")
 
 
 @pytest.mark.slow

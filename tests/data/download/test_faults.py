@@ -34,6 +34,13 @@ def test_server_faults(name):
     assert row.is_sound, row
 
 
+@pytest.mark.parametrize("name", faults.DAMAGES)
+def test_damaged_caches(name):
+    """Check that damage is found when a micrograph is read, and renewed by the next fetch."""
+    row = faults.damage_cache(name)
+    assert row.is_sound, row
+
+
 @pytest.mark.slow
 def test_killed_clients_leave_whole_micrographs():
     """Check the cache after each kill, and that the next fetch completes and tidies it."""

@@ -6,6 +6,8 @@ import dataclasses
 import io
 import json
 import os
+import re
+import tarfile
 import zipfile
 
 import numpy as np
@@ -505,3 +507,117 @@ def test_the_real_deposit_is_recognised_under_any_name(tmp_path, monkeypatch):
     assert len(imported.stored) == 48
     assert fetch.verify(entries).n_intact == 48
     assert sum(bool(fetch.read(entry).filled_rows) for entry in entries) == 0
+
+
+def searched(tmp_path, server, content):
+    """Search a file, and give what was found in it and what could not be read."""
+    path = tmp_path / "copy.bin"
+    path.write_bytes(content)
+    problems = []
+    index = pixel_index.Index(server.entries)
+    found = [find.entry.id for find in pixel_index.search(path, index, "copy", problems)]
+    return found, problems
+
+
+def packed(server, method=zipfile.ZIP_STORED, **renamed):
+    """Pack the two images of m0 and m1, one of them under another name."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as opened:
+        for number in range(2):
+            info = zipfile.ZipInfo(f"{number}.png")
+            info.filename = renamed.get(f"name{number}", info.filename)
+            info.compress_type = method
+            opened.writestr(info, faults.png(server.pixels[f"/{number}/image.png"]))
+    return bytearray(stream.getvalue())
+
+
+def change(content, offset, value):
+    """Change a field of the first member in the list of members."""
+    start = content.index(b"PK\x01\x02") + offset
+    content[start : start + len(value)] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    ("alter", "reason"),
+    [
+        (lambda content: change(content, 16, b"\0\0\0\0"), "Bad CRC-32"),
+        (lambda content: change(content, 8, b"\1"), "encrypted|password"),
+        (lambda content: change(content, 10, b"\x0c\0"), "stored or deflated"),
+        (lambda content: change(content, 10, b"\x0e\0"), "stored or deflated"),
+        (lambda content: change(content, 10, b"\x63\0"), "stored or deflated"),
+        (lambda content: change(content, 42, b"\5\0\0\0"), "magic number|header"),
+        (lambda content: change(content, 10, b"\x08\0"), "decompressing|Bad CRC"),
+    ],
+)
+def test_one_bad_member_does_not_end_the_search(server, tmp_path, alter, reason):
+    """Check that the rest of a zip is searched, and that the member is named with the reason."""
+    found, problems = searched(tmp_path, server, alter(packed(server)))
+    assert found == ["m1"]
+    assert re.search(rf"^0\.png can't be read \(.*({reason})", problems[0])
+
+
+def test_a_member_without_a_name_is_searched(server, tmp_path):
+    """Check a name of no letter, of which zipfile makes an IndexError."""
+    found, problems = searched(tmp_path, server, packed(server, name0=""))
+    assert found == ["m0", "m1"] or (found == ["m1"] and problems)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_that_unpack_at_once_are_refused(server, tmp_path, method):
+    """Check the methods in which a few KB become GB in one step."""
+    found, problems = searched(tmp_path, server, packed(server, method))
+    assert not found
+    assert len(problems) == 2
+    assert "pack it again" in problems[0]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_another_archive_is_named(server, tmp_path, mode):
+    """Check a tar, plain and compressed: what to do is said."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as opened:
+        opened.addfile(tarfile.TarInfo("a.png"))
+    with pytest.raises(pixel_index.BundleError, match="no zip; unpack it, and name its folder"):
+        searched(tmp_path, server, stream.getvalue())
+    with pytest.raises(DataUnavailableError, match="no zip; unpack it"):
+        fetch.import_from(tmp_path / "copy.bin", server.entries)
+
+
+def test_long_lists_of_members_are_not_read(server, tmp_path, monkeypatch):
+    """Check that the declared length of the list is compared before zipfile reads it."""
+    content = zipped(dict.fromkeys(map(str, range(200)), b""))
+    monkeypatch.setattr(pixel_index, "MAX_DIRECTORY_BYTES", 5000)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(pixel_index.BundleError, match="lists more files"):
+        searched(tmp_path, server, content)
+
+
+def test_what_macos_notes_about_files_is_passed_over(server, tmp_path):
+    """Check zips and folders with files beside each file, in two layouts."""
+    members = deposit_members(server.pixels)
+    forks = {f"__MACOSX/._{name}": b"\x89PNGfork" for name in ("a.png", "b.tif")}
+    beside = {"particles/images/._specimen0.tif": b"II*\0fork"}
+    content = zipped({**forks, **members, **beside})
+    _, problems = searched(tmp_path, server, content)
+    assert problems == []
+    write_copy(tmp_path / "copy", {**members, **beside, "._all.zip": b"PK\x03\x04fork"})
+    assert fetch.import_from(tmp_path / "copy", server.entries).unread == []
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b'[["a"], ["' + b"1" * 400 + b'"]]', b"[[1" * 9])
+def test_nested_listings_are_refused(server, text):
+    """Check an index of the archive that would end the program."""
+    server.files["/cdx"] = text
+    with pytest.raises(DataUnavailableError, match="not an index of captures"):
+        fetch.fetch(with_deposits(server, Deposit("archive", f"{base(server)}/cdx", 10**6)))
+
+
+def test_strange_links_of_a_page_are_refused(server):
+    """Check a repository's page with a link that is no address."""
+    server.files["/handle/11256/964"] = (
+        b'<a href="http://[::1/bitstream/handle/11256/964/p.zip">zip</a>'
+    )
+    page = Deposit("page", f"{base(server)}/handle/11256/964", 10**6)
+    with pytest.raises(DataUnavailableError, match="no address"):
+        fetch.fetch(with_deposits(server, page))
