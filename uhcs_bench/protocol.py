@@ -27,10 +27,6 @@ KS_ALPHA = 0.05
 CONFIDENCE = 0.95
 """Of every interval."""
 
-BOOTSTRAP_RESAMPLES = 10_000
-SEED = 0
-"""Of the bootstrap, so that the same scores have the same intervals."""
-
 PARTICLE_CLASS = "particle"
 
 CONNECTIVITY: Literal[4, 8] = 8
