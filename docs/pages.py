@@ -51,7 +51,9 @@ Of `uhcs-bench score`, for a whole submission and for each micrograph. Fractions
 {scores}
 
 `convention` is one of `paper`, `present` and `pooled`: see [the protocol](protocol.md#three-conventions). `se` is the
-standard error over micrographs, `ci95_low` and `ci95_high` are the ends of the 95 % interval, `n` is the number of micrographs.
+standard error over micrographs, `ci95_low` and `ci95_high` are the ends of the 95 % interval by micrograph,
+`ci95_samples_low` and `ci95_samples_high` by heat-treated sample: see [Intervals](intervals.md). `n` is the number of
+micrographs that the mean is over.
 
 ## Further measures of two maps
 

@@ -17,8 +17,7 @@ _CODES = EXIT_CODES.replace("  130  ", f"  {NOT_CONFIRMED}    a claim fits nothi
 
 @click.command(
     epilog="\b\nExamples:\n  uhcs-bench check preds/ --claim IU=0.724\n"
-    "  uhcs-bench check preds/ --claim 'IU particle=54.8' --claim AC=91.1 --task particles\n"
-    + _CODES
+    "  uhcs-bench check preds/ --claim 'IU particle=54.8' --claim AC=91.1\n" + _CODES
 )
 @click.argument("predictions", metavar="MAPS", type=click.Path(path_type=Path))
 @click.option(
