@@ -16,7 +16,7 @@ from PIL import Image
 
 import uhcs_bench
 from tests.pictures import WAYS, Way, pillow, planes, png, tiff, with_data_bar
-from uhcs_bench.io.images import ImageError, read_image
+from uhcs_bench.io.images import ImageError, decode_image, read_image
 from uhcs_bench.measuring import data_bar
 
 ROWS, COLUMNS = 96, 128
@@ -91,6 +91,16 @@ def test_a_page_is_chosen(tmp_path, name):
     for page in (0, 3, -1):
         with pytest.raises(ImageError, match=f"has no page {page}; it holds 2 images"):
             read_image(path, page=page)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name for name, way in WAYS.items() if way.ending != "npy" and not isinstance(way.gives, str)],
+)
+def test_pictures_in_memory(name):
+    """Check that members of a zip are read as files are."""
+    way, image = WAYS[name], crops("synthetic")[0]
+    np.testing.assert_array_equal(decode_image(way.write(image)), way.gives(image))
 
 
 def test_a_page_of_a_stack_is_chosen(tmp_path):
@@ -190,6 +200,22 @@ def test_label_maps(tmp_path, name, capfd):
         labels = LABELS if expected is None else expected
         np.testing.assert_array_equal(read_image(path, kind="labels"), labels)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_no_damage_of_a_png_is_silent(tmp_path, level):
+    """Check that a flipped bit anywhere is noticed, or changes no pixel."""
+    content = pillow("PNG", compress_level=level)(LABELS)
+    path = tmp_path / "a.png"
+    for place in range(len(content)):
+        data = bytearray(content)
+        data[place] ^= 1 << (place % 8)
+        path.write_bytes(data)
+        try:
+            read = read_image(path, kind="labels")
+        except ImageError:
+            continue
+        np.testing.assert_array_equal(read, LABELS)
 
 
 def test_references_of_ome_are_not_followed(tmp_path):

@@ -305,11 +305,24 @@ def _read_with_pillow(
         _choose_frame(image, page, kind)
         claimed = _pillow_header(image)
         check(claimed)
+        if name == "PNG":
+            _check_sums(source)
         stored = _stored(image, source)
         # Exif data may follow the pixels of a PNG.
         if _pillow_header(image) != claimed:
             check(_pillow_header(image))
         return stored
+
+
+def _check_sums(source: Path | BytesIO) -> None:
+    """Compare the sum of each of a PNG's chunks, which decoding does not look at."""
+    with opened(source, ("PNG",)) as image:
+        try:
+            image.verify()
+        except Exception as error:
+            raise ImageError(
+                f"can't be decoded (it is damaged: {_reason(error)}); copy it again from its source"
+            ) from error
 
 
 def _format(magic: bytes) -> str | None:
@@ -394,8 +407,6 @@ def _deep(image: Image.Image, source: Path | BytesIO, rawmode: str) -> NDArray[A
         both = np.array(image).astype(np.uint16)
         return both[..., 0::2] << 8 | both[..., 1::2]
     upper = np.array(image).astype(np.uint16) << 8
-    if isinstance(source, io.BytesIO):
-        source.seek(0)
     with opened(source) as again:
         _take_as(again, rawmode.replace("16B", "16L"))
         upper |= np.array(again)
