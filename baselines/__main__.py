@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baselines.configuration import configure
+from baselines.model_commands import ablation, quantization, robustness, sizes
+from baselines.options import EXIT_CODES, PRECISIONS, task_option, training_options
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
-    TASK,
     OutputFile,
     OutputFolder,
     ReportingGroup,
@@ -31,20 +32,8 @@ from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
 if TYPE_CHECKING:
     from baselines.runs import Plan
 
-_EXIT_CODES = """
-\b
-Exit codes:
-  0    done
-  1    a fold failed, or a file could not be read or written
-  2    wrong usage
-  3    data or weights unavailable
-  130  interrupted; finished folds are kept
-"""
-
 _OPTIONAL = ("torch", "torchvision", "timm", "matplotlib", "onnx", "onnxscript", "onnxruntime")
 """Packages that commands import, and that not everybody has."""
-
-PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 class InterruptibleGroup(ReportingGroup):
@@ -59,7 +48,8 @@ class InterruptibleGroup(ReportingGroup):
         except ModuleNotFoundError as error:
             if error.name not in _OPTIONAL:
                 raise
-            extra = "export" if ctx.invoked_subcommand in ("export", "ship") else "baselines"
+            exporting = ctx.invoked_subcommand in ("export", "quantization", "ship")
+            extra = "export" if exporting else "baselines"
             missing = MissingPackageError("This command", extra)
             echo(f"{ctx.info_name}: {missing}", err=True)
             sys.exit(missing.exit_code)
@@ -68,52 +58,15 @@ class InterruptibleGroup(ReportingGroup):
 @click.group(
     cls=InterruptibleGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_EXIT_CODES,
+    epilog=EXIT_CODES,
 )
 def main() -> None:
     """Run the reference baselines of uhcs-bench."""
 
 
-def task_option(command: Any) -> Any:
-    """Add the option that names the task."""
-    return click.option(
-        "--task", type=TASK, required=True, help=f"{' or '.join(protocol.TASKS)} (or an alias)."
-    )(command)
-
-
-def training_options(command: Any) -> Any:
-    """Add the options that say how folds are trained."""
-    for option in (
-        version_option,
-        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
-                     help="Folds side by side; each needs its own memory."),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
-        click.option("--weights", type=click.Choice(["default", "none"]), default="default",
-                     show_default=True, help="Start VGG-16 from ImageNet or from scratch."),
-        click.option("--precision", type=click.Choice(PRECISIONS), default="auto",
-                     show_default=True, help="auto: bfloat16 on a GPU that has it, else float32."),
-        click.option("--crop", type=int, metavar="PIXELS",
-                     help="Train on windows of this size; 224 is practical on a CPU.  "
-                     "[default: the method's, for most whole micrographs]"),
-        click.option("--updates", type=click.IntRange(1), metavar="N",
-                     help="Length of the training, of methods that train in one stage.  "
-                     "[default: the method's]"),
-        click.option("--fc7/--no-fc7", default=None,
-                     help="Add fc7 to PixelNet's hypercolumn; needs VGG-16's fully connected "
-                     "layers.  [default: the method's]"),
-        click.option("--tta/--no-tta", default=None,
-                     help="Average over the eight rotations and reflections of a micrograph.  "
-                     "[default: the method's]"),
-        click.option("--device", default="auto", show_default=True,
-                     help="auto, cpu, cuda or cuda:N."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
 @main.command(
     epilog="\b\nExample:\n  python -m baselines otsu --task particles --out preds/otsu\n"
-    + _EXIT_CODES
+    + EXIT_CODES
 )
 @task_option
 @version_option
@@ -138,7 +91,7 @@ def otsu(task: str, version: str, out: Path) -> None:
     "  python -m baselines run unet-efficientnet --task particles --split grouped \\\n"
     "      --out runs-grouped/\n"
     "  python -m baselines run unet-efficientnet --task particles --train-size 4 \\\n"
-    "      --out runs-4/\n" + _EXIT_CODES
+    "      --out runs-4/\n" + EXIT_CODES
 )
 @click.argument("method", metavar="METHOD")
 @task_option
@@ -222,7 +175,7 @@ def _plan(
 @main.command(
     epilog="\b\nExample:\n"
     "  python -m baselines segment unet --task particles --runs seed0/ \\\n"
-    "      --runs seed1/ --name unet-seeds --out ensembles/\n" + _EXIT_CODES
+    "      --runs seed1/ --name unet-seeds --out ensembles/\n" + EXIT_CODES
 )
 @click.argument("method", metavar="METHOD")
 @task_option
@@ -278,7 +231,7 @@ def segment(
 @main.command(
     epilog="\b\nExample:\n"
     "  python -m baselines ship unet-efficientnet --task particles --out runs/ \\\n"
-    "      --maps runs/unet-efficientnet-plain --model particles.onnx\n" + _EXIT_CODES
+    "      --maps runs/unet-efficientnet-plain --model particles.onnx\n" + EXIT_CODES
 )
 @click.argument("method", metavar="METHOD")
 @task_option
@@ -313,7 +266,7 @@ def ship(
 @main.command(
     epilog="\b\nExamples:\n"
     "  python -m baselines reproduce --out runs/ --crop 224\n"
-    "  python -m baselines reproduce --out leaderboard/ --no-run\n" + _EXIT_CODES
+    "  python -m baselines reproduce --out leaderboard/ --no-run\n" + EXIT_CODES
 )
 @click.option(
     "--no-run", is_flag=True, help="Only print the tables from the label maps that are there."
@@ -348,7 +301,7 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
     epilog="\b\nExample:\n"
     "  python -m baselines predict \\\n"
     "      runs/folds/pixelnet-ce/particles/0/checkpoint.pt \\\n"
-    "      a.tif b.png --out maps/\n" + _EXIT_CODES
+    "      a.tif b.png --out maps/\n" + EXIT_CODES
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True,
@@ -391,7 +344,7 @@ def predict(
     epilog="\b\nExamples:\n"
     "  python -m baselines figures\n"
     "  python -m baselines figures --method pixelnet-ce --format png --format pdf \\\n"
-    "      --particle-model runs/folds/pixelnet-focal/particles/0/checkpoint.pt\n" + _EXIT_CODES
+    "      --particle-model runs/folds/pixelnet-focal/particles/0/checkpoint.pt\n" + EXIT_CODES
 )
 @click.option(
     "--maps",
@@ -467,7 +420,7 @@ def figures(
     epilog="\b\nExample:\n"
     "  python -m baselines export \\\n"
     "      runs/folds/pixelnet-ce/particles/0/checkpoint.pt --out particles.onnx\n"
-    "  uhcs-bench measure micrographs/ --model particles.onnx --out table.csv\n" + _EXIT_CODES
+    "  uhcs-bench measure micrographs/ --model particles.onnx --out table.csv\n" + EXIT_CODES
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--half", is_flag=True, help="Store the weights as float16.")
@@ -485,6 +438,10 @@ def export(checkpoint: Path, half: bool, out: Path | None) -> None:
     path = out or checkpoint.with_suffix(".onnx")
     description = onnx_export.export(checkpoint, path, half=half)
     echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
+
+
+for command in (ablation, quantization, robustness, sizes):
+    main.add_command(command)
 
 
 def parse_folds(text: str, n_folds: int = protocol.N_FOLDS) -> list[int]:

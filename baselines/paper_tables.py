@@ -102,7 +102,7 @@ def table_4(found: Scores) -> str:
     if (STRICT, "particles") in found:
         columns.append(
             [
-                _table_4_cell(found, STRICT, name) if method in STRICT else None
+                _table_4_cell(found, STRICT, name) if method in STRICT else Cell(None)
                 for method, name in rows
             ]
         )

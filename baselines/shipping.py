@@ -14,6 +14,7 @@ from baselines import export, runs
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.scoring import training_record
+from uhcs_bench.segmentation.cards import ABOUT_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from uhcs_bench import Dataset
     from uhcs_bench.scoring.results import MeanScore
     from uhcs_bench.scoring.training_record import TrainedModel
-
-ABOUT_KEY = "uhcs_bench.about"
-"""Key of the model's metadata: a JSON object, see `describe`."""
 
 MAX_BYTES = 4 << 20
 """Largest file that is shipped."""

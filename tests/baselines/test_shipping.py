@@ -13,7 +13,7 @@ from baselines import checkpoint, export, prediction, records, runs, shipping
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.scoring import training_record
-from uhcs_bench.segmentation import onnx_model
+from uhcs_bench.segmentation import cards, onnx_model
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -63,7 +63,7 @@ def test_a_shipped_model(plan, twin, tmp_path):
     loaded = onnx_model.load(out)
     assert loaded.task == "particles"
     properties = {p.key: p.value for p in onnx.load(out).metadata_props}
-    assert json.loads(properties[shipping.ABOUT_KEY]) == about
+    assert json.loads(properties[cards.ABOUT_KEY]) == about
     dataset = uhcs_bench.load("particles", version="synthetic")
     assert about["micrographs"] == 24
     assert about["data_id"] == dataset.data_id

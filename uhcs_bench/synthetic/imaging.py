@@ -136,10 +136,39 @@ def acquire(rng: Generator, imaging: Imaging, cementite: NDArray[np.float64]) ->
 
     signal = gaussian_filter(signal, imaging.blur_px)
     signal *= 1.0 + imaging.drift * smooth_field(rng, shape, max(shape) / 2.0)
+    return detect(rng, signal, imaging.electrons, imaging.read_noise)
+
+
+def detect(
+    rng: Generator, signal: NDArray[np.float64], electrons: float, read_noise: float
+) -> NDArray[np.uint8]:
+    """Detect a signal with shot noise and read noise.
+
+    Parameters
+    ----------
+    rng : Generator
+    signal : ndarray, shape (rows, columns)
+        Gray levels.
+    electrons : float
+        Detected electrons per gray level; see `Imaging`.
+    read_noise : float
+        Gray levels.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns)
+        Values beyond 0 and 255 are clipped.
+
+    Examples
+    --------
+    >>> image = detect(np.random.default_rng(0), np.full((200, 200), 100.0), 4.0, 0.0)
+    >>> round(float(image.std()), 1)  # the square root of 100 / 4
+    5.0
+    """
     # Shot noise by its Gaussian limit, which holds from some ten electrons per pixel on.
-    variance = np.maximum(signal, 0.0) / imaging.electrons + imaging.read_noise**2
-    signal += np.sqrt(variance) * rng.standard_normal(shape)
-    image: NDArray[np.uint8] = np.rint(np.clip(signal, 0.0, 255.0)).astype(np.uint8)
+    variance = np.maximum(signal, 0.0) / electrons + read_noise**2
+    noisy = signal + np.sqrt(variance) * rng.standard_normal(signal.shape)
+    image: NDArray[np.uint8] = np.rint(np.clip(noisy, 0.0, 255.0)).astype(np.uint8)
     return image
 
 

@@ -1,0 +1,169 @@
+"""The commands that examine trained models: robustness, quantization, sizes, ablation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from baselines.options import EXIT_CODES, task_option
+from uhcs_bench import protocol
+from uhcs_bench.cli.common import GuardedCommand, OutputFolder, echo, version_option
+from uhcs_bench.errors import UsageError
+from uhcs_bench.io.atomic import replacing
+
+
+@click.command(
+    cls=GuardedCommand,
+    epilog="\b\nExamples:\n"
+    "  python -m baselines robustness --task particles --out robustness/\n"
+    "  python -m baselines robustness --task particles --out robustness/ \\\n"
+    "      --runs runs/ --method unet-efficientnet\n" + EXIT_CODES,
+)
+@task_option
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="ONNX file; given once for each fold, each sees its validation micrographs "
+    "alone.  [default: the model of the task that comes with the package]",
+)
+@click.option(
+    "--runs",
+    type=click.Path(file_okay=False, path_type=Path),
+    help='Take the folds\' models from what the command "run" wrote.',
+)
+@click.option(
+    "--method", default="unet-efficientnet", show_default=True, help="Whose models of --runs."
+)
+@version_option
+@click.option("--out", required=True, type=OutputFolder())
+def robustness(
+    task: str, models: tuple[str, ...], runs: Path | None, method: str, version: str, out: Path
+) -> None:
+    """Score and measure noisy, blurred, flat and resampled micrographs.
+
+    The IU and the errors of area fraction, count and mean diameter against the
+    annotation go to OUT/<task>.csv, their curves to OUT/<task>.png. One model
+    for all micrographs, such as those that come with the package, has been
+    trained on them, so that its curves are a lower bound of the changes.
+    """
+    from baselines import robustness as conditions
+
+    name = protocol.task(task).name
+    if runs is not None and models:
+        raise UsageError("--runs and --model can't be combined: leave one of them out.")
+    paths = () if runs is not None else (models or (name,))
+    segment = (
+        conditions.with_runs(runs, method, name)
+        if runs is not None
+        else conditions.with_models(paths, name)
+    )
+    rows = conditions.evaluate(name, segment, version)
+    conditions.write_table(rows, out / f"{name}.csv")
+    note = conditions.caveat(paths)
+    with replacing(out / f"{name}.png") as partial:
+        conditions.draw(rows, name).savefig(partial, dpi=120)
+    echo(f"{len(rows)} conditions in {out / f'{name}.csv'}. {note}")
+
+
+@click.command(
+    cls=GuardedCommand,
+    epilog="\b\nExample:\n"
+    "  python -m baselines quantization unet-efficientnet --task particles --runs runs/\n"
+    + EXIT_CODES,
+)
+@click.argument("method", metavar="METHOD")
+@task_option
+@click.option(
+    "--runs",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help='What the command "run" wrote.',
+)
+@version_option
+def quantization(method: str, task: str, runs: Path, version: str) -> None:
+    """Tell what weights in float16 cost, on folds that the models have not seen.
+
+    Each finished fold of METHOD is exported twice, with weights in float32 and
+    in float16, and segments its validation micrographs with a single view.
+    """
+    from baselines import quantization as halves
+
+    rows = halves.compare(runs, method, protocol.task(task).name, version)
+    echo(halves.to_text(rows))
+
+
+@click.command(
+    cls=GuardedCommand,
+    epilog="\b\nExamples:\n"
+    "  python -m baselines sizes --maps leaderboard/\n"
+    "  python -m baselines sizes --runs runs/ --method unet-efficientnet\n" + EXIT_CODES,
+)
+@click.option(
+    "--maps",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder with <method>/particles/<id>.png; all methods are taken.",
+)
+@click.option(
+    "--runs",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help='What the command "run" wrote; thresholds are tried on its probabilities.',
+)
+@click.option(
+    "--method", default="unet-efficientnet", show_default=True, help="Whose models of --runs."
+)
+@click.option(
+    "--tta/--no-tta",
+    default=False,
+    show_default=True,
+    help="Average the probabilities of --runs over eight views.",
+)
+@version_option
+def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version: str) -> None:
+    """Try rules that make particle sizes right: specks dropped, particles cut apart, thresholds.
+
+    A rule's parameter is chosen for each fold on the other folds' validation
+    micrographs. KS counts the micrographs whose sizes the test does not reject,
+    D is its mean statistic.
+    """
+    from baselines import sizes as rules
+
+    if (maps is None) == (runs is None):
+        raise UsageError("Give either --maps or --runs.")
+    rows = []
+    if maps is not None:
+        rows = rules.annotation_without_specks(version)
+        for folder in sorted(path for path in maps.glob("*/particles") if path.is_dir()):
+            rows += rules.study(folder.parent.name, rules.from_maps(folder), version)
+    elif runs is not None:
+        rows = rules.study(method, rules.from_runs(runs, method, tta=tta), version)
+    echo(rules.to_text(rows))
+
+
+@click.command(
+    cls=GuardedCommand,
+    epilog="\b\nExample:\n"
+    "  python -m baselines run unet-efficientnet --task particles --folds 0 --inner \\\n"
+    "      --crop 320 --out inner/crop-320\n"
+    "  python -m baselines ablation unet-efficientnet --task particles inner/*\n" + EXIT_CODES,
+)
+@click.argument("method", metavar="METHOD")
+@click.argument(
+    "runs",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+)
+@task_option
+def ablation(method: str, runs: tuple[Path, ...], task: str) -> None:
+    """Compare choices of settings on folds inside the training folds.
+
+    Each RUN is a folder that "run --inner" wrote. The table has the settings
+    that differ, and IU and AC on the fold that was held out inside.
+    """
+    from baselines import ablation as choices
+
+    echo(choices.to_text(choices.read(runs, method, protocol.task(task).name)))
