@@ -201,8 +201,8 @@ def cross_fit(
     Returns
     -------
     chosen : list of float
-        Of each fold the parameter with most consistent micrographs in the other folds; of equal
-        ones that with the smallest mean distance there.
+        Of each fold the parameter with the smallest mean distance in the other folds. The number
+        of consistent micrographs, a few of twenty, would leave the choice to chance.
     outcomes : list of Outcome
         Of each micrograph, with the parameter of its fold.
     """
@@ -210,11 +210,10 @@ def cross_fit(
     for fold in sorted(set(folds)):
         others = [place for place, number in enumerate(folds) if number != fold]
 
-        def quality(parameter: float, others: list[int] = others) -> tuple[int, float]:
-            seen = [outcomes[parameter][place] for place in others]
-            return sum(o.consistent for o in seen), -float(np.mean([o.distance for o in seen]))
+        def distance(parameter: float, others: list[int] = others) -> float:
+            return float(np.mean([outcomes[parameter][place].distance for place in others]))
 
-        chosen[fold] = max(outcomes, key=quality)
+        chosen[fold] = min(outcomes, key=distance)
     found = [outcomes[chosen[number]][place] for place, number in enumerate(folds)]
     return list(chosen.values()), found
 

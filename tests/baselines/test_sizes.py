@@ -67,9 +67,9 @@ def test_a_parameter_is_chosen_without_its_fold():
     assert found[0] is bad
 
 
-def test_ties_are_broken_by_the_distance():
-    """Check that the smaller mean distance counts where as many micrographs are consistent."""
-    near, far = Outcome(False, 0.1, 90.0), Outcome(False, 0.5, 80.0)
+def test_the_distance_decides():
+    """Check that the smaller mean distance counts, not the number of consistent micrographs."""
+    near, far = Outcome(False, 0.1, 90.0), Outcome(True, 0.5, 80.0)
     chosen, found = sizes.cross_fit([0, 1], {1.0: [far, far], 2.0: [near, near]})
     assert chosen == [2.0, 2.0]
     assert found == [near, near]
