@@ -236,7 +236,7 @@ def evaluate(
     task: str,
     segment: Segment,
     version: str = protocol.REAL_VERSION,
-    seed: int = protocol.SEED,
+    seed: int = 0,
     chosen: Iterable[Condition] | None = None,
 ) -> list[dict[str, Any]]:
     """Score and measure under each condition.
