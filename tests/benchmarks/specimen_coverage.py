@@ -6,6 +6,8 @@ With ``python -m tests.benchmarks.specimen_coverage FIELDS`` for 400 fields of e
 5 minutes on a free core:
 
     python -m tests.benchmarks.specimen_coverage 400
+
+Beginnings of structures' names behind the number choose some of them.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 SHAPE = (300, 400)
 SIZES = (2, 3, 5, 10, 20)
 DRAWS = 2000
+POOL_RATIO = 8
+"""A pool holds so many times the fields of a specimen, or drawing without replacement shows."""
+
 STRUCTURES: dict[str, protocol.TaskName] = {
     "particles, median .28 um": "particles",
     "particles, median .6 um": "particles",
@@ -68,13 +73,15 @@ def coverage(measure: Measure, values: list[float], n: int, draws: int = DRAWS) 
 def main() -> None:
     """Print the table."""
     n_fields = int(sys.argv[1]) if len(sys.argv) > 1 else 400
+    sizes = [n for n in SIZES if POOL_RATIO * n <= n_fields]
+    names = [name for name in STRUCTURES if name.startswith(tuple(sys.argv[2:]) or "")]
     lines = []
-    for name in STRUCTURES:
+    for name in names:
         for measure, values in pool(name, n_fields).items():
             scatter = np.std(values, ddof=1) / np.mean(values)
-            shares = [f"{100 * coverage(measure, values, n):.1f}" for n in SIZES]
+            shares = [f"{100 * coverage(measure, values, n):.1f}" for n in sizes]
             lines.append([name, measure.name, f"{100 * scatter:.0f}", *shares])
-    heads = ["structure", "measure", "s, %", *(f"{n} fields" for n in SIZES)]
+    heads = ["structure", "measure", "s, %", *(f"{n} fields" for n in sizes)]
     print(tabulate(lines, heads, tablefmt="github", disable_numparse=True))
     print(f"\n{n_fields} fields of each structure, {DRAWS} specimens of each size.")
 
