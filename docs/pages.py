@@ -99,7 +99,8 @@ def glossary() -> str:
         (f"`{s.name}`", "IU (IoU, Jaccard index): " * (s.name == "IU") + s.long_name)
         for s in table.SCORES
     ]
-    scores.append(("`KS`, `ks_score`", "share of micrographs with consistent particle sizes"))
+    ks = "share of micrographs on which the KS test does not reject equal sizes"
+    scores.append(("`KS`, `ks_score`", ks))
     return _GLOSSARY.format(
         scores=_table(("column", "meaning"), scores),
         further=_table(("measure", "unit", "better"), _further()),
