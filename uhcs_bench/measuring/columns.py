@@ -27,14 +27,13 @@ Dimension = Literal[
 
 Interval = Literal["", "holds", "lower bound"]
 """Of a measure: none; one that holds the mean of many fields of view in 93 % or more of simulated
-fields; or one that holds it less often, or was not simulated, and counts as a lower bound of the
-uncertainty."""
+fields; or one that holds it less often in some structure, a lower bound of the uncertainty."""
 
 INTERVAL_TEXT: dict[Interval, str] = {
     "": "",
     "holds": "95 % interval for the mean of many fields of view",
     "lower bound": "lower bound of the 95 % interval for the mean of many fields of view: it holds "
-    "in fewer than 93 % of simulated fields, or was not simulated",
+    "in fewer than 93 % of the fields of some simulated structure",
 }
 
 _SUFFIXES: dict[Dimension, tuple[tuple[str, str], ...]] = {
@@ -195,7 +194,7 @@ _PARTICLES = (
         "particles crossed per length of test line",
         "N_L",
         "ASTM E1245",
-        "lower bound",
+        "holds",
     ),
     Measure(
         "mean_intercept",
@@ -203,7 +202,7 @@ _PARTICLES = (
         "mean length of test line inside a particle",
         "L_3",
         "ASTM E1245",
-        "lower bound",
+        "holds",
     ),
     Measure(
         "free_path",
@@ -211,7 +210,7 @@ _PARTICLES = (
         "mean free path: mean length of test line from the edge of a particle to that of the next",
         "lambda",
         "ASTM E1245",
-        "lower bound",
+        "holds",
     ),
     Measure(
         "nearest_neighbour_n", "count", "particles nearer to another one than to the map's edge"
@@ -222,7 +221,7 @@ _PARTICLES = (
         "mean distance from a centroid to the nearest other one, corrected for the map's edge",
         "r",
         "",
-        "lower bound",
+        "holds",
     ),
     Measure("diameter_n", "count", "whole particles, those whose sizes count"),
     *_distribution(
@@ -234,7 +233,7 @@ _PARTICLES = (
         "mean diameter weighted by its square, so that particles count as they take area",
         "x_1,2",
         "ISO 9276-2",
-        "lower bound",
+        "holds",
     ),
     Measure(
         "diameter_volume_weighted_mean",
@@ -272,7 +271,7 @@ _PARTICLES = (
         "mean length of the outline, by Crofton's formula in 4 directions",
         "P",
         "ISO 9276-6",
-        "lower bound",
+        "holds",
     ),
     Measure(
         "feret_mean",
@@ -280,7 +279,7 @@ _PARTICLES = (
         "mean of the largest caliper (Feret) diameter, over 16 directions",
         "x_Fmax",
         "ISO 13322-1",
-        "lower bound",
+        "holds",
     ),
     Measure(
         "circularity_mean",
@@ -288,7 +287,7 @@ _PARTICLES = (
         "mean of 4 pi area over perimeter squared, 1 for a circle",
         "C",
         "ISO 9276-6",
-        "lower bound",
+        "holds",
     ),
     Measure(
         "aspect_ratio_mean",
@@ -296,7 +295,7 @@ _PARTICLES = (
         "mean aspect ratio of the ellipse of equal second moments",
         "",
         "ISO 9276-6",
-        "lower bound",
+        "holds",
     ),
     *(
         Measure(
@@ -325,7 +324,7 @@ _PARTICLES = (
         "number of these spheres per volume (Saltykov), under the same assumption",
         "N_V",
         "",
-        "lower bound",
+        "holds",
     ),
 )
 

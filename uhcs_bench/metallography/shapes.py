@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ _RATIOS = ("circularity", "aspect_ratio")
 
 @dataclass(frozen=True)
 class Spheroidised:
-    """Share of the carbides that are spheroidised.
+    """Share of the carbides that are spheroidised, without an interval where all or none are.
 
     Attributes
     ----------
@@ -124,5 +125,7 @@ def mean_shapes(particles: Particles) -> Shapes:
 
 
 def _share(found: Estimate) -> Estimate:
-    """Cut an interval at 1; NaN stays."""
+    """Cut an interval at 1; where all or none pass, one field says nothing of its width."""
+    if found.value in (0.0, 1.0):
+        return Estimate(found.value, math.nan, math.nan)
     return Estimate(found.value, found.low, float(np.minimum(found.high, 1.0)))

@@ -49,8 +49,8 @@ class PhaseFraction:
     phase : str
         Name of the class.
     fraction : Estimate
-        In [0, 1]; NaN without pixels. The interval is NaN for a class that is absent, of which one
-        field says nothing.
+        In [0, 1]; NaN without pixels. The interval is NaN for a class that is absent, or alone, of
+        which one field says nothing.
     n_pixels : int
         Pixels of the class.
     reason : str
@@ -111,12 +111,13 @@ def phase_fractions(label_map: LabelMap, task: str) -> tuple[PhaseFraction, ...]
     for name, estimate, n_pixels in zip(
         phases, estimates(statistic, shares.shape[1], (0, 1)), counts.sum(1), strict=True
     ):
-        if n_pixels:
+        if 0 < n_pixels < sizes.sum():
             reason = TOO_SMALL if shares.shape[1] < FEWEST_BLOCKS else ""
             found.append(PhaseFraction(name, estimate, int(n_pixels), reason))
         else:
-            nothing = Estimate(0.0, math.nan, math.nan)
-            found.append(PhaseFraction(name, nothing, 0, f"the map has no {name}"))
+            share = Estimate(float(n_pixels > 0), math.nan, math.nan)
+            reason = f"the map is all {name}" if n_pixels else f"the map has no {name}"
+            found.append(PhaseFraction(name, share, int(n_pixels), reason))
     return tuple(found)
 
 
