@@ -112,7 +112,7 @@ def otsu(task: str, version: str, out: Path) -> None:
 @training_options
 @click.option("--out", required=True, type=OutputFolder())
 def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
-    """Train METHOD on folds and segment their validation micrographs.
+    """Train METHOD on folds and segment what they validate on.
 
     METHOD is pixelnet-focal, pixelnet-focal-paper (the settings of the paper's
     text), pixelnet-ce, unet, unet-vgg or unet-efficientnet.

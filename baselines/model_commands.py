@@ -42,7 +42,7 @@ from uhcs_bench.io.atomic import replacing
 def robustness(
     task: str, models: tuple[str, ...], runs: Path | None, method: str, version: str, out: Path
 ) -> None:
-    """Score and measure noisy, blurred, flat and resampled micrographs.
+    """Score noisy, blurred, flat and resampled micrographs.
 
     The IU and the errors of area fraction, count and mean diameter against the
     annotation go to OUT/<task>.csv, their curves to OUT/<task>.png. One model
@@ -71,8 +71,8 @@ def robustness(
 @click.command(
     cls=GuardedCommand,
     epilog="\b\nExample:\n"
-    "  python -m baselines quantization unet-efficientnet --task particles --runs runs/\n"
-    + EXIT_CODES,
+    "  python -m baselines quantization unet-efficientnet --task particles \\\n"
+    "      --runs runs/\n" + EXIT_CODES,
 )
 @click.argument("method", metavar="METHOD")
 @task_option
@@ -84,10 +84,11 @@ def robustness(
 )
 @version_option
 def quantization(method: str, task: str, runs: Path, version: str) -> None:
-    """Tell what weights in float16 cost, on folds that the models have not seen.
+    """Tell what weights in float16 cost.
 
     Each finished fold of METHOD is exported twice, with weights in float32 and
-    in float16, and segments its validation micrographs with a single view.
+    in float16, and segments its validation micrographs, which the model has not
+    seen, with a single view.
     """
     from baselines import quantization as halves
 
@@ -103,12 +104,12 @@ def quantization(method: str, task: str, runs: Path, version: str) -> None:
 )
 @click.option(
     "--maps",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help="Folder with <method>/particles/<id>.png; all methods are taken.",
 )
 @click.option(
     "--runs",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     help='What the command "run" wrote; thresholds are tried on its probabilities.',
 )
 @click.option(
@@ -122,9 +123,10 @@ def quantization(method: str, task: str, runs: Path, version: str) -> None:
 )
 @version_option
 def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version: str) -> None:
-    """Try rules that make particle sizes right: specks dropped, particles cut apart, thresholds.
+    """Try rules that make particle sizes right.
 
-    A rule's parameter is chosen for each fold on the other folds' validation
+    Specks are dropped, touching particles cut apart, and, with --runs, other
+    thresholds taken. A rule's parameter is chosen for each fold on the other folds' validation
     micrographs. KS counts the micrographs whose sizes the test does not reject,
     D is its mean statistic.
     """
@@ -132,10 +134,13 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
 
     if (maps is None) == (runs is None):
         raise UsageError("Give either --maps or --runs.")
+    folders = sorted(path for path in maps.glob("*/particles") if path.is_dir()) if maps else []
+    if maps is not None and not folders:
+        raise UsageError(f"{maps} has no label maps: there is no folder <method>/particles in it.")
     rows = []
     if maps is not None:
         rows = rules.annotation_without_specks(version)
-        for folder in sorted(path for path in maps.glob("*/particles") if path.is_dir()):
+        for folder in folders:
             rows += rules.study(folder.parent.name, rules.from_maps(folder), version)
     elif runs is not None:
         rows = rules.study(method, rules.from_runs(runs, method, tta=tta), version)
@@ -145,9 +150,9 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
 @click.command(
     cls=GuardedCommand,
     epilog="\b\nExample:\n"
-    "  python -m baselines run unet-efficientnet --task particles --folds 0 --inner \\\n"
+    "  python -m baselines run unet --task particles --folds 0 --inner \\\n"
     "      --crop 320 --out inner/crop-320\n"
-    "  python -m baselines ablation unet-efficientnet --task particles inner/*\n" + EXIT_CODES,
+    "  python -m baselines ablation unet --task particles inner/*\n" + EXIT_CODES,
 )
 @click.argument("method", metavar="METHOD")
 @click.argument(
@@ -159,7 +164,7 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
 )
 @task_option
 def ablation(method: str, runs: tuple[Path, ...], task: str) -> None:
-    """Compare choices of settings on folds inside the training folds.
+    """Compare settings on folds inside the training folds.
 
     Each RUN is a folder that "run --inner" wrote. The table has the settings
     that differ, and IU and AC on the fold that was held out inside.

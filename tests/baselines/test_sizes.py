@@ -101,3 +101,6 @@ def test_command(tmp_path):
     line = next(line for line in result.stdout.splitlines() if "as it is" in line)
     assert line.split()[-5:] == ["24", "of", "24", "0.000", "100.0"]
     assert CliRunner().invoke(main, arguments[:1]).exit_code == 2
+    result = CliRunner().invoke(main, ["sizes", "--maps", str(tmp_path / "wrong")])
+    assert result.exit_code == 2
+    assert "has no label maps" in result.stderr
