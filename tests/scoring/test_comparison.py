@@ -190,7 +190,7 @@ def test_machine_readable_forms(compared):
     first = compared.tasks[0].differences[0]
     assert content["tasks"][0]["differences"][0]["sentence"] == first.sentence
     rows = list(csv.DictReader(io.StringIO(tables.comparison_to_csv(compared))))
-    assert float(rows[0]["difference"]) == first.mean
+    assert float(rows[0]["difference"]) == pytest.approx(first.mean, rel=1e-5)
     assert rows[1]["micrograph"] == next(iter(first.micrographs))
     assert len(rows) == sum(1 + d.n for d in compared.tasks[0].differences)
 

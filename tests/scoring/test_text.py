@@ -185,13 +185,14 @@ def test_csv_holds_every_number(report):
 
     paper = report["uhcs"].conventions["paper"]
     row = find(task="microconstituents", convention="paper", metric="IU", **{"class": "network"})
-    assert float(row["value"]) == paper.classes["network"].IU.mean
-    assert float(row["se"]) == paper.classes["network"].IU.se
+    assert float(row["value"]) == pytest.approx(paper.classes["network"].IU.mean, rel=1e-5)
+    assert float(row["se"]) == pytest.approx(paper.classes["network"].IU.se, rel=1e-5)
     assert row["n"] == "24"
     image = report["particles"].images[7]
     row = find(micrograph=image.id, metric="AC")
-    assert (float(row["value"]), row["fold"]) == (image.AC, str(image.fold))
+    assert float(row["value"]) == pytest.approx(image.AC, rel=1e-5)
+    assert row["fold"] == str(image.fold)
     row = find(micrograph=image.id, metric="precision", **{"class": "particle"})
     assert row["value"] == ""
     assert find(micrograph=image.id, metric="n_true")["value"] == str(image.psd.n_true)
-    assert find(task="particles", convention="paper", metric="ks_score")["value"] == "0.0"
+    assert find(task="particles", convention="paper", metric="ks_score")["value"] in ("0", "0.0")
