@@ -251,12 +251,13 @@ def _pair_list(group: Group) -> str:
 
 def _reported_table(group: Group) -> str:
     classes = group.task.classes
-    scores = ["IU", "AC", *(["KS score"] if group.task.has_particles else [])]
+    scores = ["IU", "AC", *(["KS test does not reject"] if group.task.has_particles else [])]
     rows = []
     for row in group.reported:
-        numbers = [row.IU, row.AC, *([row.ks_score] if group.task.has_particles else [])]
-        numbers += [row.classes.get(name) for name in classes]
-        cells = [_published(number) for number in numbers]
+        cells = [_published(row.IU), _published(row.AC)]
+        if group.task.has_particles:
+            cells.append(words.reported_count(row.ks_score, group.n_images))
+        cells += [_published(row.classes.get(name)) for name in classes]
         rows.append([f"*{paper.METHOD_NAMES[row.method]}* ({row.table})", *cells])
     return _table(["reported", *scores, *(f"IU {name}" for name in classes)], rows)
 

@@ -299,6 +299,18 @@ def reported_number(number: paper.Published) -> str:
     return f"{mean} ± {decimal(number.spread, 1)}"
 
 
+def reported_count(number: paper.Published | None, n: int) -> str:
+    """Write a share of micrographs that the paper gives in percent as their number.
+
+    Examples
+    --------
+    >>> from uhcs_bench import paper
+    >>> reported_count(paper.reported("particles")[1].ks_score, 24)
+    '1 of 24'
+    """
+    return formatting.MISSING if number is None else f"{round(number.mean * n / 100)} of {n}"
+
+
 def ceiling_sentence(group: Group) -> str:
     """State how far two annotations of one field agree; empty where there are none."""
     found = group.ceiling
