@@ -162,13 +162,13 @@ def _plan(
     settings: dict[str, Any],
 ) -> Plan:  # fmt: skip
     settings = {name: value for name, value in settings.items() if value is not None}
-    configure(method, **settings)  # wrong settings are told before the long import
+    configure(method, task, **settings)  # wrong settings are told before the long import
     protocol.check_version(version)
     from baselines import hardware, runs
 
     place = hardware.choose_device(device)
     chosen = hardware.choose_precision(precision, place)
-    configuration = configure(method, precision=chosen, **settings)
+    configuration = configure(method, task, precision=chosen, **settings)
     return runs.Plan(configuration, task, version, out, place, jobs)
 
 
