@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from baselines import folded_classifier
+from baselines.folded_classifier import BAND_ROWS, FoldedClassifier, fold
 from baselines.onnx_graph import trace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _classify_in_bands(graph: onnx.GraphProto, model: PixelNet) -> None:
     """
     from onnx import TensorProto, helper
 
-    classifier = folded_classifier.fold(model)
+    classifier = fold(model)
     n_classes = len(classifier.last_bias)
     nodes = _Nodes("bands")
     height = nodes.add("Shape", "image", start=2, end=3)
@@ -40,8 +40,8 @@ def _classify_in_bands(graph: onnx.GraphProto, model: PixelNet) -> None:
     for level in range(len(classifier.slices)):
         rows = nodes.add("Shape", f"map{level}", start=2, end=3)
         nodes.add("Sub", rows, nodes.integers([1]), output=f"last_row{level}")
-    padded = nodes.add("Add", height, nodes.integers([folded_classifier.BAND_ROWS - 1]))
-    count = nodes.add("Squeeze", nodes.add("Div", padded, nodes.integers([folded_classifier.BAND_ROWS])))
+    padded = nodes.add("Add", height, nodes.integers([BAND_ROWS - 1]))
+    count = nodes.add("Squeeze", nodes.add("Div", padded, nodes.integers([BAND_ROWS])))
     # Shape (bands, n_classes, rows of a band, width); the last band may reach below the image.
     bands = nodes.add("Loop", count, "", body=_band(classifier))
     shape = nodes.add("Concat", nodes.integers([1, n_classes, -1]), width, axis=0)
@@ -56,12 +56,12 @@ def _classify_in_bands(graph: onnx.GraphProto, model: PixelNet) -> None:
     graph.output.append(logits)
 
 
-def _band(classifier: folded_classifier.FoldedClassifier) -> onnx.GraphProto:
+def _band(classifier: FoldedClassifier) -> onnx.GraphProto:
     """Make the body of the loop, which classifies the band of the number that it is given."""
     from onnx import TensorProto, helper
 
     nodes = _Nodes("band")
-    first_row = nodes.add("Mul", "number", nodes.integers([folded_classifier.BAND_ROWS]))
+    first_row = nodes.add("Mul", "number", nodes.integers([BAND_ROWS]))
     fine = nodes.rows(first_row, level=0)
     total = nodes.convolve(fine, classifier.slices[0], classifier.first_bias)
     for level, weight in enumerate(classifier.slices[1:], start=1):
@@ -110,7 +110,7 @@ class _Nodes:
         Where the map ends its outermost row is repeated: there, interpolation keeps its value.
         """
         stride, around = 2**level, 1 if level else 0
-        offsets = range(-around, folded_classifier.BAND_ROWS // stride + around)
+        offsets = range(-around, BAND_ROWS // stride + around)
         start = self.add("Div", first_row, self.integers([stride]))
         wanted = self.add("Add", start, self.integers(list(offsets)))
         clipped = self.add("Max", wanted, self.integers([0]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from baselines import pixelnet
+from baselines import folded_classifier, pixelnet
 from baselines.pixelnet import PixelNet, logit_bands
 
 
@@ -84,7 +84,7 @@ def test_dense_inference_with_fc7(monkeypatch, generator):
 
 def test_folding_changes_nothing_it_should_not(model):
     """Check the shapes of the folded classifier."""
-    folded = pixelnet.fold(model)
+    folded = folded_classifier.fold(model)
     assert [part.shape[1] for part in folded.slices] == list(model.features.widths)
     assert folded.last.shape == (3, 16)
 

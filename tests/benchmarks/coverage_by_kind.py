@@ -20,8 +20,7 @@ from tqdm import tqdm
 
 import uhcs_bench
 from tests.benchmarks import coverage
-from uhcs_bench.metrics.table import MEASURES
-from uhcs_bench.scoring.results import named_scores
+from uhcs_bench.metrics.table import MEASURES, named_scores
 from uhcs_bench.stats import means
 
 if TYPE_CHECKING:

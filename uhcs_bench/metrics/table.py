@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -292,3 +292,28 @@ MEASURES = (
     *_at_thresholds(),
 )
 """In the order of the output; those of the classes stand together, class by class."""
+
+
+def named_scores(
+    scored: Any,
+) -> Iterator[tuple[str, str | None, Any]]:
+    """List scores by metric and class.
+
+    Parameters
+    ----------
+    scored : ConventionScore or MicrographScore
+        An object with an attribute for each of `OVERALL_SCORES`, and in `classes` one for each of
+        `CLASS_SCORES`.
+
+    Yields
+    ------
+    metric : str
+    class_name : str or None
+        None for a score over all classes; those come first.
+    value : MeanScore, float or None
+    """
+    for score in OVERALL_SCORES:
+        yield score.name, None, getattr(scored, score.name)
+    for class_name, scores in scored.classes.items():
+        for score in CLASS_SCORES:
+            yield score.name, class_name, getattr(scores, score.name)

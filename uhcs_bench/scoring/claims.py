@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, protocol
 from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.metrics.table import named_scores
 from uhcs_bench.scoring import published
-from uhcs_bench.scoring.results import named_scores
 from uhcs_bench.scoring.score import score_submissions
 from uhcs_bench.scoring.submission import read_submission
 

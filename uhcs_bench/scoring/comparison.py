@@ -17,7 +17,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.formatting import TextFormat, abbreviated, interval, p_equals, percent
-from uhcs_bench.scoring.results import named_scores
+from uhcs_bench.metrics.table import named_scores
 from uhcs_bench.stats import means
 from uhcs_bench.stats.differences import (
     FEWEST,

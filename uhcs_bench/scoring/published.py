@@ -20,8 +20,8 @@ from uhcs_bench import formatting, protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.metrics.confusion import confusion_matrix
+from uhcs_bench.metrics.table import named_scores
 from uhcs_bench.scoring.conventions import conventions
-from uhcs_bench.scoring.results import named_scores
 from uhcs_bench.scoring.submission import read_submission
 
 if TYPE_CHECKING:

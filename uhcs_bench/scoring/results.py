@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from uhcs_bench import protocol
 from uhcs_bench.errors import MissingItemError
 from uhcs_bench.formatting import TextFormat, abbreviated, percent
-from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES
 from uhcs_bench.stats.undefined import nan_to_none
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pandas as pd
 
     from uhcs_bench.stats.standard_errors import OverallErrors
@@ -363,26 +360,3 @@ class Report:
     def to_json(self) -> str:
         """Text of the JSON output; null where a quantity is undefined."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
-
-
-def named_scores(
-    scored: ConventionScore | MicrographScore,
-) -> Iterator[tuple[str, str | None, Any]]:
-    """List scores by metric and class.
-
-    Parameters
-    ----------
-    scored : ConventionScore or MicrographScore
-
-    Yields
-    ------
-    metric : str
-    class_name : str or None
-        None for a score over all classes; those come first.
-    value : MeanScore, float or None
-    """
-    for score in OVERALL_SCORES:
-        yield score.name, None, getattr(scored, score.name)
-    for class_name, scores in scored.classes.items():
-        for score in CLASS_SCORES:
-            yield score.name, class_name, getattr(scores, score.name)

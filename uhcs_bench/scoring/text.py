@@ -13,9 +13,14 @@ from uhcs_bench import formatting, protocol
 from uhcs_bench.formatting import decimal, interval, mean_se, percent, three_digits
 from uhcs_bench.io.tables import csv_text
 from uhcs_bench.metallography.denuded_zone import HOLE_PX
-from uhcs_bench.metrics.table import CLASS_SCORES, MEASURES, OVERALL_SCORES, RANKED_SCORES
+from uhcs_bench.metrics.table import (
+    CLASS_SCORES,
+    MEASURES,
+    OVERALL_SCORES,
+    RANKED_SCORES,
+    named_scores,
+)
 from uhcs_bench.scoring import coverage
-from uhcs_bench.scoring.results import named_scores
 from uhcs_bench.stats import means
 
 if TYPE_CHECKING:
