@@ -36,7 +36,7 @@ def write_entries(folder: Path, n: int) -> None:
     for number in range(n):
         rng = np.random.default_rng(number)
         entry = folder / f"method-{number:04d}"
-        content = declared(name=f"Method {number}", tasks=tasks, notes=["A note " * 20])
+        content = declared(name=f"Method {number}", tasks=tasks, notes=[" ".join(["A note"] * 20)])
         write_entry(entry, {}, content)
         for task, maps in truth.items():
             (entry / task).mkdir()
