@@ -66,6 +66,11 @@ def micrograph(shown: Micrograph, prediction: ArrayLike | None = None) -> Figure
     >>> [axes.get_title() for axes in figure.axes[1:]]
     ['annotation', 'prediction', 'errors']
     """
+    if getattr(shown, "task", None) not in protocol.TASKS:
+        raise UsageError(
+            f"A {type(shown).__name__} can't be drawn as a micrograph. Give one of "
+            'uhcs_bench.load("particles"), such as its first, [0].'
+        )
     task = protocol.TASKS[shown.task]
     drawn: list[tuple[str, NDArray[Any]]] = [
         (shown.id, np.repeat(shown.image[..., np.newaxis], 3, axis=2)),

@@ -75,7 +75,7 @@ def test_names_do_not_act_on_the_terminal(tmp_path, monkeypatch, command, kind):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-@pytest.mark.parametrize("arguments", [["describe", "croissant"], ["--help"], ["sources"]])
+@pytest.mark.parametrize("arguments", [["leaderboard", "show"], ["--help"], ["sources"]])
 def test_full_output_exits_with_1(arguments):
     """Check standard output on a full disk: one sentence, and not Python's exit code 120."""
     with Path("/dev/full").open("w") as full:

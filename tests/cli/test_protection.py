@@ -19,32 +19,42 @@ from uhcs_bench.io import protection
 OURS = b"the user's own bytes"
 
 INPUTS = {
+    "uhcs-bench check predictions",
+    "uhcs-bench collect data",
     "uhcs-bench collect results",
     "uhcs-bench combine microconstituent_maps",
     "uhcs-bench combine particle_maps",
     "uhcs-bench compare predictions",
     "uhcs-bench download copy",
+    "uhcs-bench leaderboard show path",
     "uhcs-bench measure inputs",
     "uhcs-bench score predictions",
     "uhcs-bench submit predictions",
     "uhcs-bench validate entries",
+    "baselines ablation runs",
     "baselines export checkpoint",
     "baselines figures maps",
     "baselines figures particle_model",
     "baselines predict checkpoint",
     "baselines predict images",
     "baselines predict others",
+    "baselines quantization runs",
+    "baselines robustness runs",
     "baselines segment folders",
     "baselines ship maps",
+    "baselines sizes maps",
+    "baselines sizes runs",
 }
 
 FILES = {
     "uhcs-bench audit out": "audit --out {}",
+    "uhcs-bench check out": "check maps --claim IU=0.9 --out {}",
     "uhcs-bench combine out": "combine maps maps --out {}.csv",
     "uhcs-bench combine particle_table": "combine maps maps --out new.csv --particles {}.csv",
     "uhcs-bench compare out": "compare maps other --out {}",
     "uhcs-bench describe card out": "describe card --out {}",
     "uhcs-bench describe croissant out": "describe croissant --out {}",
+    "uhcs-bench leaderboard show out": "leaderboard show --out {}",
     "uhcs-bench measure out": "measure maps --task particles --out {}.csv",
     "uhcs-bench measure particles_out": (
         "measure maps --task particles --out new.csv --particles {}.csv"
@@ -63,6 +73,7 @@ WITHOUT_INPUT_FILE = {
     "uhcs-bench audit out",
     "uhcs-bench describe card out",
     "uhcs-bench describe croissant out",
+    "uhcs-bench leaderboard show out",
     "uhcs-bench validate out",
     "baselines ship model",
 }
@@ -92,6 +103,7 @@ TRAINED = {
     "baselines figures out",
     "baselines predict out",
     "baselines reproduce out",
+    "baselines robustness out",
     "baselines run out",
     "baselines segment out",
     "baselines ship out",

@@ -429,4 +429,4 @@ def test_names_of_files_do_not_act_on_a_terminal(tmp_path):
     with pytest.raises(SubmissionError) as caught:
         read_submission(tmp_path)
     assert "\x1b" not in str(caught.value)
-    assert r"a\x1b[31mb.png" in str(caught.value)
+    assert r"a\u001b[31mb.png" in str(caught.value)

@@ -14,10 +14,15 @@ from uhcs_bench.stats import means, paired
 
 def test_equal_verdicts_have_width():
     """Check that 24 equal verdicts give Tango's interval and not a point."""
-    low, high = d.difference_interval(np.zeros(24))
+    low, high = d.difference_interval(np.zeros(24), verdicts=True)
     z_squared = stats.norm.ppf(0.99) ** 2
     expected = z_squared / (24 + z_squared)
     assert (low, high) == pytest.approx((-expected, expected), abs=1e-6)
+
+
+def test_equal_scores_have_no_interval():
+    """Check identical maps: their scores have no scatter to tell anything from."""
+    assert d.difference_interval(np.zeros(24)) is None
 
 
 def test_scores_get_bootstrap_t():
@@ -54,7 +59,7 @@ def test_difference_of_verdicts_holds(n):
     """Check the exact coverage over shares of micrographs on which one method alone succeeds."""
     counts = np.array([(a, b) for a in range(n + 1) for b in range(n + 1 - a)])
     verdicts = [[1] * a + [-1] * b + [0] * (n - a - b) for a, b in counts]
-    ends = np.array([d.difference_interval(values) for values in verdicts])
+    ends = np.array([d.difference_interval(values, verdicts=True) for values in verdicts])
     for a, b in ((0, 0.02), (0.1, 0.1), (0.3, 0.05), (0, 0.975), (0.5, 0.5)):
         shares = [a, b, max(1 - a - b, 0)]
         likely = stats.multinomial.pmf(np.c_[counts, n - counts.sum(1)], n, shares)

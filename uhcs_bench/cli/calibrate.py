@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench calibrate --out calibration/\n"
     "  uhcs-bench calibrate --out calibration/ --replicates 32 --format csv\n"
-    "  uhcs-bench calibrate --out c/ --resolution 5 --resolution 10 --noise 6 "
-    "--min-diameter 5px\n" + EXIT_CODES,
+    "  uhcs-bench calibrate --out c/ --resolution 5 --noise 6 --min-diameter 5px\n" + EXIT_CODES,
 )
 @click.option(
     "--out",

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import click
 
-from uhcs_bench.cli.common import EXIT_CODES, emit, format_option, out_option
+from uhcs_bench.cli.common import (
+    EXIT_CODES,
+    GuardedCommand,
+    emit,
+    format_option,
+    out_option,
+)
 
 NOT_CONFIRMED = 4
 """Exit code if a claim fits no reading."""
@@ -16,8 +22,9 @@ _CODES = EXIT_CODES.replace("  130  ", f"  {NOT_CONFIRMED}    a claim fits nothi
 
 
 @click.command(
+    cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench check preds/ --claim IU=0.724\n"
-    "  uhcs-bench check preds/ --claim 'IU particle=54.8' --claim AC=91.1\n" + _CODES
+    "  uhcs-bench check preds/ --claim 'IU particle=54.8' --claim AC=91.1\n" + _CODES,
 )
 @click.argument("predictions", metavar="MAPS", type=click.Path(path_type=Path))
 @click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from math import inf
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -143,7 +144,7 @@ def parse_bins(text: str) -> tuple[list[float], str]:
         edges = [float(part) for part in text[:-2].split(",")]
     except ValueError:
         edges = []
-    ascending = all(near < far for near, far in pairwise(edges))
+    ascending = all(0 <= near < far < inf for near, far in pairwise(edges))
     if unit not in ("px", "um") or len(edges) < 2 or not ascending:
         raise UsageError(
             f"--bins {text}: give two or more ascending distances and their unit, "

@@ -174,7 +174,7 @@ def measure(
     quiet: bool,
     **places: Path | None,
 ) -> None:
-    """Measure sizes, widths and fractions on micrographs or label maps.
+    """Measure sizes, widths and fractions on micrographs or maps.
 
     INPUT is a raw micrograph or a label map (PNG, TIFF or NPY; micrographs also JPEG
     or BMP), or a folder of them. Micrographs are segmented first. The measures are

@@ -309,11 +309,16 @@ def check_ascending(edges: Sequence[float], what: str) -> list[float]:
         If they are fewer, or don't ascend.
     """
     values = as_array(edges, what)
-    if values.ndim != 1 or len(values) < 2 or not (np.diff(values) > 0).all():
+    if values.ndim != 1 or len(values) < 2 or not _are_edges(values):
         raise UsageError(
-            f"The {what} are {_shown(edges)}. Give two or more ascending distances in pixels."
+            f"The {what} are {_shown(edges)}. Give two or more ascending distances in pixels, "
+            "from 0 on."
         )
     return [float(value) for value in values]
+
+
+def _are_edges(values: NDArray[np.float64]) -> bool:
+    return bool(np.isfinite(values).all() and values[0] >= 0 and (np.diff(values) > 0).all())
 
 
 def _shown(value: object) -> str:

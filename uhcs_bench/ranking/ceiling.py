@@ -1,4 +1,4 @@
-"""The annotator's own agreement: what no method should be expected to pass.
+"""The annotator's own agreement, beside which the scores of methods are read.
 
 The only fields that were annotated twice are those that micrographs at two magnifications share.
 """

@@ -234,7 +234,10 @@ class PairTests:
         p_micrographs, p_folds = (
             float(self._p[unit][first, other]) for unit in ("micrographs", "folds")
         )
-        interval = difference_interval(differences[defined]) if defined.any() else None
+        interval = None
+        if defined.any():
+            is_verdict = self.metric == "KS"
+            interval = difference_interval(differences[defined], verdicts=is_verdict)
         return Pair(
             better=self.names[first],
             worse=self.names[other],

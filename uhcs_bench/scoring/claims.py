@@ -181,6 +181,8 @@ def parse(text: str) -> Claim:
     >>> claim.metric, claim.class_name, round(claim.value, 3), round(claim.half_unit, 4)
     ('IU', 'particle', 0.548, 0.0005)
     """
+    if not isinstance(text, str):
+        raise UsageError(f"The claim {text!r} is no text. Give METRIC=VALUE, such as 'IU=0.724'.")
     name, _, number = text.partition("=")
     number = number.strip().removesuffix("%").strip()
     metric, _, class_name = name.strip().partition(" ")

@@ -341,7 +341,10 @@ def _difference(
     names = list(compress(ids, both))
     ends: tuple[float, float] | None
     if samples is None:
-        ends, p_value = difference_interval(values), sign_flip_p_value(values)
+        ends, p_value = (
+            difference_interval(values, verdicts=column[0] == "KS"),
+            sign_flip_p_value(values),
+        )
         reason = None if ends else _no_interval(values, names)
     else:
         ends, p_value, reason = _by_sample(values, np.asarray(samples)[both])

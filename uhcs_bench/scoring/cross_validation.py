@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,6 @@ from uhcs_bench.scoring.saving import save_predictions
 from uhcs_bench.scoring.score import score
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
 
     import numpy as np
@@ -89,8 +90,11 @@ def cross_validate(
             "returns a function from a micrograph to its label map."
         )
     whole = dataset.load(task, version=version, split=split)
+    if not isinstance(out, str | os.PathLike):
+        raise UsageError(f"The folder can't be {out!r}. Give the path of a folder.")
     folder = Path(out).expanduser()
     done = _read_record(folder, whole)
+    _warn_of_finished(folder, done)
     for number in range(whole.n_folds):
         fold = whole.fold(number)
         if number in done and all(_map_path(folder, m.id, whole).is_file() for m in fold.val):
@@ -105,6 +109,16 @@ def cross_validate(
         done = sorted({*done, number})
         _write_record(folder, whole, done)
     return score(folder, whole.task.name, version=version, split=split)
+
+
+def _warn_of_finished(folder: Path, done: list[int]) -> None:
+    """Say which folds are not trained again, since a changed method would go unnoticed."""
+    if done:
+        warnings.warn(
+            f"{folder} holds the maps of the folds {', '.join(map(str, done))}; they are not "
+            "trained again. Choose another folder for another method, or a changed one.",
+            stacklevel=3,
+        )
 
 
 def _map_path(folder: Path, name: str, whole: Dataset) -> Path:

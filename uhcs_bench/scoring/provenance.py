@@ -103,12 +103,19 @@ def check(folder: Path, split: protocol.Split) -> str | None:
 
 
 def _text(path: Path) -> str | None:
-    try:
-        if not path.is_file() or path.stat().st_size > _LARGEST_BYTES:
-            return None
-        return path.read_text("utf-8")
-    except (OSError, UnicodeError):
+    if not path.exists():
         return None
+    try:
+        if path.is_file() and path.stat().st_size <= _LARGEST_BYTES:
+            return path.read_text("utf-8")
+        reason = "is no file of text"
+    except (OSError, UnicodeError) as error:
+        reason = f"can't be read ({type(error).__name__})"
+    problem = (
+        f"{path.name} beside the maps {reason}, so that it is unknown what the models were trained "
+        "on. Mend it, or take it away and state the split yourself"
+    )
+    raise SubmissionError(str(path.parent), [problem])
 
 
 def _split_of_entry(text: str) -> str | None:

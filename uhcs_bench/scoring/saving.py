@@ -63,6 +63,8 @@ def save_predictions(
         )
     if not isinstance(folder, str | os.PathLike):
         raise UsageError(f"The folder can't be {folder!r}. Give the path of a folder.")
+    if Path(folder).expanduser().is_file():
+        raise UsageError(f"{folder} is a file. Nothing was saved. Give the path of a folder.")
     checked = _checked(maps, protocol.check_version(version))
     for path, labels in checked.items():
         write_label_map(Path(folder).expanduser() / path, labels)

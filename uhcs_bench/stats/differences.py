@@ -23,35 +23,41 @@ DOMINATED = 0.5
 """Share of the squared deviations from which on one micrograph carries a mean difference."""
 
 
-def difference_interval(differences: ArrayLike) -> tuple[float, float] | None:
+def difference_interval(
+    differences: ArrayLike, *, verdicts: bool = False
+) -> tuple[float, float] | None:
     """Return the interval of a mean difference, None where no method holds.
 
     Parameters
     ----------
     differences : array_like, shape (n,)
-        One of each micrograph. Differences of verdicts are -1, 0 or 1 and get the interval of
-        `uhcs_bench.stats.paired_proportions`, others `uhcs_bench.stats.means.bootstrap_t_interval`.
+        One of each micrograph.
+    verdicts : bool
+        They are differences of verdicts, -1, 0 or 1, and get the interval of
+        `uhcs_bench.stats.paired_proportions`; others get
+        `uhcs_bench.stats.means.bootstrap_t_interval`.
 
     Returns
     -------
     low, high : tuple of float, or None
-        None for too few micrographs, and where one of them carries the scatter: another sample of
-        micrographs may or may not have such a one, which the others can't show.
+        None for too few micrographs, for scores without scatter, and where one micrograph carries
+        the scatter: another sample of micrographs may or may not have such a one, which the others
+        can't show.
 
     Examples
     --------
     >>> difference_interval([0.01, 0.02] * 10 + [0.9])
-    >>> low, high = difference_interval([1, 1] + 22 * [0])
+    >>> low, high = difference_interval([1, 1] + 22 * [0], verdicts=True)
     >>> round(low, 2), round(high, 2)
     (-0.12, 0.3)
     """
     values = np.asarray(differences, float)
     if len(values) < FEWEST:
         return None
-    if set(np.unique(values)) <= {-1.0, 0.0, 1.0}:
+    if verdicts:
         n_only = int((values > 0).sum()), int((values < 0).sum())
         return paired_proportion_interval(*n_only, len(values), NOMINAL_OF_VERDICTS)
-    if dominating(values) is not None:
+    if np.ptp(values) == 0 or dominating(values) is not None:
         return None
     low, high = bootstrap_t_interval(values, fewest=FEWEST)
     return None if np.isnan(low) else (float(low), float(high))
