@@ -149,7 +149,8 @@ def test_frames_hold_the_tables_of_the_commands():
         for column in ("value", "difference"):
             if column in frame:
                 found = frame[column].dropna().tolist()
-                assert found == [float(cell) for cell in expected[column] if cell]
+                written = [float(cell) for cell in expected[column] if cell]
+                assert found == pytest.approx(written, rel=1e-5, abs=1e-9)
 
 
 def test_measures_become_a_frame():

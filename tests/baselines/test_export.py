@@ -215,7 +215,7 @@ def test_nothing_is_left_of_a_write_that_fails(model_file, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(onnx, "save", fail)
-    result = CliRunner().invoke(main, ["export", str(model_file)])
+    result = CliRunner().invoke(main, ["export", str(model_file), "--force"])
     assert result.exit_code == 1
     assert "no space left" in result.stderr
     assert out.read_text() == "older"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.entries import NoAliases
@@ -37,6 +38,8 @@ def same(found, expected):
 def test_what_pyyaml_writes_is_read_back(content):
     """Check values of all kinds within each other against the library's own writer."""
     text = yaml.dump(content, Dumper=NoAliases, allow_unicode=True)
+    # YAML 1.1, which PyYAML writes, has no such numbers, and leaves the text 0E0 unquoted.
+    assume(not re.search(r"(?<![\w.])[-+]?[0-9][0-9_]*[eE][-+]?[0-9]", text))
     try:
         found = strict_yaml.load(text.encode())
     except strict_yaml.PlainYamlError as error:

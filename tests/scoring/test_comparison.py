@@ -91,7 +91,9 @@ def test_sentences_say_what_is_separable(compared, truth):
     same = comparison.compare({"a": scored(truth), "b": scored(truth)})
     found = find(same, "a", "b", "IU")
     assert not found.separable
-    assert found.sentence.startswith("IU: a and b are not separable at n = 24 (0.0 points, 95 %")
+    assert found.sentence.startswith(
+        "IU: a and b are not separable at n = 24 (0.0 points, no interval: all differences are "
+    )
 
 
 def test_sentence_follows_the_difference(truth):

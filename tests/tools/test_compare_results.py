@@ -143,14 +143,14 @@ def test_recording_overwrites_nothing(recording, capsys):
 def test_command_that_fails_is_named_and_the_rest_recorded(tmp_path, monkeypatch, capsys):
     """Check exit code and message, with two commands that need no data."""
     items = (
-        compare_results.Item("wrong", ("describe", "croissant", "--task", "nails")),
-        compare_results.Item("right", ("describe", "croissant")),
+        compare_results.Item("wrong", ("leaderboard", "show", "--task", "nails")),
+        compare_results.Item("right", ("leaderboard", "show", "--format", "json")),
     )
     monkeypatch.setattr(compare_results, "items", lambda _: items)
     monkeypatch.setattr(compare_results, "_write_inputs", lambda _: None)
     assert compare_results.main(["record", str(tmp_path / "a")]) == 1
     printed = capsys.readouterr()
-    assert "wrong is not recorded: uhcs-bench describe croissant --task nails gave" in printed.err
+    assert "wrong is not recorded: uhcs-bench leaderboard show --task nails gave" in printed.err
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["right.json"]
 
 

@@ -126,7 +126,7 @@ def block_numbers(
     Examples
     --------
     >>> block_numbers([0, 0, 99], [0, 50, 99], shape=(100, 100))
-    array([ 0,  2, 15])
+    array([0, 1, 8])
     """
     number = []
     for position, side in ((row, shape[0]), (column, shape[1])):
@@ -298,7 +298,7 @@ def block_sizes(shape: tuple[int, int]) -> NDArray[np.int64]:
     Examples
     --------
     >>> block_sizes((8, 10))
-    array([4, 6, 4, 6, 4, 6, 4, 6, 4, 6, 4, 6, 4, 6, 4, 6])
+    array([ 9, 12,  9,  6,  8,  6,  9, 12,  9])
     """
     heights, widths = (np.diff(block_edges(side)) for side in shape)
     return np.asarray(np.outer(heights, widths).ravel())

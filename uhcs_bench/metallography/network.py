@@ -120,9 +120,9 @@ def grain_size_number(spacing: Quantity) -> Estimate:
     Examples
     --------
     >>> from uhcs_bench.metallography.estimates import Estimate, Quantity
-    >>> spacing = Quantity.from_px(Estimate(320.0, 300.0, 340.0), 1.0)
+    >>> spacing = Quantity.from_px(Estimate(100.0, 90.0, 110.0), 1.0)
     >>> round(grain_size_number(spacing).value, 2)
-    0.0
+    3.36
     """
     advice = "Give the spacing of mean_intercept_length"
     arguments.check_is(spacing, Quantity, "spacing", advice)

@@ -88,7 +88,7 @@ def mean_shapes(particles: Particles) -> Shapes:
     >>> mask[10:14, 10:14] = mask[30:34, 20:36] = 1
     >>> found = mean_shapes(measure_particles(mask))
     >>> {limit: round(share.by_area.value, 2) for limit, share in found.spheroidised.items()}
-    {2: 0.18, 3: 0.18, 5: 1.0}
+    {2: 0.16, 3: 0.16, 5: 1.0}
     """
     arguments.check_is(particles, Particles, "particles", "Give the result of measure_particles")
     whole = particles.table["edge_weight"] > 0

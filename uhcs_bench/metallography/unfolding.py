@@ -154,8 +154,8 @@ def sections_per_sphere(edges: NDArray[np.float64]) -> NDArray[np.float64]:
     Examples
     --------
     >>> sections_per_sphere(np.array([0.0, 1.0, 1.2])).round(2)
-    array([[0.89, 0.67],
-           [0.  , 0.4 ]])
+    array([[0.89, 0.69],
+           [0.  , 0.38]])
     """
     spheres = edges[1:] * math.sqrt(_RATIO)
     reaches = np.sqrt(np.maximum(spheres**2 - edges[:, np.newaxis] ** 2, 0))

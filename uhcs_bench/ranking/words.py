@@ -325,7 +325,7 @@ def ceiling_sentence(group: Group) -> str:
     if found["D"] is not None:
         text += f", D {found['D']:.3f}, and the KS test rejects {_of(found)}"
     return (
-        f"{text}. These are other fields than those above, and one map of each pair is "
+        f"{text}. The fields are parts of a few micrographs, and one map of each pair is "
         "resampled. Scores near that tell little about which method is nearer to the steel "
         "(uhcs-bench audit --agreement)."
     )

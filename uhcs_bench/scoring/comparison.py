@@ -370,6 +370,8 @@ def _difference(
 def _no_interval(values: NDArray[np.float64], names: Sequence[str]) -> str:
     if len(values) < FEWEST:
         return f"fewer than {FEWEST} micrographs"
+    if np.ptp(values) == 0:
+        return "all differences are equal"
     place = dominating(values)
     if place is not None:
         return f"{names[place]} carries more than half of the scatter"
