@@ -430,18 +430,18 @@ CASES: Mapping[str, Case] = {
     "trickled status line": Case(raw(b"HTTP/1.1 200 ", b"O", 0.05), "is too slow"),
     "endless status line": Case(raw(b"HTTP/1.1 200 ", b"O"), "can't be reached"),
     "trickled header": Case(raw(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.05), "is too slow"),
-    "endless header line": Case(raw(b"HTTP/1.1 200 OK\r\nX: ", b"x"), "127.0.0.1 for"),
-    "endless headers": Case(raw(b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"), "127.0.0.1 for"),
+    "endless header line": Case(raw(b"HTTP/1.1 200 OK\r\nX: ", b"x"), "for 6 files, particles"),
+    "endless headers": Case(raw(b"HTTP/1.1 200 OK\r\n", b"X: x\r\n"), "for 6 files, particles"),
     "trickled 100 Continue": Case(raw(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05), "is too slow"),
     "endless 100 Continue": Case(raw(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "it was cut off"),
     "trickled chunk extension": Case(raw(CHUNKED + b"1;", b"x", 0.05), "is too slow"),
-    "endless chunk extension": Case(raw(CHUNKED + b"1;", b"x"), "127.0.0.1 for"),
+    "endless chunk extension": Case(raw(CHUNKED + b"1;", b"x"), "for 6 files, particles"),
     "chunks of one byte, trickled": Case(raw(CHUNKED, b"1\r\nx\r\n", 0.05), "is too slow"),
     "endless chunk extensions of one byte": Case(
         raw(CHUNKED, b"1;" + b"x" * 60_000 + b"\r\nx\r\n"), "it was cut off"
     ),
     "trickled trailer": Case(raw(CHUNKED + b"0\r\nX: ", b"x", 0.05), "is too slow"),
-    "endless trailer line": Case(raw(CHUNKED + b"0\r\nX: ", b"x"), "127.0.0.1 for"),
+    "endless trailer line": Case(raw(CHUNKED + b"0\r\nX: ", b"x"), "for 6 files, particles"),
     "endless trailers": Case(raw(CHUNKED + b"0\r\n", b"X: x\r\n"), "it was cut off"),
     "endless chunked body of 503": Case(
         raw(b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n", b"4\r\nbusy\r\n"),
