@@ -25,7 +25,7 @@ from uhcs_bench import protocol
 COMMAND = (sys.executable, "-c", "from uhcs_bench.cli import main; main()", "leaderboard", "build")
 
 
-def write_entries(folder: Path, n: int) -> None:
+def write_entries(folder: Path, n: int, first: int = 0) -> None:
     """Write entries that differ in how many of their label maps' rows are shifted."""
     truth = {
         task: {m.id: m.labels for m in uhcs_bench.load(task, version="synthetic")}
@@ -33,7 +33,7 @@ def write_entries(folder: Path, n: int) -> None:
     }
     active = {"status": "active", "reason": "All maps are there"}
     tasks = dict.fromkeys(protocol.TASKS, active)
-    for number in range(n):
+    for number in range(first, first + n):
         rng = np.random.default_rng(number)
         entry = folder / f"method-{number:04d}"
         content = declared(name=f"Method {number}", tasks=tasks, notes=[" ".join(["A note"] * 20)])
@@ -68,10 +68,7 @@ def main() -> None:
             write_entries(folder, n)
             for state in ("nothing kept", "all kept", "one new entry"):
                 if state == "one new entry":
-                    write_entries(Path(name) / "more", 1)
-                    (Path(name) / "more" / "method-0000").rename(folder / "new")
-                    text = (folder / "new" / "entry.yaml").read_text("utf-8")
-                    (folder / "new" / "entry.yaml").write_text(text.replace("Method 0", "New"))
+                    write_entries(folder, 1, first=n)
                 seconds, processor, megabytes = build(folder, cache)
                 size = (folder / "leaderboard.json").stat().st_size / 1e6
                 rows.append([n, state, f"{seconds:.0f}", f"{processor:.0f}", f"{megabytes:.0f}"])

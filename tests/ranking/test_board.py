@@ -70,9 +70,9 @@ def test_numbers_are_those_of_score(folder, board):
             assert found["IU"]["mean"] == pytest.approx(means.IU.mean, abs=1e-6)
             assert found["AC"]["ci95"] == pytest.approx(means.AC.ci95, abs=1e-6)
         ious = [image.IU for image in score.images]
-        assert row["micrographs"]["IU"] == pytest.approx(ious, abs=1e-6)
+        assert row["micrographs"]["IU"] == pytest.approx(ious, abs=1e-4)
         distances = [image.psd.ks_statistic for image in score.images]
-        assert row["micrographs"]["D"] == pytest.approx(distances, abs=1e-6)
+        assert row["micrographs"]["D"] == pytest.approx(distances, abs=1e-4)
         assert row["sizes"]["D"]["mean"] == pytest.approx(np.mean(distances), abs=1e-6)
         moved = score.measures["sizes"]["wasserstein_px"].mean
         assert row["sizes"]["W1_px"]["mean"] == pytest.approx(moved, abs=1e-6)
@@ -273,7 +273,7 @@ def test_no_p_value_is_rounded_to_zero(board):
     pairs = json.loads(text_of(board))["groups"][0]["pairs"]
     found = {(pair["better"], pair["worse"], pair["metric"]): pair for pair in pairs}
     # Three pairs, so that Holm's method takes the smallest of 2^24 patterns three times.
-    expected = pytest.approx(3 * 2 / 2**24, rel=1e-5)
+    expected = pytest.approx(3 * 2 / 2**24, rel=1e-3)
     assert found["near", "worse", "IU"]["p_micrographs"] == expected
     assert "p < 0.001 by micrograph" in to_markdown(board)
 

@@ -18,7 +18,7 @@ import numpy as np
 from uhcs_bench import paper, protocol
 from uhcs_bench.ranking import ceiling, declaration, entry, fit, scored
 from uhcs_bench.ranking.declaration import EntryError
-from uhcs_bench.ranking.pairs import Pair, PairTests, Ranks
+from uhcs_bench.ranking.pairs import MOST_LISTED, Pair, PairTests, Ranks
 from uhcs_bench.scoring.conventions import estimates
 from uhcs_bench.stats.runs import mean_of_runs, seed_spread
 
@@ -389,7 +389,8 @@ def _rank(
     )
     for row in rows:
         row.ranks[metric.name] = tests.ranks(row.entry.slug)
-    return list(tests.pairs())
+    is_listed = len(rows) <= MOST_LISTED or metric == METRICS[0]
+    return list(tests.pairs()) if is_listed else []
 
 
 def _first_score(row: Row) -> float:

@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 SCHEMA = "uhcs-bench/leaderboard/2"
 
 _DIGITS = 6
-"""Decimals that are kept, so that another machine's last digits change nothing; of p-values and
-measures significant digits."""
+"""Decimals that are kept, so that another machine's last digits change nothing; of p-values
+significant digits."""
+
+_SHORT_DIGITS = 4
+"""Decimals of a micrograph's scores, and significant digits of what is measured on it: there are
+hundreds of them for each method."""
 
 _LONG_LISTS = ("entries", "groups", "recomputed", "pairs")
 """Keys whose items stand on a line each."""
@@ -78,7 +82,7 @@ def _lines(content: Any, key: str) -> Iterator[str]:
             yield from _lines(value, "")
         yield "\n]"
     else:
-        yield json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+        yield json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def _entry_content(found: LeaderboardEntry) -> dict[str, Any]:
@@ -126,8 +130,8 @@ def _group_content(group: Group) -> dict[str, Any]:
 
 def _pair_content(pair: Pair) -> dict[str, Any]:
     return asdict(pair) | {
-        "p_micrographs": _digits(pair.p_micrographs),
-        "p_folds": _digits(pair.p_folds),
+        "p_micrographs": _digits(pair.p_micrographs, _SHORT_DIGITS),
+        "p_folds": _digits(pair.p_folds, _SHORT_DIGITS),
         "separable_by": list(pair.separable_by),
     }
 
@@ -140,7 +144,8 @@ def _row_content(row: Row, group: Group) -> dict[str, Any]:
         "runs": [run.folder for run in row.runs],
         "rank": {name: asdict(ranks) for name, ranks in row.ranks.items()},
         "conventions": {
-            name: _convention_content(means) for name, means in row.result.conventions.items()
+            name: _convention_content(means, with_intervals=name == "paper")
+            for name, means in row.result.conventions.items()
         },
         "fit": {
             "mean": _mean_content(row.mean("fit")),
@@ -177,15 +182,21 @@ def _row_content(row: Row, group: Group) -> dict[str, Any]:
     return content
 
 
-def _convention_content(means: ConventionScore) -> dict[str, Any]:
+def _convention_content(means: ConventionScore, *, with_intervals: bool) -> dict[str, Any]:
+    """Scores of a convention; those of classes have their intervals in the paper's alone."""
     ranked = [score.name for score in RANKED_SCORES]
     by_class = [score.name for score in RANKED_SCORES if score.per_class]
     content: dict[str, Any] = {name: _mean_content(getattr(means, name)) for name in ranked}
     content["classes"] = {
-        name: {score: _mean_content(getattr(found, score)) for score in by_class}
+        name: {score: _class_content(getattr(found, score), with_intervals) for score in by_class}
         for name, found in means.classes.items()
     }
     return content
+
+
+def _class_content(found: MeanScore, with_interval: bool) -> dict[str, Any]:
+    kept = ("mean", "se", "n", "ci95") if with_interval else ("mean", "n")
+    return {name: value for name, value in _mean_content(found).items() if name in kept}
 
 
 def _mean_content(found: MeanScore) -> dict[str, Any]:
@@ -201,7 +212,7 @@ def _micrograph_content(row: Row, group: Group) -> dict[str, Any]:
         if metric.pick is not None
     }
     content["class_IU"] = {
-        name: [image.classes[name].IU for image in images] for name in group.task.classes
+        name: [_short(image.classes[name].IU) for image in images] for name in group.task.classes
     }
     if group.task.has_particles:
         picked = scored.values_of(row.runs, lambda image: image.measures["sizes"]["wasserstein_px"])
@@ -211,17 +222,24 @@ def _micrograph_content(row: Row, group: Group) -> dict[str, Any]:
 
 
 def _listed(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]
+    return [None if np.isnan(value) else _short(float(value)) for value in values]
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, _SHORT_DIGITS)
 
 
 def _significant(
     measured: dict[str, list[float | None]],
 ) -> dict[str, Sequence[float | None]]:
-    return {name: [_digits(value) for value in values] for name, values in measured.items()}
+    return {
+        name: [_digits(value, _SHORT_DIGITS) for value in values]
+        for name, values in measured.items()
+    }
 
 
-def _digits(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.{_DIGITS}g}")
+def _digits(value: float | None, digits: int = _DIGITS) -> float | None:
+    return None if value is None else float(f"{value:.{digits}g}")
 
 
 def _rounded(content: Any, key: str = "") -> Any:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 MOST_LISTED = 20
-"""Methods up to which all pairs are listed; of more, those of neighbours in the table."""
+"""Methods up to which all pairs are listed; of more, those of neighbours in the first score."""
 
 LEVEL = 1 - protocol.CONFIDENCE
 

@@ -146,7 +146,9 @@ def pairs_heading(group: Group) -> str:
     """Say which pairs are listed."""
     if len(group.ranked) <= MOST_LISTED:
         return "Tests of all pairs"
-    return f"Tests of neighbours, since there are more than {MOST_LISTED} methods"
+    return (
+        f"Tests of neighbours in {METRICS[0].name}, since there are more than {MOST_LISTED} methods"
+    )
 
 
 def not_rejected(row: Row, n_images: int) -> str:
