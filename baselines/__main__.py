@@ -209,7 +209,8 @@ def segment(
     the runs were trained on. Label maps go to
     OUT/NAME/<task>/<id>.png, the record to OUT/NAME/record.json.
     """
-    from baselines import ensemble, hardware
+    from baselines import hardware
+    from baselines.studies import ensemble
 
     place = hardware.choose_device(device)
     count = ensemble.segment_folds(
@@ -283,7 +284,7 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
     the paper's, with the difference; tables below list the settings that differ
     from the paper's, and the paper's comparisons of the methods.
     """
-    from baselines import reproduce as tables
+    from baselines.reproduction import reproduce as tables
 
     tables.check(out, version, split, required=no_run)
     for method, task in product(() if no_run else tables.METHODS, protocol.TASKS):
@@ -397,10 +398,11 @@ def figures(
     Figure 4 needs a model for particles. What it predicts is kept under
     OUT/particle-maps, so that a second call is fast.
     """
-    from baselines import figures as drawing
+    from baselines.reproduction import figure_board
+    from baselines.reproduction import figures as drawing
 
     shown = {"particles": particles, "microconstituents": microconstituents}
-    plan = drawing.Plan(
+    plan = figure_board.Plan(
         maps,
         out,
         version,

@@ -80,7 +80,7 @@ class Configuration:
         Height and width of the window of the augmented micrograph that an update sees. None, the
         whole micrograph, follows paper and code; 224 is for training on a CPU.
     augmentation : {"paper", "text", "strong"}
-        Which random views of the micrographs are trained on, see `baselines.augmentation`.
+        Which random views of the micrographs are trained on, see `baselines.training.augmentation`.
     weight_decay : float
         Of AdamW: 5e-4, the paper's text. The amsgrad variant of the code is left out: with 250
         updates it changes little.

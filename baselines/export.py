@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from baselines import checkpoint
+from baselines.training import checkpoint
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.segmentation.onnx_model import Description
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import onnx
 
-    from baselines.checkpoint import Checkpoint
+    from baselines.training.checkpoint import Checkpoint
 
 MIN_HALF = 16
 """Constants of fewer numbers keep float32 when weights are stored as float16."""

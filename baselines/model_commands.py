@@ -49,7 +49,7 @@ def robustness(
     for all micrographs, such as those that come with the package, has been
     trained on them, so that its curves are a lower bound of the changes.
     """
-    from baselines import robustness as conditions
+    from baselines.studies import robustness as conditions
 
     name = protocol.task(task).name
     if runs is not None and models:
@@ -90,7 +90,7 @@ def quantization(method: str, task: str, runs: Path, version: str) -> None:
     in float16, and segments its validation micrographs, which the model has not
     seen, with a single view.
     """
-    from baselines import quantization as halves
+    from baselines.studies import quantization as halves
 
     rows = halves.compare(runs, method, protocol.task(task).name, version)
     echo(halves.to_text(rows))
@@ -130,7 +130,7 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
     micrographs. KS counts the micrographs whose sizes the test does not reject,
     D is its mean statistic.
     """
-    from baselines import sizes as rules
+    from baselines.studies import sizes as rules
 
     if (maps is None) == (runs is None):
         raise UsageError("Give either --maps or --runs.")
@@ -169,6 +169,6 @@ def ablation(method: str, runs: tuple[Path, ...], task: str) -> None:
     Each RUN is a folder that "run --inner" wrote. The table has the settings
     that differ, and IU and AC on the fold that was held out inside.
     """
-    from baselines import ablation as choices
+    from baselines.studies import ablation as choices
 
     echo(choices.to_text(choices.read(runs, method, protocol.task(task).name)))

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from baselines import checkpoint, hardware
-from baselines.preparation import autocast
+from baselines import hardware
+from baselines.training import checkpoint
+from baselines.training.preparation import autocast
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io import protection
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from baselines.model import Model
+    from baselines.networks.model import Model
 
 
 def segment(

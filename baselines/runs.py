@@ -18,11 +18,12 @@ import torch
 from tqdm import tqdm
 
 import uhcs_bench
-from baselines import checkpoint, hardware, prediction, records, training
+from baselines import hardware, prediction, records
 from baselines.configuration import SEMANTICS, Configuration
-from baselines.model import build
-from baselines.progress import Progress
-from baselines.update_log import UpdateLog
+from baselines.networks.model import build
+from baselines.training import checkpoint, loop
+from baselines.training.progress import Progress
+from baselines.training.update_log import UpdateLog
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
@@ -249,7 +250,7 @@ def _run_fold(
     clock.lap("prepare")
     progress = Progress(place.folder / "progress.pt", plan.settings())
     before = progress.load()
-    losses = training.train(
+    losses = loop.train(
         configuration,
         model,
         images,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from baselines import configuration, efficientnet_unet, vgg
+from baselines import configuration
+from baselines.networks import efficientnet_unet, vgg
 
 
 @pytest.fixture(autouse=True)

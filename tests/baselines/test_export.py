@@ -11,19 +11,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from baselines import (
-    checkpoint,
-    configuration,
-    export,
-    onnx_graph,
-    pixelnet,
-    prediction,
-    unet,
-    vgg,
-)
+from baselines import configuration, export, prediction
 from baselines.__main__ import main
-from baselines.model import build
-from baselines.pixelnet import PixelNet
+from baselines.networks import onnx_graph, pixelnet, unet, vgg
+from baselines.networks.model import build
+from baselines.networks.pixelnet import PixelNet
+from baselines.training import checkpoint
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
 from uhcs_bench.segmentation import onnx_model

@@ -8,8 +8,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from baselines import checkpoint, prediction
-from baselines.model import build
+from baselines import prediction
+from baselines.networks.model import build
+from baselines.training import checkpoint
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io import images
 from uhcs_bench.segmentation.preprocessing import Preprocessing

@@ -70,7 +70,8 @@ def test_the_declaration_says_what_is_on_record(entry):
     settings = declaration["hyperparameters"]
     for run in runs:
         configuration = run["configuration"]
-        assert settings["updates"] == [stage["updates"] for stage in configuration["stages"]]
+        updates = settings.get("updates", settings.get(f"updates for {run['task']}"))
+        assert updates == [stage["updates"] for stage in configuration["stages"]]
         assert settings["number format"] == configuration["precision"]
         crop = settings[f"crop of {run['task']}"]
         assert crop == (configuration["crop"] or "whole micrographs")

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 import uhcs_bench
-from baselines import checkpoint, prediction, records, runs
+from baselines import prediction, records, runs
+from baselines.training import checkpoint
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 CPU = torch.device("cpu")
@@ -114,7 +115,7 @@ def test_settings_that_exclude_each_other(plan):
 
 def test_an_interrupted_fold_goes_on(plan, monkeypatch):
     """Check that a killed run's state is used by the next, and that it is gone in the end."""
-    monkeypatch.setattr("baselines.training.SAVE_EVERY", 1)
+    monkeypatch.setattr("baselines.training.loop.SAVE_EVERY", 1)
     chosen = plan(updates=3)
     calls = []
 
@@ -204,7 +205,9 @@ def test_a_failing_fold_is_named_and_others_are_kept(plan, monkeypatch):
     """Check that a loss that isn't finite stops the run after the folds before it."""
     chosen = plan()
     runs.run(chosen, [0])
-    monkeypatch.setattr("baselines.losses.focal_loss", lambda *_: torch.tensor(float("nan")))
+    monkeypatch.setattr(
+        "baselines.training.losses.focal_loss", lambda *_: torch.tensor(float("nan"))
+    )
     with pytest.raises(UhcsBenchError, match=r"unet, particles, fold 1: .*nan at update 1"):
         runs.run(chosen, [0, 1])
     assert runs.is_finished(chosen, 0)
@@ -221,7 +224,7 @@ def test_out_of_memory_says_what_helps(plan, monkeypatch, error):
     def fail(*_args):
         raise error
 
-    monkeypatch.setattr("baselines.training.train", fail)
+    monkeypatch.setattr("baselines.training.loop.train", fail)
     with pytest.raises(UhcsBenchError, match=r"out of memory on cpu.*--crop"):
         runs.run(plan(), [0])
 
@@ -232,7 +235,7 @@ def test_other_errors_are_not_hidden(plan, monkeypatch):
     def fail(*_args):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr("baselines.training.train", fail)
+    monkeypatch.setattr("baselines.training.loop.train", fail)
     with pytest.raises(RuntimeError, match="shapes"):
         runs.run(plan(), [0])
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import uhcs_bench
-from baselines import checkpoint, export, prediction, records, runs, shipping
+from baselines import export, prediction, records, runs, shipping
+from baselines.training import checkpoint
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.scoring import training_record

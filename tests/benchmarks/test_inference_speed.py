@@ -14,8 +14,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from baselines.pixelnet import PixelNet, logit_bands
-from baselines.preparation import autocast
+from baselines.networks.pixelnet import PixelNet, logit_bands
+from baselines.training.preparation import autocast
 from tests.benchmarks import arithmetic
 
 MICROGRAPH = (484, 645)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from baselines import training
 from baselines.configuration import Stage, configure
-from baselines.model import build
+from baselines.networks.model import build
+from baselines.training import loop
 from tests.benchmarks import arithmetic
 
 MICROGRAPH = (484, 645)
@@ -43,7 +43,7 @@ def test_update(method, rate, crop, precision, benchmark):
     labels = [rng.integers(0, len(CLASSES), shape, np.uint8) for _ in images]
 
     def update():
-        return training.train(configuration, model, images, labels, CLASSES, CPU, seed=0)
+        return loop.train(configuration, model, images, labels, CLASSES, CPU, seed=0)
 
     (loss,) = benchmark.pedantic(update, rounds=3, warmup_rounds=1)
     assert np.isfinite(loss)

@@ -16,7 +16,7 @@ from skimage.morphology import closing, diamond, remove_small_holes
 from skimage.segmentation import find_boundaries
 
 import uhcs_bench
-from uhcs_bench.metallography import denuded_zone
+from uhcs_bench.metallography import _interfaces, denuded_zone
 from uhcs_bench.metallography.denuded_zone import (
     denuded_zone_widths,
     unobstructed_widths,
@@ -171,8 +171,8 @@ def test_nearer_pixels_are_those_of_exact_distances(draw):
     """Check block by block comparison, ties included, against distance transforms."""
     these, others, mask = draw == 1, draw == 2, draw > 2
     if these.any() and others.any():
-        trees = (denuded_zone._tree(np.argwhere(m)) for m in (these, others))
-        found = denuded_zone._nearer(mask, *trees)
+        trees = (_interfaces.tree(np.argwhere(m)) for m in (these, others))
+        found = _interfaces.nearer(mask, *trees)
         np.testing.assert_array_equal(found, mask & (distance_to(these) < distance_to(others)))
 
 

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench.formatting import abbreviated
-from uhcs_bench.metallography import arguments, components, estimates
+from uhcs_bench.metallography import _interfaces, arguments, components, estimates
 from uhcs_bench.metallography.labels import (
     MATRIX,
     MICROCONSTITUENTS,
@@ -57,20 +57,6 @@ HOLE_UM2 = 4.8
 """Holes in the network smaller than this, in square micrometres, are network to our own measures,
 and smaller spheroidite is a particle inside the zone, which does not end it: 128 px at 0.194 um per
 pixel, the pixel size of 15 of the 24 annotations. Where the pixel size is unknown it is 128 px."""
-
-JAG_PX = 1.0
-"""Length of a line that may cross spheroidite: the staircase of pixels at its start."""
-
-STEP_PX = 0.5
-"""Distance between the points of a line that are looked at."""
-
-_CUT, _N_CUTS = 4, 2
-"""Blocks in which laths are compared with the network are 16 px wide, then 4, then 1."""
-
-_ROUNDING = 1e-9
-
-_LINES_AT_A_TIME = 1 << 14
-_STEPS_AT_A_TIME = 16
 
 NO_NETWORK = "the map has no network"
 
@@ -103,12 +89,12 @@ class DenudedZone:
     @property
     def row(self) -> NDArray[np.int64]:
         """Rows of the samples."""
-        return _pixels(self.interface)[:, 0]
+        return _interfaces.pixels(self.interface)[:, 0]
 
     @property
     def column(self) -> NDArray[np.int64]:
         """Columns of the samples."""
-        return _pixels(self.interface)[:, 1]
+        return _interfaces.pixels(self.interface)[:, 1]
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -183,15 +169,17 @@ def denuded_zone_widths(label_map: LabelMap) -> DenudedZone:
         return DenudedZone(np.zeros(0), NO_NETWORK, cleaned, nowhere)
     _fill_holes(cleaned)
     _remove_detached_matrix(cleaned)
-    network = _tree(_pixels(_outline(cleaned == NETWORK)))
+    network = _interfaces.tree(_interfaces.pixels(_interfaces.outline(cleaned == NETWORK)))
     laths = cleaned == WIDMANSTATTEN
     if laths.any():
-        lath_tree = _tree(_pixels(_outline(laths)))
-        cleaned[_nearer(cleaned == MATRIX, lath_tree, network)] = SPHEROIDITE
+        lath_tree = _interfaces.tree(_interfaces.pixels(_interfaces.outline(laths)))
+        cleaned[_interfaces.nearer(cleaned == MATRIX, lath_tree, network)] = SPHEROIDITE
         cleaned[laths] = SPHEROIDITE
     spheroidite = cleaned == SPHEROIDITE
-    interface = _spread(spheroidite, np.logical_or) & ~_spread(spheroidite, np.logical_and)
-    points = _pixels(interface)
+    interface = _interfaces.spread(spheroidite, np.logical_or) & ~_interfaces.spread(
+        spheroidite, np.logical_and
+    )
+    points = _interfaces.pixels(interface)
     if not len(points):
         reason = "spheroidite and denuded zone have no interface"
         return DenudedZone(np.zeros(0), reason, cleaned, nowhere)
@@ -318,23 +306,23 @@ def unobstructed_widths(
         return _no_widths(labels, NO_NETWORK, 0, math.nan)
     _fill_holes(labels, pixel_size_um)
     _fill_islands(labels, pixel_size_um)
-    changes = _changes(labels)
-    network_ends, _, beyond = _edges(changes, NETWORK)
+    changes = _interfaces.changes(labels)
+    network_ends, _, beyond = _interfaces.edges(changes, NETWORK)
     contact = float(proportions.ratio(np.count_nonzero(beyond == SPHEROIDITE), len(beyond)))
-    points, normals, _ = _edges(changes, SPHEROIDITE, MATRIX)
+    points, normals, _ = _interfaces.edges(changes, SPHEROIDITE, MATRIX)
     if not len(points):
         return _no_widths(labels, "spheroidite and matrix have no interface", 0, contact)
-    widths, nearest = _tree(network_ends).query(points)
+    widths, nearest = _interfaces.tree(network_ends).query(points)
     ends = network_ends[nearest]
     cosines = np.einsum("ij,ij->i", normals, ends - points) / widths
-    lath_ends = _edges(changes, WIDMANSTATTEN)[0]
+    lath_ends = _interfaces.edges(changes, WIDMANSTATTEN)[0]
     near_lath = widths < 0
     if len(lath_ends):
-        to_lath, _ = _tree(lath_ends).query(points, distance_upper_bound=widths.max())
+        to_lath, _ = _interfaces.tree(lath_ends).query(points, distance_upper_bound=widths.max())
         near_lath = to_lath < widths
     clear = ~near_lath & (cosines > 0)
     obstacles = (labels == SPHEROIDITE) | (labels == WIDMANSTATTEN)
-    clear[clear] = _run_clear(obstacles, points[clear], ends[clear], widths[clear])
+    clear[clear] = _interfaces.run_clear(obstacles, points[clear], ends[clear], widths[clear])
     sides = np.array(labels.shape)
     to_border = np.minimum(points + 0.5, sides - 0.5 - points).min(axis=1)
     kept = clear & (widths < to_border)
@@ -430,9 +418,11 @@ def network_distances(
     if not (labels == NETWORK).any():
         return np.full(len(row), np.nan)
     _fill_holes(labels, pixel_size_um)
-    outline = _edges(_changes(labels), NETWORK)[0]
+    outline = _interfaces.edges(_interfaces.changes(labels), NETWORK)[0]
     points = np.stack([row, column], axis=1).astype(float)
-    distances = _tree(outline).query(points)[0] if len(outline) else np.zeros(len(points))
+    distances = (
+        _interfaces.tree(outline).query(points)[0] if len(outline) else np.zeros(len(points))
+    )
     last = np.array(labels.shape) - 1
     at = np.clip(np.floor(points + 0.5).astype(np.int64), 0, last)
     return np.where(labels[at[:, 0], at[:, 1]] == NETWORK, 0.0, distances)
@@ -478,159 +468,12 @@ def hole_area_px(pixel_size_um: float | None) -> float:
 
 def _remove_detached_matrix(labels: NDArray[np.uint8]) -> None:
     """Give closed 8-connected matrix that covers no network pixel to spheroidite, in place."""
-    closed = _spread(_spread(labels == MATRIX, np.logical_or), np.logical_and)
+    closed = _interfaces.spread(_interfaces.spread(labels == MATRIX, np.logical_or), np.logical_and)
     starts, stops, width = components.find_runs(closed)
     roots = components.join_runs(starts, stops, width, 8)
-    row, column = _pixels(closed & (labels == NETWORK)).T
+    row, column = _interfaces.pixels(closed & (labels == NETWORK)).T
     covering = np.searchsorted(starts, row * width + column + 1, side="right") - 1
     covers_network = np.zeros(len(starts), np.bool_)
     covers_network[roots[covering]] = True
     detached = ~covers_network[roots]
     components.paint(labels, starts[detached], stops[detached], width, SPHEROIDITE)
-
-
-def _spread(mask: Mask, combine: np.ufunc) -> Mask:
-    """Dilate (logical_or) or erode (logical_and) by a cross; outside the image is nothing."""
-    spread = mask.copy()
-    # Written out: np.moveaxis would take as long as the work.
-    combine(spread[1:], mask[:-1], out=spread[1:])
-    combine(spread[:-1], mask[1:], out=spread[:-1])
-    combine(spread[:, 1:], mask[:, :-1], out=spread[:, 1:])
-    combine(spread[:, :-1], mask[:, 1:], out=spread[:, :-1])
-    return spread
-
-
-def _outline(mask: Mask) -> Mask:
-    """Find the pixels of a mask next to others: the only ones that can be nearest to those."""
-    return mask & ~_spread(mask, np.logical_and)
-
-
-def _pixels(mask: Mask) -> NDArray[np.int64]:
-    """Give rows and columns of a mask's pixels, much faster than np.argwhere."""
-    flat = np.flatnonzero(mask)
-    row = flat // max(mask.shape[1], 1)
-    return np.stack([row, flat - row * mask.shape[1]], axis=1)
-
-
-def _tree(points: NDArray[Any]) -> Any:
-    """Build a tree that finds the nearest of points, exactly."""
-    from scipy.spatial import KDTree
-
-    # Not balanced: outlines are evenly spread, so that the queries gain less than building costs.
-    return KDTree(points, compact_nodes=False, balanced_tree=False)
-
-
-def _nearer(mask: Mask, these: Any, others: Any) -> Mask:
-    """Find the pixels of a mask that are strictly nearer to one tree's points than to another's.
-
-    A distance changes by at most the way that one goes. Where the middle of a block is nearer to
-    one by more than twice the way to its corners, so is all of the block; only other blocks are
-    cut into smaller ones.
-    """
-    largest = _CUT**_N_CUTS
-    padded = np.zeros([-(-side // largest) * largest for side in mask.shape], np.bool_)
-    padded[: len(mask), : mask.shape[1]] = mask
-    grids = [padded]
-    for _ in range(_N_CUTS):
-        grids.append(_coarser(grids[-1]))
-    undecided, nearer = grids[-1], np.zeros_like(grids[-1])
-    for level in range(_N_CUTS, -1, -1):
-        if level < _N_CUTS:
-            undecided, nearer = _finer(undecided) & grids[level], _finer(nearer)
-        side = _CUT**level
-        block = _pixels(undecided)
-        middles = block * side + (side - 1) / 2
-        reach = math.sqrt(2) * (side - 1) + (_ROUNDING if level else 0)
-        to_others, _ = others.query(middles)
-        # What is further away than this is not nearer: a bound saves most of the search.
-        bound = to_others.max(initial=0) + reach + 1
-        lead = these.query(middles, distance_upper_bound=bound)[0] - to_others
-        nearer[tuple(block[lead < -reach].T)] = True
-        undecided = np.zeros_like(undecided)
-        undecided[tuple(block[np.abs(lead) <= reach].T)] = True
-    return (nearer & padded)[: len(mask), : mask.shape[1]]
-
-
-def _coarser(grid: Mask) -> Mask:
-    """Find the blocks that hold a pixel. OR of slices is faster than reduceat or any."""
-    rows = np.logical_or.reduce([grid[offset::_CUT] for offset in range(_CUT)])
-    coarser: Mask = np.logical_or.reduce([rows[:, offset::_CUT] for offset in range(_CUT)])
-    return coarser
-
-
-def _finer(grid: Mask) -> Mask:
-    return grid.repeat(_CUT, axis=0).repeat(_CUT, axis=1)
-
-
-_Changes = tuple[tuple["NDArray[np.int64]", "NDArray[np.uint8]", "NDArray[np.uint8]"], ...]
-
-
-def _changes(labels: NDArray[np.uint8]) -> _Changes:
-    """Find where neighbouring labels differ, down columns and along rows.
-
-    Returns
-    -------
-    tuple of (pixels, before, after)
-        For each of the two: the pixel before the change, shape (n, 2), and both labels.
-    """
-    found = []
-    for before, after in ((labels[:-1], labels[1:]), (labels[:, :-1], labels[:, 1:])):
-        pixels = _pixels(before != after)
-        place = tuple(pixels.T)
-        found.append((pixels, before[place], after[place]))
-    return tuple(found)
-
-
-def _edges(
-    changes: _Changes, inner: int, outer: int | None = None
-) -> tuple[Points, Points, NDArray[np.uint8]]:
-    """Find the pixel edges between a class and another, or all others.
-
-    Returns
-    -------
-    middles, normals : ndarray of float64, shape (n_edges, 2)
-        The normals point out of the class.
-    beyond : ndarray of uint8, shape (n_edges,)
-        Label on the other side.
-    """
-    middles, normals, beyond = [], [], []
-    for axis, (pixels, before, after) in enumerate(changes):
-        unit = np.eye(2)[axis]
-        for sign, near, far in ((1, before, after), (-1, after, before)):
-            meets = near == inner
-            if outer is not None:
-                meets &= far == outer
-            middles.append(pixels[meets] + unit / 2)
-            normals.append(np.broadcast_to(sign * unit, middles[-1].shape))
-            beyond.append(far[meets])
-    return np.concatenate(middles), np.concatenate(normals), np.concatenate(beyond)
-
-
-def _run_clear(obstacles: Mask, starts: Points, ends: Points, lengths: NDArray[np.float64]) -> Mask:
-    """Find the lines that cross obstacles by no more than `JAG_PX` in all.
-
-    All lines are followed a few steps at a time, and no further than to where it is decided, so
-    that long lines through a montage cost neither time nor memory.
-    """
-    clear = np.ones(len(starts), np.bool_)
-    directions = (ends - starts) / lengths[:, np.newaxis]
-    flat, width = obstacles.ravel(), obstacles.shape[1]
-    for first in range(0, len(starts), _LINES_AT_A_TIME):
-        line = np.arange(first, min(first + _LINES_AT_A_TIME, len(starts)))
-        crossed = np.zeros(len(line))
-        way = STEP_PX * (np.arange(_STEPS_AT_A_TIME) + 0.5)
-        while len(line):
-            length = lengths[line, np.newaxis]
-            # Steps past a line's end don't count, and might lie outside the map.
-            ways = np.minimum(way, length)
-            row, column = (
-                np.rint(starts[line, axis, np.newaxis] + ways * directions[line, axis, np.newaxis])
-                for axis in (0, 1)
-            )
-            hits = flat[(row * width + column).astype(np.intp)] & (way < length)
-            crossed += STEP_PX * np.count_nonzero(hits, axis=1)
-            blocked = crossed > JAG_PX
-            clear[line[blocked]] = False
-            goes_on = ~blocked & (lengths[line] > way[-1])
-            line, crossed, way = line[goes_on], crossed[goes_on], way + len(way) * STEP_PX
-    return clear

@@ -63,7 +63,7 @@ class Cache:
                 return None
             record = json.loads(content)
             return record["value"] if record["key"] == digest else None
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def put(self, kind: str, key: Sequence[str], value: Any) -> None:

@@ -11,12 +11,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import stat
 from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
+from uhcs_bench.io.texts import from_json
 from uhcs_bench.ranking.declaration import FILE_NAME, shown, unreadable
 from uhcs_bench.scoring import training_record
 
@@ -108,10 +108,10 @@ def check_records(found: Mapping[str, Path], problems: list[str]) -> None:
         if not _RECORD.fullmatch(place):
             continue
         try:
-            content = json.loads(path.read_bytes().decode("utf-8"))
+            content = from_json(path.read_bytes())
         except OSError as error:
             problems.append(f"{place}: {unreadable(error)}")
-        except (ValueError, RecursionError):
+        except ValueError:
             problems.append(f"{place}: is not JSON in UTF-8")
         else:
             if not isinstance(content, dict):

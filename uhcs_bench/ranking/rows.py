@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io.texts import from_json
 from uhcs_bench.metrics.table import OVERALL_SCORES
 from uhcs_bench.ranking import content, fit
 from uhcs_bench.ranking.files import PACKAGED
@@ -43,12 +43,12 @@ def read(path: Path = PACKAGED) -> dict[str, Any]:
     """
     advice = "uhcs-bench leaderboard build writes one beside its entries"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = from_json(path.read_bytes())
     except OSError as error:
         raise UnreadableBoardError(
             f"Can't read {path}: {error.strerror}. Name another {DATA_NAME}; {advice}."
         ) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UnreadableBoardError(f"{path} is not JSON. {advice}.") from error
     if not isinstance(found, dict) or found.get("schema") != content.SCHEMA:
         raise UnreadableBoardError(f"{path} is no board of the form {content.SCHEMA}; {advice}.")

@@ -86,7 +86,7 @@ def read(predictions: Path) -> tuple[TrainedModel, ...]:
         return ()
     try:
         content = read_json(path)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UhcsBenchError(
             f"{path} is not JSON, so that it is unknown what the models were trained on. Run the "
             "method again, or delete the file and state the split yourself."

@@ -75,7 +75,7 @@ class Card:
         """
         try:
             about = from_json(text or "{}")
-        except (ValueError, RecursionError):
+        except ValueError:
             about = {}
         if not isinstance(about, dict):
             about = {}

@@ -1,0 +1,1 @@
+"""Studies of trained baselines: ablation, ensembles, half precision, robustness, sizes."""

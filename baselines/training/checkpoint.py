@@ -1,0 +1,128 @@
+"""Save a trained model to a file, and load it without running any code from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from baselines.configuration import Configuration
+from baselines.networks.model import Model, build
+from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = "uhcs-bench/checkpoint/2"
+UNHASHED_SCHEMA = "uhcs-bench/checkpoint/1"
+"""Of files from before the hash; they are read, as training costs hours."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model and what is needed to use it.
+
+    Attributes
+    ----------
+    model : Model
+    configuration : Configuration
+    task : str
+    fold : int or None
+        The fold that it has not seen; None if it has seen all.
+    classes : tuple of str
+        Class names; a class's label is its position.
+    """
+
+    model: Model
+    configuration: Configuration
+    task: str
+    fold: int | None
+    classes: tuple[str, ...]
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        In a folder that exists.
+    checkpoint : Checkpoint
+    """
+    content = {
+        "schema": SCHEMA,
+        "configuration": checkpoint.configuration.to_dict(),
+        "task": checkpoint.task,
+        "fold": checkpoint.fold,
+        "classes": list(checkpoint.classes),
+        "state": checkpoint.model.state_dict(),
+    }
+    content["sha256"] = _sha256(content)
+    with replacing(path, mark=b"uhcs-bench/checkpoint/") as partial:
+        torch.save(content, partial)
+
+
+def _sha256(content: dict[str, Any]) -> str:
+    """Hash the weights with their names, and everything that says how they are used."""
+    said = {name: content[name] for name in ("schema", "configuration", "task", "fold", "classes")}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name, values in content["state"].items():
+        array = values.detach().cpu().contiguous()
+        digest.update(f"\n{name} {array.dtype} {tuple(array.shape)}\n".encode())
+        digest.update(array.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def load(path: Path, device: torch.device) -> Checkpoint:
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+    device : torch.device
+        Where the model goes.
+
+    Returns
+    -------
+    Checkpoint
+        Its model is in evaluation mode.
+
+    Raises
+    ------
+    UhcsBenchError
+        The file isn't there, is no checkpoint of this package, or its weights are altered or not
+        finite.
+    """
+    if not path.is_file():
+        raise UhcsBenchError(f"There is no checkpoint {path}.")
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+        if content["schema"] not in (SCHEMA, UNHASHED_SCHEMA):
+            raise ValueError(f"its schema is {content['schema']!r}, not {SCHEMA!r}")
+        if content["schema"] == SCHEMA and content["sha256"] != _sha256(content):
+            raise ValueError("its weights or settings are not those that were saved")
+        for name, values in content["state"].items():
+            if values.is_floating_point() and not values.isfinite().all():
+                raise ValueError(f"its weights {name} are not finite")
+        configuration = Configuration.from_dict(content["configuration"])
+        classes = tuple(content["classes"])
+        # The state brings its own weights: there is no need to look for ImageNet's.
+        untrained = configuration.changed(weights="none")
+        model, _ = build(untrained, len(classes))
+        model.load_state_dict(content["state"])
+        task = str(content["task"])
+        fold = None if content["fold"] is None else int(content["fold"])
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):
+            reason = "it holds other things than weights"  # PyTorch would advise to trust them
+        raise UhcsBenchError(
+            f"{path} is no checkpoint that `python -m baselines run` wrote, or it is damaged "
+            f"({reason})."
+        ) from error
+    return Checkpoint(model.to(device).eval(), configuration, task, fold, classes)
