@@ -1,10 +1,12 @@
 """Tests of text of others in messages."""
 
 import json
+import pickle
 
 import pytest
 
-from uhcs_bench.errors import SubmissionError, printable
+from uhcs_bench.errors import MissingPackageError, SubmissionError, UsageError, printable
+from uhcs_bench.ranking.declaration import EntryError
 
 HOSTILE = {
     "clear the screen": "\x1b[2J",
@@ -42,3 +44,20 @@ def test_names_make_no_new_lines_in_lists():
     """Check a file name with a line feed."""
     error = SubmissionError("preds", ["a\n  - b.png is empty"])
     assert str(error).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("There is no fold 7."),
+        SubmissionError("preds", ["a.png is empty", "b.png is empty"]),
+        MissingPackageError("A table", "plots"),
+        EntryError("board/a", ["there is no entry.yaml"], "changed while it was read"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_come_back_from_another_process(error):
+    """Check message, exit code and problems of errors that were pickled."""
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+    assert again.exit_code == error.exit_code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +19,16 @@ class UhcsBenchError(Exception):
     """
 
     exit_code = 1
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let an error come back from another process, whatever its class is made from."""
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[UhcsBenchError], args: tuple[object, ...], state: object) -> object:
+    error = kind.__new__(kind, *args)
+    vars(error).update(cast("dict[str, object]", state))
+    return error
 
 
 class UsageError(UhcsBenchError, ValueError):

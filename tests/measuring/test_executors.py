@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from uhcs_bench.errors import MissingPackageError
+from uhcs_bench.errors import MissingPackageError, SubmissionError
 from uhcs_bench.measuring import executors
 
 
@@ -57,6 +57,21 @@ def test_only_the_task_that_kills_its_process_fails():
     assert isinstance(error, executors.WorkerLostError)
     assert "killed" in str(error)
     assert found == {x: x * x for x in range(20) if x != 13}
+
+
+def refuse(x):
+    if x == 21:
+        raise SubmissionError("preds", [f"{x}.png is empty"])
+    return -x
+
+
+def test_results_come_in_the_order_of_the_tasks():
+    """Check two processes against this one, and the error that a task raises there."""
+    tasks = [*range(2 * executors.TASKS_WORTH_A_WORKER)]
+    assert executors.in_order(square, tasks, workers=2) == [x * x for x in tasks]
+    for workers in (1, 2):
+        with pytest.raises(SubmissionError, match=r"21\.png is empty"):
+            executors.in_order(refuse, tasks, workers)
 
 
 def test_few_tasks_are_handed_out_at_a_time():

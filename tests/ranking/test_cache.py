@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.entries import noisy, write_entry
+from tests.entries import declared, noisy, write_entry
+from uhcs_bench.measuring import executors
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking import cache, content
 from uhcs_bench.ranking.cache import Cache
@@ -72,3 +73,17 @@ def test_a_board_from_the_cache_is_the_same(kept, tmp_path):
     for path in records:
         path.write_bytes(path.read_bytes().replace(b"0.9", b"0.8"))
     assert text(kept) == computed
+
+
+def test_a_board_of_two_processes_is_the_same(tmp_path, monkeypatch):
+    """Check the bytes of a board whose entries were read and scored in two processes."""
+    monkeypatch.setattr(executors, "TASKS_WORTH_A_WORKER", 1)
+    for name, share in (("a", 0.1), ("b", 0.2), ("c", 0.3)):
+        write_entry(tmp_path / name, {"particles": noisy(share)}, declared(name=name))
+    (tmp_path / "b" / "entry.yaml").write_text("nothing")
+
+    def text(workers):
+        read = leaderboard.read_entries(tmp_path, None, workers)
+        return content.to_json(content.to_dict(leaderboard.build(*read, None, workers)))
+
+    assert text(2) == text(1)

@@ -8,6 +8,7 @@ from scipy import stats
 
 from uhcs_bench.ranking.cache import Cache
 from uhcs_bench.ranking.pairs import MOST_LISTED, PairTests
+from uhcs_bench.stats import paired
 from uhcs_bench.stats.paired import holm
 
 FOLDS = np.repeat(np.arange(6), 4)
@@ -85,9 +86,9 @@ def test_tests_from_the_cache_are_the_same(tmp_path, monkeypatch):
     tested = []
     whole = PairTests._tested
 
-    def counted(self, differences):
+    def counted(self, differences, **options):
         tested.append(len(differences))
-        return whole(self, differences)
+        return whole(self, differences, **options)
 
     monkeypatch.setattr(PairTests, "_tested", counted)
     again = PairTests("IU", values, FOLDS, kept)
@@ -127,3 +128,27 @@ def test_many_methods_list_neighbours_alone():
     assert len(list(few.pairs())) == MOST_LISTED * (MOST_LISTED - 1) // 2
     many = PairTests("IU", methods(MOST_LISTED + 1), FOLDS)
     assert len(list(many.pairs())) == MOST_LISTED
+
+
+@pytest.mark.parametrize(("step", "fewest_unknown"), [(0.0, 20), (0.002, 20), (0.1, 1)])
+def test_large_boards_skip_no_test_that_matters(step, fewest_unknown, monkeypatch):
+    """Check ranks and pairs against those of tests that are all computed in full."""
+    values = methods(MOST_LISTED + 5, step=step)
+    values["copy"] = values["m3"] + np.random.default_rng(1).normal(0, 0.01, 24)
+    unknown = []
+    settle = PairTests._settle
+
+    def counted(self, p_values):
+        unknown.append(int(np.isnan(p_values).sum()))
+        settle(self, p_values)
+
+    monkeypatch.setattr(PairTests, "_settle", counted)
+    tests = PairTests("IU", values, FOLDS)
+    monkeypatch.setattr(
+        PairTests, "_sign_flips", staticmethod(lambda d, **_: paired.sign_flip_p_values(d))
+    )
+    full = PairTests("IU", values, FOLDS)
+    assert unknown[0] >= fewest_unknown
+    assert unknown[1] == 0
+    assert list(tests.pairs()) == list(full.pairs())
+    assert all(tests.ranks(name) == full.ranks(name) for name in values)

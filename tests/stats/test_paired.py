@@ -30,6 +30,21 @@ def test_sign_flips_are_scipys(differences):
     assert paired.sign_flip_p_value(values / 10) == pytest.approx(expected.pvalue)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 23, 24])
+@pytest.mark.parametrize("shift", [0, 0.3, 0.8])
+def test_sign_flips_that_exceed_a_level(n, shift):
+    """Check that no p-value is called larger than it is, and that most without ties are found."""
+    rng = np.random.default_rng(n)
+    plain = rng.normal(shift, 1, (300, n))
+    for values in (plain, rng.integers(-2, 4, (300, n)) / 10, plain**5):
+        p_values = paired.sign_flip_p_values(values)
+        for level in (0.0, 0.05, 0.5):
+            exceed = paired.sign_flips_exceed(values, level)
+            assert not (exceed & (p_values <= level)).any()
+            if values is plain and n > 3:
+                assert exceed[p_values > level + 0.05].all()
+
+
 def test_sign_flips_by_hand():
     """Check that 24 equal differences are as extreme as can be, whatever their sign."""
     assert paired.sign_flip_p_value(np.full(24, 0.1)) == 2 / 2**24

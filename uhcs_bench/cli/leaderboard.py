@@ -55,7 +55,14 @@ def leaderboard() -> None:
     is_flag=True,
     help="Compute scores anew that an earlier build left in the cache.",
 )
-def build(folder: Path, site: Path | None, check: bool, no_cache: bool) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Processes to read and score in, at most.  [default: one for each core]",
+)
+def build(
+    folder: Path, site: Path | None, check: bool, no_cache: bool, workers: int | None
+) -> None:
     """Score every entry from its label maps, and write the board.
 
     No score is read from an entry. README.md and leaderboard.json are the same
@@ -63,6 +70,7 @@ def build(folder: Path, site: Path | None, check: bool, no_cache: bool) -> None:
     and named at the end; the exit code is then 2.
     """
     from uhcs_bench.data.download.cache import cache_folder
+    from uhcs_bench.measuring.executors import n_cores
     from uhcs_bench.ranking import board as ranking
     from uhcs_bench.ranking import files
     from uhcs_bench.ranking import site as pages
@@ -73,8 +81,9 @@ def build(folder: Path, site: Path | None, check: bool, no_cache: bool) -> None:
     if site is not None:
         pages.check_folder(site, folder)
     cache = None if check or no_cache else Cache(cache_folder() / "leaderboard")
-    entries, left_out = ranking.read_entries(folder, cache)
-    board = ranking.build(entries, left_out, cache)
+    workers = workers or n_cores()
+    entries, left_out = ranking.read_entries(folder, cache, workers)
+    board = ranking.build(entries, left_out, cache, workers)
     count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     if not check:
         files.write(folder, board)

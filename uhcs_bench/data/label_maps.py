@@ -286,9 +286,9 @@ def _hint(values: NDArray[np.integer], counts: NDArray[np.int64], n_classes: int
 
 def _is_blurred(values: NDArray[np.integer], counts: NDArray[np.int64], n_classes: int) -> bool:
     """Tell whether most pixels lie at the classes' evenly spread levels, and others between."""
-    highest = int(values[-1])
+    highest = float(values[-1])  # unsigned numbers of 64 bits are too large for NumPy's integers
     if len(values) <= 2 * n_classes or values[0] < 0:
         return False
     levels = np.arange(n_classes) * highest / (n_classes - 1)
-    near = np.abs(values[:, np.newaxis] - levels).min(1) <= max(highest // 16, 1)
+    near = np.abs(values[:, np.newaxis] - levels).min(1) <= max(highest // 16, 1.0)
     return bool(counts[near].sum() >= _MOSTLY * counts.sum())

@@ -25,13 +25,13 @@ from concurrent.futures import (
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_connection
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, listed
 from uhcs_bench.measuring import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 T = TypeVar("T")
@@ -39,6 +39,9 @@ R = TypeVar("R")
 
 TASKS_PER_WORKER = 2
 """One that is worked on and one that waits, so that no worker waits for the next."""
+
+TASKS_WORTH_A_WORKER = 20
+"""Tasks of some tenths of a second that take longer than a process takes to start."""
 
 CONNECT_S = 8
 """How long the scheduler of a cluster may take to answer, or to have a worker, in seconds."""
@@ -360,6 +363,60 @@ def unordered(
             yield from _until_broken(function, rest, handed_out, pool, executor)
         for task in handed_out.values():
             yield task, _alone(function, task)
+
+
+def n_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_order(function: Callable[[T], R], tasks: Sequence[T], workers: int) -> list[R]:
+    """Do each task in this process or in several, and give the results in the tasks' order.
+
+    Parameters
+    ----------
+    function : callable
+        Something that can be pickled.
+    tasks : sequence
+    workers : int
+        Processes at most. There are fewer for fewer than `TASKS_WORTH_A_WORKER` tasks each.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    WorkerLostError
+        If a process died of a task.
+    Exception
+        The first that a task has raised.
+
+    Examples
+    --------
+    >>> in_order(abs, [-3, 2], workers=2)
+    [3, 2]
+    """
+    n = min(workers, len(tasks) // TASKS_WORTH_A_WORKER)
+    pool = processes(n) if n > 1 else this_process()
+    results: dict[int, R] = {}
+    for (place, _), result in unordered(_Numbered(function), list(enumerate(tasks)), pool):
+        if isinstance(result, Exception):
+            raise result
+        results[place] = result
+    return [results[place] for place in range(len(tasks))]
+
+
+@dataclass(frozen=True)
+class _Numbered(Generic[T, R]):
+    """A function of a task, called with the task and its number."""
+
+    function: Callable[[T], R]
+
+    def __call__(self, numbered: tuple[int, T]) -> R:
+        return self.function(numbered[1])
 
 
 def _until_broken(

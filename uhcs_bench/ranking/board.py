@@ -10,12 +10,14 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from uhcs_bench import paper, protocol
+from uhcs_bench.measuring import executors
 from uhcs_bench.ranking import ceiling, declaration, entry, fit, scored
 from uhcs_bench.ranking.declaration import EntryError
 from uhcs_bench.ranking.pairs import MOST_LISTED, Pair, PairTests, Ranks
@@ -248,7 +250,7 @@ class Board:
 
 
 def read_entries(
-    folder: Path, cache: Cache | None = None
+    folder: Path, cache: Cache | None = None, workers: int = 1
 ) -> tuple[list[LeaderboardEntry], list[LeftOut]]:
     """Read all entries of a folder.
 
@@ -258,6 +260,8 @@ def read_entries(
         Each folder in it that is not hidden is an entry.
     cache : Cache, optional
         See `uhcs_bench.ranking.entry.read_entry`.
+    workers : int, optional
+        Processes to read in, at most.
 
     Returns
     -------
@@ -271,23 +275,28 @@ def read_entries(
     EntryError
         If there is no folder in it.
     """
-    entries, left_out = [], []
     if not folder.is_dir():
         raise _no_entries(folder, "the folder does not exist")
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.is_dir():
-            continue
-        try:
-            entries.append(entry.read_entry(path, cache))
-        except EntryError as error:
-            left_out.append(LeftOut(declaration.shown(path.name), error.problems))
-    if not entries and not left_out:
+    paths = sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+    if not paths:
         raise _no_entries(folder, "it has no folder in it")
+    read = executors.in_order(partial(_read, cache=cache), paths, workers)
+    entries = [found for found in read if not isinstance(found, LeftOut)]
+    left_out = [found for found in read if isinstance(found, LeftOut)]
     for slugs in _shared_names(entries):
         problem = f"{' and '.join(slugs)} have the same name; readers can't tell them apart"
         left_out += [LeftOut(slug, (problem,)) for slug in slugs]
         entries = [found for found in entries if found.slug not in slugs]
     return entries, sorted(left_out, key=lambda found: found.slug)
+
+
+def _read(path: Path, cache: Cache | None) -> LeaderboardEntry | LeftOut:
+    try:
+        return entry.read_entry(path, cache)
+    except EntryError as error:
+        return LeftOut(declaration.shown(path.name), error.problems)
 
 
 def _shared_names(entries: Iterable[LeaderboardEntry]) -> Iterator[list[str]]:
@@ -310,10 +319,11 @@ def build(
     entries: Sequence[LeaderboardEntry],
     left_out: Sequence[LeftOut] = (),
     cache: Cache | None = None,
+    workers: int = 1,
 ) -> Board:
     """Score entries against the annotations, and rank them.
 
-    The label maps of one run are in memory at a time.
+    The label maps of one run are in the memory of a process at a time.
 
     Parameters
     ----------
@@ -322,6 +332,8 @@ def build(
         Named on the board.
     cache : Cache, optional
         Where scores are looked up. By default all are computed.
+    workers : int, optional
+        Processes to score in, at most. The board is the same for any number of them.
 
     Returns
     -------
@@ -332,28 +344,59 @@ def build(
     DataUnavailableError
         If the annotations could not be had from any source.
     """
-    groups = []
     scopes = list(protocol.VERSIONS), list(protocol.SPLITS)
 
     def scope(found: LeaderboardEntry) -> tuple[int, int]:
         return scopes[0].index(found.version), scopes[1].index(found.split)
 
-    for task in protocol.TASKS:
-        concerned = [found for found in entries if task in found.tasks]
-        for _, members in groupby(sorted(concerned, key=scope), key=scope):
-            groups.append(_group(protocol.TASKS[task], list(members), cache))
+    outlines = [
+        _Outline(task, list(members), cache)
+        for task in protocol.TASKS.values()
+        for _, members in groupby(
+            sorted((found for found in entries if task.name in found.tasks), key=scope), key=scope
+        )
+    ]
+    jobs = [job for outline in outlines for job in outline.jobs]
+    scores = iter(scored.run_scores(jobs, cache, workers))
+    groups = [_group(outline, [next(scores) for _ in outline.jobs], cache) for outline in outlines]
     return Board(list(entries), groups, list(left_out))
 
 
 # Scores and ranks
 
 
-def _group(task: protocol.Task, members: Sequence[LeaderboardEntry], cache: Cache | None) -> Group:
+class _Outline:
+    """A group before its runs are scored."""
+
+    def __init__(
+        self, task: protocol.Task, members: list[LeaderboardEntry], cache: Cache | None
+    ) -> None:
+        self.task = task
+        self.members = members
+        complete = [found for found in members if found.tasks[task.name].complete]
+        self.truth = (
+            scored.truth(complete[0], complete[0].tasks[task.name], cache) if complete else None
+        )
+        self.jobs = [
+            scored.Job((found.version, found.split), maps, run, self.truth)
+            for found in complete
+            for maps in [found.tasks[task.name]]
+            for run in maps.runs
+            if self.truth is not None
+        ]
+
+
+def _group(outline: _Outline, scores: Sequence[RunScore], cache: Cache | None) -> Group:
+    task, members = outline.task, outline.members
     first = members[0]
     maps = first.tasks[task.name]
-    complete = [found for found in members if found.tasks[task.name].complete]
-    annotated = scored.truth(complete[0], maps, cache) if complete else None
-    rows = [_row(found, found.tasks[task.name], annotated, cache) for found in members]
+    annotated = outline.truth
+    left = iter(scores)
+    rows = [
+        _row(found, own, annotated, [next(left) for _ in own.runs] if own.complete else [])
+        for found in members
+        for own in [found.tasks[task.name]]
+    ]
     ranked = [row for row in rows if row.maps.status == "active"]
     pairs: list[Pair] = []
     folds = [micrograph.fold for micrograph in maps.expected]
@@ -372,7 +415,7 @@ def _group(task: protocol.Task, members: Sequence[LeaderboardEntry], cache: Cach
         unfinished=[row for row in rows if row.maps.status == "incomplete"],
         reported=paper.reported(task.name) if is_papers else [],
         pairs=pairs,
-        ceiling=ceiling.ceiling(task.name, first.version, cache) if complete else None,
+        ceiling=ceiling.ceiling(task.name, first.version, cache) if annotated else None,
     )
 
 
@@ -399,11 +442,10 @@ def _first_score(row: Row) -> float:
 
 
 def _row(
-    found: LeaderboardEntry, maps: TaskMaps, annotated: Truth | None, cache: Cache | None
+    found: LeaderboardEntry, maps: TaskMaps, annotated: Truth | None, runs: Sequence[RunScore]
 ) -> Row:
-    if annotated is None or not maps.complete:
+    if annotated is None or not runs:
         return Row(found, maps)
-    runs = tuple(scored.run_score(found, maps, run, annotated, cache) for run in maps.runs)
     errors = {
         measure.name: np.array(
             [
@@ -423,7 +465,7 @@ def _row(
     return Row(
         entry=found,
         maps=maps,
-        runs=runs,
+        runs=tuple(runs),
         score=scored.mean_of_runs(runs, maps.task.classes),
         values=values,
         fits={name: fit.summary(found_errors) for name, found_errors in errors.items()},

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uhcs_bench.ranking.pairs import Pair
     from uhcs_bench.scoring.results import ConventionScore, MeanScore
 
-SCHEMA = "uhcs-bench/leaderboard/2"
+SCHEMA = "uhcs-bench/leaderboard/3"
 
 _DIGITS = 6
 """Decimals that are kept, so that another machine's last digits change nothing; of p-values
@@ -137,6 +137,7 @@ def _pair_content(pair: Pair) -> dict[str, Any]:
 
 
 def _row_content(row: Row, group: Group) -> dict[str, Any]:
+    n_images = group.n_images
     content: dict[str, Any] = {
         "entry": row.entry.slug,
         "status": row.maps.status,
@@ -144,11 +145,11 @@ def _row_content(row: Row, group: Group) -> dict[str, Any]:
         "runs": [run.folder for run in row.runs],
         "rank": {name: asdict(ranks) for name, ranks in row.ranks.items()},
         "conventions": {
-            name: _convention_content(means, with_intervals=name == "paper")
+            name: _convention_content(means, n_images, with_intervals=name == "paper")
             for name, means in row.result.conventions.items()
         },
         "fit": {
-            "mean": _mean_content(row.mean("fit")),
+            "mean": _mean_content(row.mean("fit"), n_images),
             "measures": {
                 name: {
                     "n": found.n,
@@ -168,13 +169,13 @@ def _row_content(row: Row, group: Group) -> dict[str, Any]:
     }
     if group.task.has_particles:
         content["sizes"] = {
-            "D": _mean_content(row.mean("D")),
-            "W1_px": _mean_content(row.size_distance_px()),
+            "D": _mean_content(row.mean("D"), n_images),
+            "W1_px": _mean_content(row.size_distance_px(), n_images),
             "ks": [
                 {
                     "n_not_rejected": count,
-                    "n": group.n_images,
-                    "ci95": proportions.proportion_interval(count, group.n_images),
+                    "n": n_images,
+                    "ci95": proportions.proportion_interval(count, n_images),
                 }
                 for count in row.not_rejected()
             ],
@@ -182,25 +183,33 @@ def _row_content(row: Row, group: Group) -> dict[str, Any]:
     return content
 
 
-def _convention_content(means: ConventionScore, *, with_intervals: bool) -> dict[str, Any]:
+def _convention_content(
+    means: ConventionScore, n_images: int, *, with_intervals: bool
+) -> dict[str, Any]:
     """Scores of a convention; those of classes have their intervals in the paper's alone."""
-    ranked = [score.name for score in RANKED_SCORES]
     by_class = [score.name for score in RANKED_SCORES if score.per_class]
-    content: dict[str, Any] = {name: _mean_content(getattr(means, name)) for name in ranked}
+    kept = ("mean", "se", "n", "ci95") if with_intervals else ("mean", "n")
+
+    def of_class(found: MeanScore) -> dict[str, Any]:
+        content = _mean_content(found, n_images)
+        return {name: value for name, value in content.items() if name in kept}
+
+    content: dict[str, Any] = {
+        score.name: _mean_content(getattr(means, score.name), n_images) for score in RANKED_SCORES
+    }
     content["classes"] = {
-        name: {score: _class_content(getattr(found, score), with_intervals) for score in by_class}
+        name: {score: of_class(getattr(found, score)) for score in by_class}
         for name, found in means.classes.items()
     }
     return content
 
 
-def _class_content(found: MeanScore, with_interval: bool) -> dict[str, Any]:
-    kept = ("mean", "se", "n", "ci95") if with_interval else ("mean", "n")
-    return {name: value for name, value in _mean_content(found).items() if name in kept}
-
-
-def _mean_content(found: MeanScore) -> dict[str, Any]:
-    return {name: value for name, value in asdict(found).items() if value is not None}
+def _mean_content(found: MeanScore, n_images: int) -> dict[str, Any]:
+    """Without what is undefined, and without the number of micrographs where that is all."""
+    content = {name: value for name, value in asdict(found).items() if value is not None}
+    if found.n == n_images:
+        del content["n"]
+    return content
 
 
 def _micrograph_content(row: Row, group: Group) -> dict[str, Any]:

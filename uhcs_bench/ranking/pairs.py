@@ -17,8 +17,9 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.stats.differences import agreeing, difference_interval, paired_t_p_values
-from uhcs_bench.stats.paired import holm, sign_flip_p_values
+from uhcs_bench.stats.paired import holm, sign_flip_p_values, sign_flips_exceed
 from uhcs_bench.stats.ranks import rank_range, wider_rank_range
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -135,7 +136,8 @@ class PairTests:
         values = {name: values[name] for name in sorted(values, key=lambda name: digests[name])}
         self.names = list(values)
         self._digests = [digests[name] for name in self.names]
-        self._cache = cache if len(values) > MOST_LISTED else None
+        self._is_large = len(values) > MOST_LISTED
+        self._cache = cache if self._is_large else None
         self._values = np.array([*values.values()], float).reshape(len(values), -1)
         self._folds = np.asarray(folds)
         n = len(self.names)
@@ -148,6 +150,7 @@ class PairTests:
             self._means[row, row + 1 :] = means
             for unit, found in zip(("micrographs", "folds"), both, strict=True):
                 p_values[unit][row, row + 1 :] = found
+        self._settle(p_values["micrographs"])
         self._p = {}
         for unit, table in p_values.items():
             corrected = np.ones((n, n))
@@ -166,21 +169,38 @@ class PairTests:
             means = np.nansum(differences, axis=1) / np.maximum(counts, 1)
         others = self._digests[row + 1 :]
         kept = self._cache.get("pairs", [self._digests[row]]) if self._cache is not None else None
-        known: dict[str, list[float]] = kept or {}
+        known: dict[str, list[float | None]] = kept or {}
         new = [place for place, other in enumerate(others) if other not in known]
         if new:
             p_values = zip(*self._tested(differences[new]), strict=True)
             known |= {
-                others[place]: [float(p) for p in both]
+                others[place]: [none_if_nan(p) for p in both]
                 for place, both in zip(new, p_values, strict=True)
             }
             if self._cache is not None:
                 self._cache.put("pairs", [self._digests[row]], known)
-        by_micrograph, by_fold = np.array([known[other] for other in others]).T
+        by_micrograph, by_fold = np.array([known[other] for other in others], float).T
         return means, by_micrograph, by_fold
 
-    def _tested(self, differences: Values) -> tuple[Values, Values]:
-        """P-value by micrograph and p-value by fold of each row of differences."""
+    def _settle(self, p_values: Values) -> None:
+        """Replace the p-values that are known to be above `LEVEL` alone, in place.
+
+        Where at least 1 / `LEVEL` pairs are above it, Holm's method makes all of those 1, whatever
+        they are; where fewer are, they are few enough to be computed.
+        """
+        rows, others = np.nonzero(np.isnan(p_values))
+        above = np.triu(np.isnan(p_values) | (p_values > LEVEL), 1)
+        if above.sum() * LEVEL >= 1:
+            p_values[rows, others] = 1
+        elif len(rows):
+            differences = self._values[rows] - self._values[others]
+            p_values[rows, others] = self._tested(differences, exact=True)[0]
+
+    def _tested(self, differences: Values, *, exact: bool = False) -> tuple[Values, Values]:
+        """P-value by micrograph and p-value by fold of each row of differences.
+
+        Of a large board the first is NaN where it is certainly above `LEVEL`, unless `exact`.
+        """
         by_micrograph, by_fold = np.ones((2, len(differences)))
         defined = ~np.isnan(differences)
         for pattern in np.unique(defined, axis=0):
@@ -189,11 +209,20 @@ class PairTests:
                 continue
             alike = differences[np.ix_(rows, np.flatnonzero(pattern))]
             folds = self._folds[pattern]
-            by_micrograph[rows] = sign_flip_p_values(alike)
+            by_micrograph[rows] = self._sign_flips(alike, exact=exact or not self._is_large)
             by_fold[rows] = paired_t_p_values(
                 np.stack([alike[:, folds == fold].mean(axis=1) for fold in np.unique(folds)], 1)
             )
         return by_micrograph, by_fold
+
+    @staticmethod
+    def _sign_flips(differences: Values, *, exact: bool) -> Values:
+        if exact:
+            return sign_flip_p_values(differences)
+        p_values = np.full(len(differences), np.nan)
+        needed = ~sign_flips_exceed(differences, LEVEL)
+        p_values[needed] = sign_flip_p_values(differences[needed])
+        return p_values
 
     def ranks(self, name: str) -> Ranks:
         """Give the places that a method can have."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import types
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import cache as memoised
+from functools import partial
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from uhcs_bench.data import dataset, pixels
+from uhcs_bench.measuring import executors
 from uhcs_bench.ranking import fit
 from uhcs_bench.scoring import conventions, results
 from uhcs_bench.scoring import score as scoring
@@ -24,6 +26,7 @@ from uhcs_bench.stats.standard_errors import OverallErrors, overall_errors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from uhcs_bench import protocol
     from uhcs_bench.ranking.cache import Cache
     from uhcs_bench.ranking.entry import LeaderboardEntry, RunMaps, TaskMaps
     from uhcs_bench.scoring.results import ClassScore, MicrographScore, TaskScore
@@ -87,19 +90,76 @@ def truth(entry: LeaderboardEntry, maps: TaskMaps, cache: Cache | None) -> Truth
     return Truth(loaded.data_id, hashes, measured)
 
 
-def run_score(
-    entry: LeaderboardEntry, maps: TaskMaps, run: RunMaps, annotated: Truth, cache: Cache | None
-) -> RunScore:
-    """Score a run, or look its scores up.
+@dataclass(frozen=True)
+class Job:
+    """A run to be scored.
 
-    Parameters
+    Attributes
     ----------
-    entry : LeaderboardEntry
+    scope : tuple of str
+        Data set version and split.
     maps : TaskMaps
         Complete.
     run : RunMaps
     annotated : Truth
+    """
+
+    scope: tuple[protocol.Version, protocol.Split]
+    maps: TaskMaps
+    run: RunMaps
+    annotated: Truth
+
+    @property
+    def key(self) -> list[str]:
+        """What the scores depend on."""
+        truth = self.annotated
+        return [self.maps.task.name, *self.scope, truth.data_id, self.run.sha256, *truth.sha256]
+
+
+def run_scores(jobs: Sequence[Job], cache: Cache | None, workers: int) -> list[RunScore]:
+    """Score runs, or look their scores up.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
     cache : Cache or None
+    workers : int
+        Processes to score in, at most.
+
+    Returns
+    -------
+    list of RunScore
+        In the order of the jobs.
+
+    Raises
+    ------
+    EntryError
+        If a map changed since it was checked.
+    DataUnavailableError
+        If the annotations could not be had from any source.
+    """
+    kept = [None if cache is None else _kept(job, cache) for job in jobs]
+    new = [job for job, found in zip(jobs, kept, strict=True) if found is None]
+    computed = iter(executors.in_order(partial(run_score, cache=cache), new, workers))
+    return [found or next(computed) for found in kept]
+
+
+def _kept(job: Job, cache: Cache) -> RunScore | None:
+    found = cache.get("scores", job.key)
+    if found is None:
+        return None
+    score: TaskScore = from_plain(results.TaskScore, found["score"])
+    return RunScore(job.run.folder, score, found["measured"])
+
+
+def run_score(job: Job, cache: Cache | None = None) -> RunScore:
+    """Score a run.
+
+    Parameters
+    ----------
+    job : Job
+    cache : Cache, optional
+        Where the scores are kept.
 
     Returns
     -------
@@ -112,20 +172,15 @@ def run_score(
     DataUnavailableError
         If the annotations could not be had from any source.
     """
-    key = [maps.task.name, entry.version, entry.split, annotated.data_id, run.sha256]
-    key += annotated.sha256
-    found = cache.get("scores", key) if cache is not None else None
-    if found is not None:
-        score: TaskScore = from_plain(results.TaskScore, found["score"])
-        return RunScore(run.folder, score, found["measured"])
-    loaded = maps.load(run)
-    submitted = Submission(maps.task, entry.version, maps.expected, loaded, entry.split)
+    task, (version, split) = job.maps.task, job.scope
+    loaded = job.maps.load(job.run)
+    submitted = Submission(task, version, job.maps.expected, loaded, split)
     # The means of further measures stand on no board.
-    scored = replace(scoring.score_submissions([submitted])[maps.task.name], measures={})
-    measured = fit.measure(list(loaded.values()), maps.task.name)
+    scored = replace(scoring.score_submissions([submitted])[task.name], measures={})
+    measured = fit.measure(list(loaded.values()), task.name)
     if cache is not None:
-        cache.put("scores", key, {"score": asdict(scored), "measured": measured})
-    return RunScore(run.folder, scored, measured)
+        cache.put("scores", job.key, {"score": asdict(scored), "measured": measured})
+    return RunScore(job.run.folder, scored, measured)
 
 
 def from_plain(kind: Any, content: Any) -> Any:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-9
 _AT_ONCE = 64
 
+_PARTS = 3
+_CELLS = 512 - _PARTS
+"""Cells of the grid of `sign_flips_exceed`, on each side of 0: a Fourier transform of 1024 is then
+enough."""
+
 
 def sign_flip_p_value(differences: ArrayLike) -> float:
     """Exact two-sided permutation test of paired differences.
@@ -79,6 +84,56 @@ def sign_flip_p_values(differences: ArrayLike) -> NDArray[np.float64]:
             below = np.searchsorted(second, thresholds[row] - first, side="left")
             p_values[row] = 2 - 2 * int(below.sum()) / (len(first) * len(second))
     return p_values
+
+
+def sign_flips_exceed(differences: ArrayLike, level: float) -> NDArray[np.bool_]:
+    """Tell soon which p-values of `sign_flip_p_values` are certainly above a level.
+
+    The sums of a third of the differences are rounded down to a grid. A convolution of the three
+    counts then gives how many patterns reach as far as the one seen even so: a lower bound of the
+    p-value, in a fraction of the time that all patterns take.
+
+    Parameters
+    ----------
+    differences : array_like, shape (k, n)
+    level : float
+
+    Returns
+    -------
+    ndarray of bool, shape (k,)
+        False for a p-value at or below the level, and for one so little above it that the grid
+        doesn't show it.
+
+    Examples
+    --------
+    >>> sign_flips_exceed([[3, 1, 2, 2], [3, 1, -2, 2], [0, 0, 0, 0]], level=0.2)
+    array([False,  True,  True])
+    """
+    values = np.asarray(differences, float)
+    whole = np.abs(values).sum(1)
+    exceed: NDArray[np.bool_] = np.asarray((whole == 0) & (level < 1))
+    rest = np.flatnonzero(whole > 0)
+    for rows in np.split(rest, range(_AT_ONCE, len(rest), _AT_ONCE)):
+        exceed[rows] = _lower_bounds(values[rows] / whole[rows, np.newaxis]) > level
+    return exceed
+
+
+def _lower_bounds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bound the p-values of rows whose magnitudes sum to 1."""
+    n_cells = 2 * (_CELLS + _PARTS)
+    places = n_cells * np.arange(len(values))[:, np.newaxis]
+    spectrum = np.ones((len(values), n_cells // 2 + 1), complex)
+    for part in np.array_split(values, _PARTS, axis=1):
+        cells = np.floor(_signed_sums(part) * _CELLS).astype(np.int64) % n_cells + places
+        counts = np.bincount(cells.ravel(), minlength=places.size * n_cells)
+        shares = counts.reshape(-1, n_cells) / 2 ** part.shape[1]
+        spectrum *= np.fft.rfft(shares, axis=1)
+    shares = np.roll(np.fft.irfft(spectrum, n_cells, axis=1), n_cells // 2, axis=1)
+    # A sum of the cells is at most the sum itself, so that what reaches the next cell reaches far.
+    first = np.ceil(np.abs(values.sum(1)) * _CELLS).astype(np.int64) + n_cells // 2
+    tails = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1]
+    both = 2 * np.take_along_axis(tails, np.minimum(first, n_cells - 1)[:, np.newaxis], 1)[:, 0]
+    return np.where(first < n_cells, np.minimum(both, 1), 0.0) - _ROUNDING
 
 
 def _signed_sums(values: NDArray[np.float64]) -> NDArray[np.float64]:
