@@ -26,6 +26,7 @@ import pytest
 
 import uhcs_bench
 from tests import browser
+from tests.release import once
 from uhcs_bench import cli, protocol
 from uhcs_bench.measuring import columns
 
@@ -282,9 +283,13 @@ def test_versions_splits_and_conventions_are_explained():
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory) -> Path:
-    """Build the site in a copy of docs/; a warning is an error."""
+    """Build the site once in a run of tests, whichever worker comes first."""
     require("sphinx", "the extra 'docs'")
-    clone = tmp_path_factory.mktemp("site")
+    return once(tmp_path_factory, "site", build_site) / "html"
+
+
+def build_site(clone: Path) -> None:
+    """Build the site in a copy of docs/; a warning is an error."""
     shutil.copytree(
         DOCS,
         clone / "docs",
@@ -301,7 +306,6 @@ def site(tmp_path_factory) -> Path:
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    return clone / "html"
 
 
 def require(module: str, what: str) -> None:

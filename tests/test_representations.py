@@ -81,6 +81,12 @@ def test_representation_is_short(name):
     assert name in text
 
 
+def test_representation_of_a_fold_says_what_is_in_it():
+    """Check task, version, split and both sizes, and that no field is dumped."""
+    shown = "<Fold 2 of particles synthetic, split paper: 20 train, 4 val>"
+    assert repr(fold()) == shown
+
+
 def test_printed_report_is_the_table():
     """Check ``print``: the tables of the command, not a dump of all fields."""
     text = str(report())

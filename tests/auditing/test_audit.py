@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -607,3 +608,20 @@ def test_the_text_fits_a_terminal_and_is_worst_first(deposit, synthetic):
     headings = ["Duplicates", "Shifted label maps", "Conflicting pixel sizes", "Filled rows"]
     assert [line for line in lines if line in headings] == headings
     json.loads(deposit.to_json())
+
+
+class Terminal(io.StringIO):
+    """Standard error of a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("kind", "shown"), [(Terminal, True), (io.StringIO, False)])
+def test_progress_is_shown_in_a_terminal_alone(monkeypatch, kind, shown):
+    """Check that a terminal shows each of the three searches, and a pipe nothing."""
+    stream = kind()
+    monkeypatch.setattr(sys, "stderr", stream)
+    uhcs_bench.audit("particles", version="synthetic")
+    written = stream.getvalue()
+    assert all((name in written) is shown for name in ("Same spot", "Two scales", "Registration"))

@@ -93,3 +93,7 @@ def test_tasks_of_the_benchmark_are_configurations(root):
     assert {task["config"] for task in told["tasks"]} == {n for n in names if "_fold_" in n}
     assert len(told["tasks"]) == 12
     assert told["evaluation_framework"] == "uhcs-bench"
+    # Those of https://huggingface.co/docs/hub/eval-results, which is checked at push time.
+    assert set(told) == {"name", "description", "evaluation_framework", "tasks"}
+    assert all(set(task) == {"id", "config", "split"} for task in told["tasks"])
+    assert len({task["id"] for task in told["tasks"]}) == len(told["tasks"])

@@ -147,7 +147,10 @@ class TaskAudit:
 
 def audit_task(dataset: Dataset, overlaps: Sequence[Overlap]) -> TaskAudit:
     """Measure everything that the audit reports of one task."""
+    from tqdm import tqdm
+
     names = dataset.classes
+    bar = tqdm(dataset, desc="Registration", unit="micrograph", disable=None, leave=False)
     counts = {m.id: np.bincount(m.labels.ravel(), minlength=len(names)) for m in dataset}
     total = np.sum([*counts.values()], axis=0) if counts else np.zeros(len(names))
     sizes = {m.id: m.pixel_size for m in dataset}
@@ -170,7 +173,7 @@ def audit_task(dataset: Dataset, overlaps: Sequence[Overlap]) -> TaskAudit:
             if not count.all()
         },
         registrations=tuple(
-            found for micrograph in dataset if (found := register(micrograph)) is not None
+            found for micrograph in bar if (found := register(micrograph)) is not None
         ),
         repeated_rows={
             m.id: rows

@@ -221,6 +221,7 @@ def _best_candidates(micrographs: Sequence[Micrograph]) -> list[_Candidate]:
     Where the pixel sizes don't tell which micrograph is the finer one, both ways are tried.
     """
     from scipy import fft
+    from tqdm import tqdm
 
     if not micrographs:
         return []
@@ -230,7 +231,8 @@ def _best_candidates(micrographs: Sequence[Micrograph]) -> list[_Candidate]:
     size = [fft.next_fast_len(2 * length, real=True) for length in longest]
     spectra = [fft.rfft2(whole, size) for whole in wholes]
     best: dict[frozenset[int], _Candidate] = {}
-    for fine, micrograph in enumerate(micrographs):
+    bar = tqdm(micrographs, desc="Two scales", unit="micrograph", disable=None, leave=False)
+    for fine, micrograph in enumerate(bar):
         for scale, partners in _partners(fine, micrographs).items():
             template = _reduced(micrograph.image, scale / factor)
             if min(template.shape) < _SMALLEST_PX:

@@ -178,13 +178,15 @@ def _candidates(
 ) -> Iterator[tuple[int, int, tuple[int, int]]]:
     """Pairs that may overlap, each with the offset of the second in the first."""
     from scipy import fft
+    from tqdm import tqdm
 
     longest = [max(image.shape[axis] for image in images) for axis in (0, 1)]
     size = [fft.next_fast_len(2 * length, real=True) for length in longest]
     spectra = [fft.rfft2(image, size) for image in images]
     shapes = {image.shape: fft.rfft2(np.ones_like(image), size) for image in images}
     scales: dict[tuple[tuple[int, ...], tuple[int, ...]], NDArray[np.float32]] = {}
-    for i, first in enumerate(images):
+    bar = tqdm(images, desc="Same spot", unit="micrograph", disable=None, leave=False)
+    for i, first in enumerate(bar):
         for j in range(i + 1, len(images)):
             pair = (first.shape, images[j].shape)
             if pair not in scales:

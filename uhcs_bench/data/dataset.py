@@ -254,6 +254,10 @@ class Fold:
             self.val,
         )
 
+    def __repr__(self) -> str:
+        name = f"{self.val.task.name} {self.val.version}, split {self.val.split}"
+        return f"<Fold {self.number} of {name}: {len(self.train)} train, {len(self.val)} val>"
+
     def _repr_html_(self) -> str:
         from uhcs_bench.web import notebook
 

@@ -36,7 +36,7 @@ _USAGE = """\
 ```text
 <task>/fold_<n>.parquet   the micrographs of a fold
 <task>/id2label.json      names of the labels, for transformers
-eval.yaml                 the benchmark's tasks, for the Hub
+eval.yaml                 the benchmark's tasks, for the Hub (lists only registered frameworks)
 ```
 
 ```python
@@ -154,7 +154,14 @@ def _configurations(name: str, files: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _evaluation(sets: Sequence[Dataset]) -> str:
-    """Describe the benchmark in the form of the Hub's ``eval.yaml``: a task for each fold [2]_."""
+    """Describe the benchmark in the form of the Hub's ``eval.yaml``: a task for each fold [2]_.
+
+    Name, description, framework, and tasks with id, configuration and split are all fields that
+    the Hub documents, in a feature that it calls work in progress.
+    """
+    # Unverified without an upload: the Hub checks the file when it is pushed, and lists a benchmark
+    # only if its framework is in EVALUATION_FRAMEWORKS of huggingface.js and the data set is on the
+    # Hub's list. This package is not registered there.
     tasks = [
         {
             "id": f"{micrographs.data_id}-fold-{number}",

@@ -34,7 +34,7 @@ SCHEMA = "uhcs-bench/cross-validation/1"
 def cross_validate(
     train: Callable[[Dataset], Predict],
     task: str,
-    out: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
     split: str = protocol.PAPER_SPLIT,
     version: str = protocol.REAL_VERSION,
 ) -> Report:
@@ -49,7 +49,7 @@ def cross_validate(
     task : str
         Name or alias of a task.
     out : path
-        Folder for the label maps, ``<task>/<id>.png``, and a record of the finished folds. The same
+        Required. Folder for the label maps, ``<task>/<id>.png``, and a record of the finished folds. The same
         call, repeated after an interruption, does the folds that are left. Give each method, and
         each change of a method, a folder of its own.
     split : str, optional
@@ -89,9 +89,13 @@ def cross_validate(
             f"The method can't be {train!r}. Give a function that takes a data set to train on and "
             "returns a function from a micrograph to its label map."
         )
-    whole = dataset.load(task, version=version, split=split)
     if not isinstance(out, str | os.PathLike):
-        raise UsageError(f"The folder can't be {out!r}. Give the path of a folder.")
+        raise UsageError(
+            f"The folder for the label maps can't be {out!r}. Give its path, for example "
+            f"cross_validate(train, {task!r}, out='preds/mine'): the maps of finished folds are "
+            "kept there, so that an interrupted call can be repeated."
+        )
+    whole = dataset.load(task, version=version, split=split)
     folder = Path(out).expanduser()
     done = _read_record(folder, whole)
     _warn_of_finished(folder, done)
