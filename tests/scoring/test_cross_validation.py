@@ -97,6 +97,6 @@ def test_wrong_map_ends_the_run_before_the_next_fold(tmp_path):
 def test_folder_is_required(out):
     """Check that the message shows the call, before anything is loaded or trained."""
     method = Method()
-    with pytest.raises(UsageError, match="for example cross_validate.*'particles', out='preds/m"):
+    with pytest.raises(UsageError, match=r"for example cross_validate.*'particles', out='preds/m"):
         uhcs_bench.cross_validate(method, "particles", *out, **DATA)
     assert method.trained == []

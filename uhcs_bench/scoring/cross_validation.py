@@ -49,9 +49,9 @@ def cross_validate(
     task : str
         Name or alias of a task.
     out : path
-        Required. Folder for the label maps, ``<task>/<id>.png``, and a record of the finished folds. The same
-        call, repeated after an interruption, does the folds that are left. Give each method, and
-        each change of a method, a folder of its own.
+        Required. Folder for the label maps, ``<task>/<id>.png``, and a record of the finished
+        folds. The same call, repeated after an interruption, does the folds that are left. Give
+        each method, and each change of a method, a folder of its own.
     split : str, optional
         Which micrographs, in which folds.
     version : str, optional
