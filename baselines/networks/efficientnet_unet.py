@@ -19,7 +19,8 @@ from baselines.networks.unet import double_convolution
 from baselines.networks.vgg import pad_to_multiple
 from uhcs_bench.cli.common import echo
 from uhcs_bench.errors import DataUnavailableError, UsageError
-from uhcs_bench.segmentation.preprocessing import Equalization, Preprocessing
+from uhcs_bench.segmentation.equalization import Equalization
+from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from baselines.configuration import Configuration

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from uhcs_bench.segmentation.preprocessing import Equalization, Preprocessing
+from uhcs_bench.segmentation.equalization import Equalization
+from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ import json
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from skimage.measure import block_reduce
 
 from uhcs_bench.errors import MissingPackageError
 from uhcs_bench.io.images import ImageError
-from uhcs_bench.segmentation import onnx_model
+from uhcs_bench.segmentation import equalization, onnx_model
+from uhcs_bench.segmentation.equalization import Equalization
 from uhcs_bench.segmentation.onnx_model import Description, SegmenterError
 from uhcs_bench.segmentation.preprocessing import Preprocessing
 
@@ -195,6 +197,33 @@ def test_tiles_equal_the_whole(threshold, monkeypatch):
         wrong[halo] = (labels != expected)[:32, :48].sum()
     assert wrong[0] > wrong[3] > 0
     assert not any(wrong[halo] for halo in (None, 4, 5, 100))
+
+
+def test_memory_does_not_grow_with_the_micrograph(threshold, monkeypatch):
+    """Check that four times the pixels take their label map more, and nothing else."""
+    monkeypatch.setattr(onnx_model, "TILE_SIDE", 128)
+    monkeypatch.setattr(onnx_model, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(equalization, "BAND_PIXELS", 1 << 14)
+    steps = Preprocessing(
+        equalize=Equalization(),
+        channels=3,
+        planes=("standardised", "equalized", "standardised"),
+        mean=(0.0,) * 3,
+        sd=(1.0,) * 3,
+        multiple=16,
+    )
+    metadata = Description(classes=CLASSES, preprocessing=steps, halo=16).to_metadata()
+    model = onnx_model.load(threshold(channels=3, threshold=0.5, metadata=metadata), threads=1)
+    peaks, sizes = [], []
+    for side in (500, 500, 1000):  # the first one imports
+        image = np.random.default_rng(0).integers(0, 200, (side, side), np.uint8)
+        tracemalloc.start()
+        model.segment(image)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        sizes.append(image.size)
+    grown, more = peaks[2] - peaks[1], sizes[2] - sizes[1]
+    assert 0.9 * more < grown < 1.2 * more
 
 
 def test_pickling(threshold):

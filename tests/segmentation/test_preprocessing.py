@@ -8,45 +8,15 @@ import skimage
 
 import uhcs_bench
 from uhcs_bench.io.images import ImageError
+from uhcs_bench.segmentation import equalization
+from uhcs_bench.segmentation.equalization import Equalization, Equalized
 from uhcs_bench.segmentation.preprocessing import (
-    Equalization,
+    Prepared,
     Preprocessing,
-    equalize,
     gray,
-    mirror_to_multiple,
 )
 
 RAMP = np.add.outer(np.arange(7), 9 * np.arange(11)).astype(np.uint8) + 20
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float64])
-def test_equalisation_ignores_the_range(dtype):
-    """Check that 8- and 16-bit copies of a micrograph give the same gray values."""
-    image = uhcs_bench.load("particles", version="synthetic")[0].image
-    expected = equalize(image)
-    assert expected.dtype == np.float32
-    assert 0 <= expected.min() < expected.max() <= 1
-    copy = image.astype(dtype) * (257 if dtype == np.uint16 else 1)
-    np.testing.assert_allclose(equalize(copy), expected, atol=1e-3)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (40, 7)])
-def test_equalisation_of_tiny_and_constant_images(shape):
-    """Check that nothing divides by zero."""
-    assert not equalize(np.full(shape, 9, np.uint8)).any()
-    ramp = np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)
-    assert np.isfinite(equalize(ramp)).all()
-
-
-def test_equalisation_is_scikit_images():
-    """Check that the parameters arrive, and that the defaults are scikit-image's."""
-    image = uhcs_bench.load("particles", version="synthetic")[0].image[:96, :120]
-    by_hand = skimage.exposure.equalize_adapthist
-    np.testing.assert_allclose(equalize(image), by_hand(image), atol=1e-3)
-    parameters = {"clip_limit": 0.1, "kernel_size": 16, "nbins": 64}
-    changed = Preprocessing(equalize=Equalization(**parameters)).apply(image)[0]
-    np.testing.assert_allclose(changed, by_hand(image, **parameters), atol=1e-3)
-    assert np.abs(changed - equalize(image)).max() > 0.1
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -88,15 +58,53 @@ def test_planes():
     planes = steps.apply(image)
     standard = (image - image.mean()) / image.std()
     np.testing.assert_allclose(planes[0], standard, atol=1e-5)
-    np.testing.assert_allclose(planes[1], (equalize(image) - 0.5) / 0.5, atol=1e-6)
+    equalized = Equalized(image).window(slice(0, 96), slice(0, 120))
+    np.testing.assert_allclose(planes[1], (equalized - 0.5) / 0.5, atol=1e-6)
     np.testing.assert_allclose(planes[2], (standard - 1) / 2, atol=1e-5)
     assert not steps.apply(np.full((4, 4), 7, np.uint16))[0].any()
 
 
 def test_an_image_smaller_than_its_padding_is_mirrored_repeatedly():
     """Check by hand."""
-    padded = mirror_to_multiple(np.array([[[1, 2, 3]]], np.float32), 8)
+    padded = Preprocessing(scale="none", multiple=8).apply(np.array([[1, 2, 3]], np.uint8))
     assert padded.tolist() == [[[1, 2, 3, 3, 2, 1, 1, 2]] * 8]
+
+
+ALL_STEPS = {
+    "planes": Preprocessing(
+        equalize=Equalization(),
+        channels=3,
+        planes=("standardised", "equalized", "standardised"),
+        mean=(0.0, 0.5, 1.0),
+        sd=(1.0, 0.5, 2.0),
+        multiple=16,
+    ),
+    "equalised alone": Preprocessing(equalize=Equalization(kernel_size=11), multiple=32),
+    "range": Preprocessing(multiple=8),
+    "type": Preprocessing(scale="dtype", channels=3, mean=(0.4,) * 3, sd=(0.2,) * 3),
+    "none": Preprocessing(scale="none"),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("name", ALL_STEPS)
+def test_windows_are_parts_of_the_whole(name, dtype, monkeypatch):
+    """Check windows in the middle and over the mirrored border, bands of few rows included."""
+    image = np.random.default_rng(3).gamma(2, 30, (90, 130)).astype(dtype)
+    steps = ALL_STEPS[name]
+    whole = steps.apply(image)
+    monkeypatch.setattr(equalization, "BAND_PIXELS", 1000)
+    prepared = Prepared(image, steps)
+    assert prepared.shape == whole.shape[1:]
+    height, width = prepared.shape
+    for rows, columns in (
+        (slice(0, 16), slice(0, width)),
+        (slice(20, 21), slice(33, 70)),
+        (slice(80, height), slice(120, width)),
+    ):
+        # Sums over bands differ from the sum over the image in the last digit.
+        expected = whole[:, rows, columns]
+        np.testing.assert_allclose(prepared.window(rows, columns), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize(

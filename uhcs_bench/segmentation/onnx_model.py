@@ -18,9 +18,9 @@ is either logits of shape (1, classes, h, w) or labels, integers of shape (1, h,
 when the file is loaded, so that a network for one size only, or with another layout, is refused
 before any micrograph is read.
 
-Memory is what the network takes for one image, or for one tile where the file states a halo: for
-the baselines' PixelNet 1.4 GiB at 484 x 645 pixels and 2.9 GiB for a tile. Only the histogram
-equalisation and the padded image, some 50 bytes for each pixel, then grow with the micrograph.
+Where the file states a halo, memory is what the network takes for one tile, for the baselines'
+PixelNet 2.9 GiB, beside the micrograph and its label map of one byte for each pixel: tiles are
+prepared one by one, too. Without a halo it grows with the micrograph.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, l
 from uhcs_bench.io.texts import from_json
 from uhcs_bench.segmentation import onnx_files
 from uhcs_bench.segmentation.cards import ABOUT_KEY, Card
-from uhcs_bench.segmentation.preprocessing import Preprocessing, gray
+from uhcs_bench.segmentation.preprocessing import Prepared, Preprocessing, gray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -73,7 +73,8 @@ _HOW_TO = """\
 The keys can be set with the package onnx:
 
     import onnx
-    from uhcs_bench.segmentation.preprocessing import Equalization, Preprocessing
+    from uhcs_bench.segmentation.equalization import Equalization
+    from uhcs_bench.segmentation.preprocessing import Preprocessing
     from uhcs_bench.segmentation.onnx_model import Description
 
     model = onnx.load("{name}")
@@ -288,13 +289,15 @@ class Segmenter:
             The network fails, or what it gives is no segmentation.
         """
         pixels = gray(image)
-        planes = self.preprocessing.apply(pixels)
-        size = planes.shape[1], planes.shape[2]
-        labels = np.empty(size, dtype=np.uint8)
-        for tile in _tiles(size, self.preprocessing.multiple, self.description.halo):
-            seen = self._run(planes[:, tile.outer_rows, tile.outer_columns])
-            labels[tile.rows, tile.columns] = seen[tile.inner_rows, tile.inner_columns]
-        return np.ascontiguousarray(labels[: pixels.shape[0], : pixels.shape[1]])
+        prepared = Prepared(pixels, self.preprocessing)
+        labels = np.empty(pixels.shape, dtype=np.uint8)
+        for tile in _tiles(prepared.shape, self.preprocessing.multiple, self.description.halo):
+            seen = self._run(prepared.window(tile.outer_rows, tile.outer_columns))
+            # The mirrored border has labels, but no place for them.
+            place = labels[tile.rows, tile.columns]
+            inner = seen[tile.inner_rows, tile.inner_columns]
+            place[...] = inner[: place.shape[0], : place.shape[1]]
+        return labels
 
     def try_out(self) -> None:
         """Run the network on two small images of noise, of different height and width.

@@ -5,12 +5,14 @@ The baselines prepare their micrographs with the same functions when they train.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, get_args
 
 import numpy as np
 
 from uhcs_bench.io.images import ImageError
+from uhcs_bench.segmentation.equalization import Equalization, Equalized, Stretched, bands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,25 +24,6 @@ Plane = Literal["standardised", "equalized"]
 
 MAX_MULTIPLE = 4096
 """Largest multiple that an image is padded to: more than the stride of any network."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Equalization:
-    """Parameters of local histogram equalisation (CLAHE): those of scikit-image, and its defaults.
-
-    Attributes
-    ----------
-    clip_limit : float
-        From 0 to 1; higher gives more contrast.
-    kernel_size : int or None
-        Height and width of a tile; None takes an eighth of the image's height and of its width.
-    nbins : int
-        Bins of each tile's histogram.
-    """
-
-    clip_limit: float = 0.01
-    kernel_size: int | None = None
-    nbins: int = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,34 +78,9 @@ class Preprocessing:
         ndarray of float32, shape (channels, h', w')
             h' and w' are the next multiples.
         """
-        shown = self._shown(image)
-        planes = np.stack(
-            [
-                (values - np.float32(mean)) / np.float32(sd)
-                for values, mean, sd in zip(shown, self.mean, self.sd, strict=True)
-            ]
-        )
-        return mirror_to_multiple(planes, self.multiple)
-
-    def _shown(self, image: NDArray[np.generic]) -> list[NDArray[np.float32]]:
-        """Compute what each channel shows, before `mean` and `sd`."""
-        if not self.planes:
-            return [self._values(image)] * self.channels
-        values = {
-            "standardised": standardise(image) if "standardised" in self.planes else None,
-            "equalized": self._values(image) if "equalized" in self.planes else None,
-        }
-        return [values[plane] for plane in self.planes]  # type: ignore[misc]
-
-    def _values(self, image: NDArray[np.generic]) -> NDArray[np.float32]:
-        if self.equalize is not None:
-            return equalize(image, self.equalize)
-        if self.scale == "range":
-            return stretch(image)
-        values: NDArray[np.float32] = image.astype(np.float32)
-        if self.scale == "dtype" and image.dtype.kind in "iu":
-            values /= float(np.iinfo(image.dtype.name).max)
-        return values
+        prepared = Prepared(image, self)
+        height, width = prepared.shape
+        return prepared.window(slice(0, height), slice(0, width))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the steps as JSON can hold them."""
@@ -279,75 +237,136 @@ def gray(image: NDArray[np.generic]) -> NDArray[np.generic]:
         raise ImageError("holds no pixel")
     if image.dtype.kind not in "buif":
         raise ImageError(f"holds values of type {image.dtype}, not gray values")
-    if not np.isfinite(image).all():
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise ImageError("holds values that are not finite")
     return image
 
 
 def stretch(image: NDArray[np.generic]) -> NDArray[np.float32]:
     """Map the darkest value to 0 and the brightest to 1; a constant image becomes 0."""
-    values = image.astype(np.float32)
-    low, high = values.min(), values.max()
-    if low == high:
-        return np.zeros(image.shape, dtype=np.float32)
-    stretched: NDArray[np.float32] = (values - low) / (high - low)
-    return stretched
+    return Stretched(image).of(image)
 
 
-def standardise(image: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Subtract the mean and divide by the standard deviation; a constant image becomes 0."""
-    values = image.astype(np.float64)
-    deviation = values.std()
-    if deviation == 0:
-        return np.zeros(image.shape, dtype=np.float32)
-    standardised: NDArray[np.float32] = ((values - values.mean()) / deviation).astype(np.float32)
-    return standardised
-
-
-def equalize(
-    image: NDArray[np.generic], parameters: Equalization | None = None
-) -> NDArray[np.float32]:
-    """Equalise the histogram locally (CLAHE), as the authors' code does before all else.
+class Standardised:
+    """An image less its mean, divided by its standard deviation; a constant one is 0.
 
     Parameters
     ----------
     image : ndarray of any integer or float dtype, shape (h, w)
-        Gray values; their range doesn't matter.
-    parameters : Equalization, optional
-        By default scikit-image's defaults, which the authors' code takes.
 
-    Returns
-    -------
-    ndarray of float32, shape (h, w)
-        Gray values in [0, 1]; all zero if the image is constant.
+    Examples
+    --------
+    >>> Standardised(np.array([[3, 5, 7, 9]], np.uint8)).window(slice(0, 1), slice(2, 4))
+    array([[0.4472136, 1.3416408]], dtype=float32)
     """
-    from skimage.exposure import equalize_adapthist
 
-    stretched = stretch(image)
-    if not stretched.any():
-        return stretched
-    equalized: NDArray[np.float32] = equalize_adapthist(
-        stretched, **asdict(parameters or Equalization())
-    )
-    return equalized.astype(np.float32)
+    def __init__(self, image: NDArray[np.generic]) -> None:
+        self._image = image
+        shape = (image.shape[0], image.shape[1])
+        parts = [image[rows] for rows in bands(shape)]
+        self._mean = sum(part.astype(np.float64).sum() for part in parts) / image.size
+        squares = sum(np.square(part.astype(np.float64) - self._mean).sum() for part in parts)
+        self._deviation = math.sqrt(squares / image.size)
+
+    def window(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Compute a part of it."""
+        values = self._image[rows, columns].astype(np.float64)
+        if self._deviation == 0:
+            return np.zeros(values.shape, np.float32)
+        values -= self._mean
+        values /= self._deviation
+        return values.astype(np.float32)
 
 
-def mirror_to_multiple(planes: NDArray[np.float32], multiple: int) -> NDArray[np.float32]:
-    """Mirror the bottom and right border until height and width are multiples of a number.
+class _Scaled:
+    """An image in its own gray values, or divided by the largest value of its type."""
+
+    def __init__(self, image: NDArray[np.generic], scale: Scale) -> None:
+        self._image = image
+        is_divided = scale == "dtype" and image.dtype.kind in "iu"
+        self._unit = float(np.iinfo(image.dtype.name).max) if is_divided else 1.0
+
+    def window(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        values: NDArray[np.float32] = self._image[rows, columns].astype(np.float32)
+        values /= self._unit
+        return values
+
+
+class _Shown(Protocol):
+    """What a channel shows, before its mean and deviation."""
+
+    def window(self, rows: slice, columns: slice) -> NDArray[np.float32]: ...
+
+
+class Prepared:
+    """A micrograph as a network sees it, computed window by window.
+
+    Memory is that of a window, however large the micrograph is.
 
     Parameters
     ----------
-    planes : ndarray of shape (c, h, w)
-    multiple : int
+    image : ndarray of any integer or float dtype, shape (h, w)
+        Raw gray values.
+    steps : Preprocessing
 
-    Returns
-    -------
-    ndarray of shape (c, h', w')
-        Works for any size: an image smaller than the padding is mirrored repeatedly. The outermost
-        pixel is repeated, too.
+    Attributes
+    ----------
+    shape : tuple of int
+        Height and width with the mirrored border.
+
+    Examples
+    --------
+    >>> image = np.arange(35, dtype=np.uint8).reshape(5, 7)
+    >>> prepared = Prepared(image, Preprocessing(scale="none", multiple=4))
+    >>> prepared.shape
+    (8, 8)
+    >>> prepared.window(slice(4, 7), slice(6, 8))
+    array([[[34., 34.],
+            [34., 34.],
+            [27., 27.]]], dtype=float32)
     """
-    height, width = planes.shape[1:]
-    bottom, right = -height % multiple, -width % multiple
-    if not bottom and not right:
+
+    def __init__(self, image: NDArray[np.generic], steps: Preprocessing) -> None:
+        self._steps = steps
+        self._places = tuple(
+            np.pad(np.arange(side), (0, -side % steps.multiple), mode="symmetric")
+            for side in image.shape
+        )
+        self.shape = (len(self._places[0]), len(self._places[1]))
+        kinds: tuple[Plane | None, ...] = steps.planes or (None,) * steps.channels
+        # Channels that show the same are computed once.
+        self._shown = {kind: _shown(image, kind, steps) for kind in kinds}
+        self._kinds = kinds
+
+    def window(self, rows: slice, columns: slice) -> NDArray[np.float32]:
+        """Compute a part of what the network sees.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            With start and stop, inside of `shape`.
+
+        Returns
+        -------
+        ndarray of float32, shape (channels, rows, columns)
+        """
+        down, across = self._places[0][rows], self._places[1][columns]
+        top, left = int(down.min()), int(across.min())
+        seen = slice(top, int(down.max()) + 1), slice(left, int(across.max()) + 1)
+        values = {kind: shown.window(*seen) for kind, shown in self._shown.items()}
+        planes = np.empty((len(self._kinds), len(down), len(across)), np.float32)
+        mirrored = np.ix_(down - top, across - left)
+        for plane, kind, mean, sd in zip(
+            planes, self._kinds, self._steps.mean, self._steps.sd, strict=True
+        ):
+            plane[...] = ((values[kind] - np.float32(mean)) / np.float32(sd))[mirrored]
         return planes
-    return np.pad(planes, ((0, 0), (0, bottom), (0, right)), mode="symmetric")
+
+
+def _shown(image: NDArray[np.generic], kind: Plane | None, steps: Preprocessing) -> _Shown:
+    """Choose what a channel shows; None stands for the image that scale and equalize describe."""
+    if kind == "standardised":
+        return Standardised(image)
+    if steps.equalize is not None:
+        return Equalized(image, steps.equalize)
+    return Stretched(image) if steps.scale == "range" else _Scaled(image, steps.scale)
