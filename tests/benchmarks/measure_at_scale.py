@@ -5,8 +5,8 @@
     python -m tests.benchmarks.measure_at_scale --montage --model otsu 5 20 100
 
 The last ones take montages of so many million pixels, and say by how much the peak of memory grows
-with a pixel. Times on a machine that does other things too are upper bounds. CPU seconds of the processes stand
-beside them, and what counts are ratios of runs that were made in turns.
+with a pixel. Times on a machine that does other things too are upper bounds. CPU seconds of the
+processes stand beside them, and what counts are ratios of runs that were made in turns.
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def montages(folder: Path, model: str, sizes: list[float]) -> list[tuple[str, ..
         more = n_pixels - first[1]
         growth = f"{(n_bytes - first[0]) / more:.1f}" if more else "-"
         size = f"{rows} x {columns}"
-        lines.append((Path(model).name, size, f"{seconds:.0f}", f"{cpu:.0f}", f"{peak:.0f}", growth))
+        lines.append(
+            (Path(model).name, size, f"{seconds:.0f}", f"{cpu:.0f}", f"{peak:.0f}", growth)
+        )
     return lines
 
 

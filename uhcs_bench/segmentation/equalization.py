@@ -98,8 +98,8 @@ class Stretched:
 class Equalized:
     """An image with its histogram equalised locally (CLAHE) [1]_, as scikit-image does it.
 
-    Each tile of a grid has a map from gray levels to equalised ones; a pixel's level is interpolated
-    between the maps of the four tiles around it.
+    Each tile of a grid has a map from gray levels to equalised ones; a pixel's level is
+    interpolated between the maps of the four tiles around it.
 
     Parameters
     ----------
@@ -122,9 +122,7 @@ class Equalized:
     True
     """
 
-    def __init__(
-        self, image: NDArray[np.generic], parameters: Equalization | None = None
-    ) -> None:
+    def __init__(self, image: NDArray[np.generic], parameters: Equalization | None = None) -> None:
         self._parameters = parameters or Equalization()
         self._stretched = Stretched(image)
         self._shape = (image.shape[0], image.shape[1])
@@ -180,9 +178,9 @@ class Equalized:
             for left in (True, False):
                 tiles = np.add.outer(n_across * down.tile(upper), across.tile(left))
                 mapped = maps[tiles * self._parameters.nbins + bins]
-                levels += (mapped * np.multiply.outer(down.share(upper), across.share(left))).astype(
-                    np.float32
-                )
+                levels += (
+                    mapped * np.multiply.outer(down.share(upper), across.share(left))
+                ).astype(np.float32)
         return levels.astype(np.uint16)
 
     @cached_property
@@ -193,10 +191,11 @@ class Equalized:
         most = int(max(limit * n_pixels, 1)) if limit > 0 else n_pixels
         maps = np.apply_along_axis(_clipped, -1, self._histograms(), most).cumsum(-1).astype(float)
         maps *= (_LEVELS - 1) / n_pixels
-        return np.minimum(maps, _LEVELS - 1).astype(np.int64)
+        found: NDArray[np.int64] = np.minimum(maps, _LEVELS - 1).astype(np.int64)
+        return found
 
     def _histograms(self) -> NDArray[np.int64]:
-        """Count the bins of each tile; the last tiles of a row or column are filled by mirroring."""
+        """Count the bins of each tile; the last tiles of a side are filled by mirroring."""
         height, width = self._tile
         n_bins = self._parameters.nbins
         rows, columns = map(_mirrored, self._shape, self._tile)
@@ -205,7 +204,10 @@ class Equalized:
         counts = np.zeros((len(rows) // height, n_across * n_bins), np.int64)
         for band in bands((len(rows), len(columns))):
             for number in range(band.start // height, -(-band.stop // height)):
-                first, last = max(number * height, band.start), min((number + 1) * height, band.stop)
+                first, last = (
+                    max(number * height, band.start),
+                    min((number + 1) * height, band.stop),
+                )
                 seen = self._stretched.of(self._stretched.image[rows[first:last]][:, columns])
                 found = (of_column + self._bins(seen)).ravel()
                 counts[number] += np.bincount(found, minlength=n_across * n_bins)
@@ -233,7 +235,8 @@ class _Places:
 
     def tile(self, is_before: bool) -> NDArray[np.intp]:
         """Give the tile before each pixel or behind it; at the edge they are the same."""
-        return np.clip(self._number - is_before, 0, self._last)
+        number: NDArray[np.intp] = np.clip(self._number - is_before, 0, self._last)
+        return number
 
     def share(self, is_before: bool) -> NDArray[np.float64]:
         """Give that tile's share in the pixel."""

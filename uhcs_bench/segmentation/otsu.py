@@ -8,6 +8,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
+from uhcs_bench.segmentation.equalization import bands
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,15 +88,24 @@ def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _brighter_than_threshold(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     from skimage.filters import threshold_otsu
 
-    threshold: int = threshold_otsu(image)
-    return (image > threshold).astype(np.uint8)
+    numbers, levels = _histogram(image)
+    threshold: int = threshold_otsu(hist=(numbers, levels)) if levels.size > 1 else levels[0]
+    return (image > threshold).view(np.uint8)
 
 
 def _thresholds(image: NDArray[np.uint8], n_classes: int) -> NDArray[np.uint8]:
-    levels = np.unique(image)
-    if levels.size <= n_classes:
-        return levels[:-1]
+    numbers, levels = _histogram(image)
+    if np.count_nonzero(numbers) <= n_classes:
+        return levels[numbers > 0][:-1]
     from skimage.filters import threshold_multiotsu
 
-    thresholds: NDArray[np.uint8] = threshold_multiotsu(image, n_classes)
+    thresholds: NDArray[np.uint8] = threshold_multiotsu(classes=n_classes, hist=(numbers, levels))
     return thresholds
+
+
+def _histogram(image: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Count each level from the darkest to the brightest, in bands."""
+    shape = (image.shape[0], image.shape[1])
+    numbers = sum(np.bincount(image[rows].ravel(), minlength=256) for rows in bands(shape))
+    levels = np.arange(int(image.min()), int(image.max()) + 1).astype(np.uint8)
+    return np.asarray(numbers)[levels], levels
