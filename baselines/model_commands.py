@@ -37,35 +37,52 @@ from uhcs_bench.io.atomic import replacing
 @click.option(
     "--method", default="unet-efficientnet", show_default=True, help="Whose models of --runs."
 )
+@click.option(
+    "--condition",
+    "texts",
+    multiple=True,
+    metavar="KIND=SEVERITY",
+    help="noise (electrons per gray level), blur (px), contrast or magnification (shares), as in "
+    "blur=2; may be given several times.  [default: 19 conditions]",
+)
 @version_option
 @click.option("--out", required=True, type=OutputFolder())
 def robustness(
-    task: str, models: tuple[str, ...], runs: Path | None, method: str, version: str, out: Path
-) -> None:
+    task: str, models: tuple[str, ...], runs: Path | None, method: str, texts: tuple[str, ...],
+    version: str, out: Path,
+) -> None:  # fmt: skip
     """Score noisy, blurred, flat and resampled micrographs.
 
-    The IU and the errors of area fraction, count and mean diameter against the
-    annotation go to OUT/<task>.csv, their curves to OUT/<task>.png. One model
-    for all micrographs, such as those that come with the package, has been
-    trained on them, so that its curves are a lower bound of the changes.
+    IU and the errors of measures against the annotation are printed: of
+    particles area fraction, count and mean diameter, of microconstituents the
+    area fractions and the mean width of the denuded zone. They go to
+    OUT/<task>.csv as well, condition by condition, so that an interrupted call
+    goes on from there; their curves go to OUT/<task>.png.
+
+    One model for all micrographs, such as those that come with the package, has
+    been trained on them, so that its curves are a lower bound of the changes.
     """
     from baselines.studies import robustness as conditions
 
     name = protocol.task(task).name
     if runs is not None and models:
         raise UsageError("--runs and --model can't be combined: leave one of them out.")
-    paths = () if runs is not None else (models or (name,))
+    chosen = conditions.parse_conditions(texts)
+    files = conditions.run_checkpoints(runs, method, name) if runs else [*models] or [name]
+    identity = conditions.identity(files)
     segment = (
-        conditions.with_runs(runs, method, name)
-        if runs is not None
-        else conditions.with_models(paths, name)
+        conditions.with_runs(runs, method, name) if runs else conditions.with_models(files, name)
     )
-    rows = conditions.evaluate(name, segment, version)
-    conditions.write_table(rows, out / f"{name}.csv")
-    note = conditions.caveat(paths)
+    table = out / f"{name}.csv"
+    rows = conditions.extend_table(
+        table, identity, version, chosen,
+        lambda missing: conditions.evaluate(name, segment, missing, version),
+    )  # fmt: skip
     with replacing(out / f"{name}.png") as partial:
         conditions.draw(rows, name).savefig(partial, dpi=120)
-    echo(f"{len(rows)} conditions in {out / f'{name}.csv'}. {note}")
+    echo(conditions.to_text(rows))
+    note = conditions.caveat([] if runs else files, version)
+    echo(f"{len(rows)} conditions in {table}. {note}", err=True)
 
 
 @click.command(

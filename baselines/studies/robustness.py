@@ -8,25 +8,29 @@ was; a change of magnification resamples it too.
 from __future__ import annotations
 
 import csv
+import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from tabulate import tabulate
 from tqdm import tqdm
 
 import uhcs_bench
+from baselines import records
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.metallography import denuded_zone
 from uhcs_bench.metallography.components import equivalent_diameters, particle_areas
 from uhcs_bench.metrics import confusion
 from uhcs_bench.segmentation import models
 from uhcs_bench.synthetic import imaging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -55,6 +59,8 @@ UNITS: dict[Kind, str] = {
     "contrast": "share of the contrast",
     "magnification": "share of the magnification",
 }
+
+_LESS_IS_WORSE = ("noise", "contrast")
 
 MIN_DIAMETER = 5.0
 """Equivalent diameter in pixels, before resampling, from which on particles are counted."""
@@ -127,6 +133,50 @@ def conditions() -> list[Condition]:
     return [Condition(kind, s) for kind, severities in SEVERITIES.items() for s in severities]
 
 
+def parse_conditions(texts: Sequence[str]) -> list[Condition]:
+    """Read conditions that were written as ``KIND=SEVERITY``, after the unchanged one.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        None of them stands for all conditions.
+
+    Returns
+    -------
+    list of Condition
+
+    Raises
+    ------
+    UsageError
+        A kind is unknown, or a severity is no positive number; the message lists all.
+
+    Examples
+    --------
+    >>> [(c.kind, c.severity) for c in parse_conditions(["blur=2", "noise=0.5"])]
+    [('unchanged', 1.0), ('blur', 2.0), ('noise', 0.5)]
+    """
+    if not texts:
+        return conditions()
+    found, problems = [Condition("unchanged", 1.0)], []
+    for text in texts:
+        kind, _, number = text.partition("=")
+        try:
+            severity = round(float(number), 2)  # as the table holds it
+        except ValueError:
+            severity = math.nan
+        if kind not in UNITS or kind == "unchanged" or not 0 < severity < math.inf:
+            kinds = ", ".join(name for name in UNITS if name != "unchanged")
+            problems.append(
+                f"--condition {text}: write KIND=SEVERITY, the kind one of {kinds}, the severity a "
+                "positive number, as in blur=2."
+            )
+        else:
+            found.append(Condition(cast("Kind", kind), severity))
+    if problems:
+        raise UsageError(listed("Nothing was segmented", problems))
+    return list(dict.fromkeys(found))
+
+
 # Models
 
 
@@ -181,13 +231,10 @@ def with_runs(runs: Path, method: str, task: str) -> Segment:
     import torch
 
     from baselines import prediction
-    from baselines.records import FoldRun
     from baselines.training import checkpoint
 
-    trained = [
-        checkpoint.load(FoldRun(runs, method, task, fold).checkpoint, torch.device("cpu")).model
-        for fold in range(dataset.n_folds(task))
-    ]
+    cpu = torch.device("cpu")
+    trained = [checkpoint.load(path, cpu).model for path in run_checkpoints(runs, method, task)]
 
     def segment(micrograph: Micrograph, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return prediction.segment(trained[micrograph.fold], image)
@@ -195,8 +242,38 @@ def with_runs(runs: Path, method: str, task: str) -> Segment:
     return segment
 
 
-def caveat(paths: Sequence[str | Path]) -> str:
+def run_checkpoints(runs: Path, method: str, task: str) -> list[Path]:
+    """List the checkpoints of a run's folds, in order."""
+    folds = range(dataset.n_folds(task))
+    return [records.FoldRun(runs, method, task, fold).checkpoint for fold in folds]
+
+
+def identity(files: Sequence[str | Path]) -> str:
+    """Return the SHA-256 of model files, one after the other, by which results are known.
+
+    Parameters
+    ----------
+    files : sequence of str or Path
+        ONNX files, names of models that come with the package, or checkpoints.
+
+    Raises
+    ------
+    UhcsBenchError
+        A file can't be read.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            digest.update(models.find(file).read_bytes())
+        except OSError as error:
+            raise UhcsBenchError(f"The model {file} can't be read: {error.strerror}.") from error
+    return digest.hexdigest()
+
+
+def caveat(paths: Sequence[str | Path], version: str = protocol.REAL_VERSION) -> str:
     """Say what the numbers of some ONNX models show; no models stand for those of a run."""
+    if version == protocol.SYNTHETIC_VERSION:
+        return "Synthetic micrographs: the numbers are those of no real steel."
     if len(paths) != 1:
         return "Each fold's model on the micrographs that it was not trained on."
     if str(paths[0]) in models.NAMES:
@@ -217,12 +294,14 @@ def measure(labels: NDArray[np.uint8], task: str, magnification: float) -> dict[
     -------
     dict of str to float
         For particles area fraction, count and mean diameter of those from `MIN_DIAMETER` on; for
-        microconstituents the area fraction of each class but the matrix.
+        microconstituents the area fraction of each class but the matrix, and the mean width of the
+        denuded zone, NaN where there is none.
     """
     names = protocol.task(task).classes
     shares = np.bincount(labels.ravel(), minlength=len(names)) / labels.size
     if task != "particles":
-        return {f"{name} fraction": float(shares[i]) for i, name in enumerate(names) if i}
+        fractions = {f"{name} fraction": float(shares[i]) for i, name in enumerate(names) if i}
+        return fractions | {"zone width": _zone_width(labels, magnification)}
     areas = particle_areas(labels == protocol.PARTICLE_LABEL)
     diameters = equivalent_diameters(areas) / magnification
     large = diameters[diameters >= MIN_DIAMETER]
@@ -233,13 +312,23 @@ def measure(labels: NDArray[np.uint8], task: str, magnification: float) -> dict[
     }
 
 
+def _zone_width(labels: NDArray[np.uint8], magnification: float) -> float:
+    """Give the mean width along lines through the zone, in pixels of the unchanged micrograph."""
+    # A pixel size at which holes as large as those of the unchanged micrograph are filled.
+    pixel_um = math.sqrt(denuded_zone.HOLE_UM2 / denuded_zone.HOLE_PX) / magnification
+    zone = denuded_zone.unobstructed_widths(labels, pixel_um)
+    if not len(zone):
+        return math.nan
+    return float(np.average(zone.widths_px, weights=zone.weights)) / magnification
+
+
 def evaluate(
     task: str,
     segment: Segment,
+    chosen: Sequence[Condition],
     version: str = protocol.REAL_VERSION,
     seed: int = 0,
-    chosen: Iterable[Condition] | None = None,
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Score and measure under each condition.
 
     Parameters
@@ -247,41 +336,49 @@ def evaluate(
     task : str
     segment : callable
         See `with_models` and `with_runs`.
+    chosen : sequence of Condition
     version : str
         Data set version.
     seed : int
-        Of the noise.
-    chosen : iterable of Condition, optional
-        By default all.
+        Of the noise, which a condition has whatever others are chosen.
 
-    Returns
-    -------
-    list of dict
-        Of each condition its `kind` and `severity`, the number `n` of micrographs, mean and
-        standard error of the IU (percent, the paper's convention), the mean change of a
-        micrograph's IU against the first condition, and of each measure the mean error against the
-        unchanged annotation: of fractions in points, of others in percent.
+    Yields
+    ------
+    dict
+        Of each condition, once it is done, its `kind` and `severity`, the number `n` of
+        micrographs, mean and standard error of the IU (percent, classes averaged in each
+        micrograph), and of each measure the mean error against the unchanged annotation: of
+        fractions in points, of others in percent, with the number of micrographs that have the
+        measure in the annotation and in the predicted map.
     """
     micrographs = uhcs_bench.load(task, version=version)
-    rows: list[dict[str, Any]] = []
-    first: NDArray[np.float64] | None = None
-    todo = list(conditions() if chosen is None else chosen)
-    with tqdm(total=len(todo) * len(micrographs), unit="micrograph", disable=None) as bar:
-        for number, condition in enumerate(todo):
+    total = len(chosen) * len(micrographs)
+    with tqdm(total=total, desc=task, unit="micrograph", disable=None) as bar:
+        for condition in chosen:
             results = []
             for place, micrograph in enumerate(micrographs):
-                rng = np.random.default_rng([seed, number, place])
+                entropy = (*condition.kind.encode(), round(1000 * condition.severity), place, seed)
+                rng = np.random.default_rng(entropy)
                 results.append(_evaluate_one(micrograph, condition, segment, rng))
                 bar.update()
-            scores = np.array([score for score, _ in results])
-            first = scores if first is None else first
-            row = {"kind": condition.kind, "severity": condition.severity, "n": len(scores)}
-            row |= _with_error("IU", scores) | {"IU change": float((scores - first).mean())}
-            for name in results[0][1]:
-                errors = np.array([errors[name] for _, errors in results])
-                row |= _with_error(f"{name} error", errors[~np.isnan(errors)])
-            rows.append(row)
-    return rows
+            yield _summary(condition, results)
+
+
+def _summary(
+    condition: Condition, results: Sequence[tuple[float, dict[str, float]]]
+) -> dict[str, Any]:
+    """Average the micrographs' scores and errors."""
+    row: dict[str, Any] = {
+        "kind": condition.kind,
+        "severity": condition.severity,
+        "n": len(results),
+        **_with_error("IU", np.array([score for score, _ in results])),
+    }
+    for name in results[0][1]:
+        errors = np.array([errors[name] for _, errors in results])
+        known = errors[~np.isnan(errors)]
+        row |= _with_error(f"{name} error", known) | {f"{name} n": len(known)}
+    return row
 
 
 def _with_error(name: str, values: NDArray[np.float64]) -> dict[str, float]:
@@ -311,9 +408,57 @@ def _error(name: str, found: float, truth: float) -> float:
 
 # Files
 
+_IDENTITY = ("models", "data set")
+"""Columns that tell whose results a table holds."""
 
-def write_table(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write the rows as CSV, numbers with two decimals; whole or not at all."""
+
+def extend_table(
+    path: Path,
+    models_id: str,
+    version: str,
+    chosen: Sequence[Condition],
+    compute: Callable[[Sequence[Condition]], Iterable[dict[str, Any]]],
+) -> list[dict[str, Any]]:
+    """Add the conditions that a table lacks, each as soon as it is done.
+
+    Parameters
+    ----------
+    path : Path
+        CSV file, which may be there already; numbers have two decimals.
+    models_id : str
+        See `identity`.
+    version : str
+        Data set version.
+    chosen : sequence of Condition
+    compute : callable
+        Gives the rows of some conditions.
+
+    Returns
+    -------
+    list of dict
+        All rows of the table.
+
+    Raises
+    ------
+    UsageError
+        The table holds results of other models or of another data set version.
+    """
+    owner = dict(zip(_IDENTITY, (models_id, version), strict=True))
+    rows = read_table(path) if path.is_file() else []
+    if any(row.get(name) != value for row in rows for name, value in owner.items()):
+        raise UsageError(
+            f"{path} holds results of other models or of another data set version. Nothing was "
+            "segmented. Choose another --out, or delete the file."
+        )
+    done = {(row["kind"], row["severity"]) for row in rows}
+    missing = [c for c in chosen if (c.kind, c.severity) not in done]
+    for row in compute(missing):
+        rows.append(row | owner)
+        _write_table(rows, path)
+    return rows
+
+
+def _write_table(rows: Sequence[dict[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
@@ -329,12 +474,72 @@ def _written(value: Any) -> Any:
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
-    """Undo `write_table`, but for the decimals."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        return [
-            {name: text if name == "kind" else float(text or "nan") for name, text in row.items()}
-            for row in csv.DictReader(stream)
+    """Read a table that `extend_table` wrote.
+
+    Raises
+    ------
+    UhcsBenchError
+        It is no such table.
+    """
+    texts = ("kind", *_IDENTITY)
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [
+                {
+                    name: text if name in texts else float(text or "nan")
+                    for name, text in row.items()
+                }
+                for row in csv.DictReader(stream)
+            ]
+    except (OSError, ValueError, TypeError) as error:
+        raise UhcsBenchError(
+            f"{path} is no table of the command robustness, and was left as it is. Choose another "
+            "--out, or delete the file."
+        ) from error
+
+
+def to_text(rows: Sequence[dict[str, Any]], form: str = "github") -> str:
+    """Lay a table out: IU with its standard error, and the errors of the measures.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+    form : str
+        A format of tabulate.
+
+    Returns
+    -------
+    str
+        A measure that some micrographs lack has the number of the others beside it.
+    """
+    errors = [name for name in rows[0] if name.endswith(" error")]
+    units = [name.replace("error", "pt" if "fraction" in name else "%") for name in errors]
+    cells = [
+        [
+            row["kind"],
+            f"{row['severity']:g}" if UNITS[row["kind"]] else "",
+            f"{row['IU']:.1f} ± {row['IU SE']:.1f}",
+            *(_error_cell(row, name) for name in errors),
         ]
+        for row in sorted(rows, key=_order)
+    ]
+    return tabulate(
+        cells, headers=["change", "severity", "IU", *units], tablefmt=form, disable_numparse=True
+    )
+
+
+def _order(row: dict[str, Any]) -> tuple[int, float]:
+    """Sort by kind, and from mild to severe where less is worse."""
+    kinds = list(UNITS)
+    falls = row["kind"] in _LESS_IS_WORSE
+    return kinds.index(row["kind"]), -row["severity"] if falls else row["severity"]
+
+
+def _error_cell(row: dict[str, Any], name: str) -> str:
+    if math.isnan(row[name]):
+        return ""
+    count = int(row[name.removesuffix("error") + "n"])
+    return f"{row[name]:+.1f}" + (f" (n = {count})" if count < row["n"] else "")
 
 
 def draw(rows: Sequence[dict[str, Any]], title: str) -> Any:
@@ -346,7 +551,8 @@ def draw(rows: Sequence[dict[str, Any]], title: str) -> Any:
     """
     from matplotlib.figure import Figure
 
-    kinds: list[Kind] = [kind for kind in SEVERITIES if kind != "unchanged"]
+    found_kinds = {row["kind"] for row in rows}
+    kinds: list[Kind] = [k for k in SEVERITIES if k != "unchanged" and k in found_kinds]
     unchanged = next(row for row in rows if row["kind"] == "unchanged")
     errors = [name for name in unchanged if name.endswith(" error")]
     figure = Figure(figsize=(2.6 * len(kinds), 5.2), layout="constrained")
@@ -368,7 +574,7 @@ def draw(rows: Sequence[dict[str, Any]], title: str) -> Any:
             panel.set_xscale("log")
             panel.set_xticks(severity, [f"{value:g}" for value in severity])
             panel.minorticks_off()
-            if kind in ("noise", "contrast"):
+            if kind in _LESS_IS_WORSE:
                 panel.invert_xaxis()
     axes[0][0].set_ylabel("IU, %")
     axes[1][0].set_ylabel("error of the measure")

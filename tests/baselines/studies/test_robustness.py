@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -13,7 +14,8 @@ import uhcs_bench
 from baselines.__main__ import main
 from baselines.studies import robustness
 from baselines.studies.robustness import Condition
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.segmentation import otsu
 
 
 @pytest.fixture
@@ -82,44 +84,155 @@ def test_measures_are_in_pixels_of_the_unchanged_micrograph():
     assert math.isnan(nothing["mean diameter"])
 
 
+@pytest.mark.parametrize("factor", [1, 2])
+def test_zone_width_is_in_pixels_of_the_unchanged_micrograph(factor):
+    """Check a zone of 10 px with a small hole in its network, drawn at two magnifications."""
+    labels = np.full((60, 80), 2, np.uint8)
+    labels[:, 20:30], labels[:, 10:20] = 0, 1
+    labels[28:38, 14:16] = 2  # less than 128 px: network
+    large = labels.repeat(factor, 0).repeat(factor, 1)
+    found = robustness.measure(large, "microconstituents", float(factor))
+    assert found["zone width"] == pytest.approx(10)
+    assert found["network fraction"] == pytest.approx((labels == 1).mean())
+    nowhere = robustness.measure(np.zeros((9, 9), np.uint8), "microconstituents", 1.0)
+    assert math.isnan(nowhere["zone width"])
+
+
 def test_a_perfect_model_has_no_errors():
-    """Check scores and errors of the annotation itself, and of half of its particles."""
+    """Check scores and errors of the annotation itself, and of a map without particles."""
     chosen = [Condition("unchanged", 1.0), Condition("blur", 1.0), Condition("magnification", 2.0)]
 
     def annotated(micrograph, image):
         factor = image.shape[0] // micrograph.labels.shape[0]
         return micrograph.labels.repeat(factor, 0).repeat(factor, 1)
 
-    rows = robustness.evaluate("particles", annotated, "synthetic", chosen=chosen)
+    rows = list(robustness.evaluate("particles", annotated, chosen, "synthetic"))
     assert [row["n"] for row in rows] == [24, 24, 24]
     assert [row["IU"] for row in rows[:2]] == [100, 100]
     assert rows[2]["IU"] > 99
     assert rows[1]["count error"] == rows[1]["area fraction error"] == 0
     assert rows[2]["mean diameter error"] == pytest.approx(0, abs=1e-9)
-    empty = robustness.evaluate(
-        "particles", lambda _, image: np.zeros_like(image), "synthetic", chosen=chosen[:1]
+    (empty,) = robustness.evaluate(
+        "particles", lambda _, image: np.zeros_like(image), chosen[:1], "synthetic"
     )
-    assert empty[0]["count error"] == -100
-    assert math.isnan(empty[0]["mean diameter error"])
+    assert empty["count error"] == -100
+    assert math.isnan(empty["mean diameter error"])
+    assert (empty["count n"], empty["mean diameter n"]) == (24, 0)
     shares = [m.labels.mean() for m in uhcs_bench.load("particles", version="synthetic")]
-    assert empty[0]["area fraction error"] == pytest.approx(-100 * np.mean(shares))
+    assert empty["area fraction error"] == pytest.approx(-100 * np.mean(shares))
+
+
+@pytest.mark.parametrize("task", ["particles", "microconstituents"])
+def test_scores_are_those_of_the_command_score(task):
+    """Check mean and standard error of Otsu's maps against the paper's convention."""
+    micrographs = uhcs_bench.load(task, version="synthetic")
+    maps = {m.id: otsu.segment(m.image, task) for m in micrographs}
+    expected = uhcs_bench.score(maps, task=task, version="synthetic")[task].conventions["paper"].IU
+    (row,) = robustness.evaluate(
+        task, lambda m, _: maps[m.id], [Condition("unchanged", 1.0)], "synthetic"
+    )
+    assert row["IU"] == pytest.approx(100 * expected.mean)
+    assert row["IU SE"] == pytest.approx(100 * expected.se)
+
+
+def test_noise_of_a_condition_does_not_depend_on_the_others():
+    """Check that a condition gives the same row alone and after another one."""
+    noise, blur = Condition("noise", 0.5), Condition("blur", 2.0)
+
+    def threshold(_, image):
+        return (image > 150).astype(np.uint8)
+
+    (alone,) = robustness.evaluate("particles", threshold, [noise], "synthetic")
+    assert list(robustness.evaluate("particles", threshold, [blur, noise], "synthetic"))[1] == alone
+
+
+def rows_of(chosen, error=math.nan):
+    """Write rows of some conditions by hand."""
+    return [
+        {"kind": c.kind, "severity": c.severity, "n": 24, "IU": 80.0, "IU SE": 1.0,
+         "count error": c.severity if n else error, "count error SE": 1.0, "count n": 24 - n}
+        for n, c in enumerate(chosen)
+    ]  # fmt: skip
 
 
 def test_table_and_picture(tmp_path):
-    """Check that a table is read as it was written, and that it can be drawn."""
-    rows = [
-        {"kind": c.kind, "severity": c.severity, "n": 24, "IU": 80.0, "IU SE": 1.0,
-         "IU change": 0.0, "count error": c.severity if n else math.nan, "count error SE": 1.0}
-        for n, c in enumerate(robustness.conditions())
-    ]  # fmt: skip
-    robustness.write_table(rows, tmp_path / "table.csv")
-    again = robustness.read_table(tmp_path / "table.csv")
+    """Check that a table is read as it was written, its text, and that it can be drawn."""
+    path = tmp_path / "table.csv"
+    chosen = robustness.conditions()
+    robustness.extend_table(path, "ab", "synthetic", chosen, rows_of)
+    again = robustness.read_table(path)
     assert [(row["kind"], row["severity"]) for row in again] == [
-        (row["kind"], row["severity"]) for row in rows
+        (c.kind, c.severity) for c in chosen
     ]
     assert math.isnan(again[0]["count error"])
-    robustness.draw(again, "particles").savefig(tmp_path / "picture.png")
-    assert (tmp_path / "picture.png").stat().st_size > 1000
+    lines = robustness.to_text(again, "simple").splitlines()
+    assert lines[0].split() == ["change", "severity", "IU", "count", "%"]
+    assert lines[2].split() == ["unchanged", "80.0", "±", "1.0"]
+    assert lines[3].split() == ["noise", "8", "80.0", "±", "1.0", "+8.0", "(n", "=", "23)"]
+    assert [line.split()[1] for line in lines[3:8]] == ["8", "4", "2", "1", "0.5"]
+    for shown in (again, again[:4]):
+        robustness.draw(shown, "particles").savefig(tmp_path / "picture.png")
+        assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_interrupted_study_goes_on(tmp_path):
+    """Check that finished conditions are kept, and are not computed again."""
+    path, chosen = tmp_path / "table.csv", robustness.conditions()[:4]
+
+    def interrupted(missing):
+        yield from rows_of(missing, 1.0)[:2]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        robustness.extend_table(path, "ab", "1.0", chosen, interrupted)
+    asked = []
+
+    def rest(missing):
+        asked.extend(missing)
+        return rows_of(missing, 1.0)
+
+    rows = robustness.extend_table(path, "ab", "1.0", chosen, rest)
+    assert asked == chosen[2:]
+    assert [row["severity"] for row in rows] == [c.severity for c in chosen]
+
+
+@pytest.mark.parametrize(("models_id", "version"), [("cd", "1.0"), ("ab", "synthetic")])
+def test_results_of_others_are_not_mixed(tmp_path, models_id, version):
+    """Check that a table of other models or micrographs is refused and stays."""
+    path, chosen = tmp_path / "table.csv", robustness.conditions()[:2]
+    robustness.extend_table(path, "ab", "1.0", chosen[:1], rows_of)
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=r"other models or of another data set[^!]*other --out"):
+        robustness.extend_table(path, models_id, version, chosen, rows_of)
+    assert path.read_bytes() == before
+
+
+def test_foreign_table_is_refused(tmp_path):
+    """Check that a file of something else is neither read nor replaced."""
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\nred,blue\n", encoding="utf-8")
+    with pytest.raises(UhcsBenchError, match="is no table of the command robustness"):
+        robustness.extend_table(path, "ab", "1.0", robustness.conditions(), rows_of)
+    assert path.read_text(encoding="utf-8").startswith("a,b")
+
+
+@pytest.mark.parametrize("text", ["blur", "blur=", "blur=x", "blur=0.001", "blur=inf", "fog=1", "=",
+                                  "unchanged=1"])  # fmt: skip
+def test_wrong_conditions_are_named(text):
+    """Check that each is named, all at once."""
+    with pytest.raises(UsageError, match=rf"(?s)2 problems.*--condition {text}: .*noise=-1"):
+        robustness.parse_conditions([text, "blur=1", "noise=-1"])
+
+
+def test_models_are_known_by_their_bytes(tmp_path):
+    """Check the hash against hashlib, and that a missing file is named."""
+    files = [tmp_path / "0.pt", tmp_path / "1.pt"]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    assert robustness.identity(files) == hashlib.sha256(b"0.pt1.pt").hexdigest()
+    assert len(robustness.identity(["particles"])) == 64
+    with pytest.raises(UhcsBenchError, match=r"2\.pt can't be read"):
+        robustness.identity([tmp_path / "2.pt"])
 
 
 @pytest.mark.parametrize(
@@ -137,26 +250,29 @@ def test_wrong_models(paths, message):
 
 
 def test_what_numbers_show_is_said():
-    """Check the three sentences."""
+    """Check the four sentences."""
     assert robustness.caveat(["particles"]).startswith("In sample")
     assert "not trained on" in robustness.caveat([])
     assert "not known" in robustness.caveat(["mine.onnx"])
+    assert "no real steel" in robustness.caveat(["particles"], "synthetic")
 
 
 def test_command(tmp_path, monkeypatch):
-    """Check the files, and that two sources of models are refused."""
+    """Check table and files, that finished conditions are kept, and that sources aren't mixed."""
     pytest.importorskip("onnxruntime")
-    few = [Condition(kind, values[0]) for kind, values in robustness.SEVERITIES.items()]
-    monkeypatch.setattr(robustness, "conditions", lambda: few)
     monkeypatch.setattr(
         robustness, "with_models", lambda *_: lambda _micrograph, image: (image > 150).astype("u1")
     )
     arguments = ["robustness", "--task", "spheroidite", "--dataset-version", "synthetic",
-                 "--out", str(tmp_path)]  # fmt: skip
+                 "--out", str(tmp_path), "--condition", "blur=2"]  # fmt: skip
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    assert "In sample" in result.stdout
-    assert len(robustness.read_table(tmp_path / "particles.csv")) == 5
+    assert [line.split()[1] for line in result.stdout.splitlines()[2:]] == ["unchanged", "blur"]
+    assert "no real steel" in result.stderr
+    monkeypatch.setattr(robustness, "_evaluate_one", lambda *_: (0.0, {"count": 0.0}))
+    again = CliRunner().invoke(main, [*arguments, "--condition", "blur=2"])
+    assert again.stdout == result.stdout
+    assert len(robustness.read_table(tmp_path / "particles.csv")) == 2
     assert (tmp_path / "particles.png").is_file()
     result = CliRunner().invoke(main, [*arguments, "--runs", "runs", "--model", "particles"])
     assert result.exit_code == 2
