@@ -111,6 +111,37 @@ def test_scores_and_comparisons_of_a_split(predictions, tmp_path):
     assert f"split grouped, data id {report['particles'].data_id}\n" in result.stdout
 
 
+LINKED = {
+    "score": ("score PREDS --dataset-version synthetic", 0),
+    "score by a protocol": ("score PREDS --protocol matseg2022", 2),  # of real micrographs
+    "compare": ("compare PREDS OTHER --dataset-version synthetic", 0),
+    "check": ("check PREDS --claim IU=1 --task particles", 0),
+    "submit": ("submit PREDS --name Mine --dataset-version synthetic --out board", 0),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("name", LINKED)
+def test_links_are_followed_by_an_option(predictions, tmp_path, name, monkeypatch):
+    """Check each command that reads label maps, without and with the option."""
+    monkeypatch.chdir(tmp_path)
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for path in predictions.iterdir():
+        (linked / path.name).symlink_to(path)
+    command, code = LINKED[name]
+    words = {"PREDS": linked, "OTHER": predictions}
+    arguments = [words.get(word, word) for word in command.split()]
+    refused = run(*arguments)
+    assert refused.exit_code == 2
+    assert "--follow-links" in refused.stderr
+    result = run(*arguments, "--follow-links")
+    assert result.exit_code == code
+    assert "leads out" not in result.stderr
+    if name == "submit":
+        assert not any(path.is_symlink() for path in (tmp_path / "board").rglob("*"))
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_the_audited_version_is_scored_and_audited(tmp_path):

@@ -118,3 +118,10 @@ def test_no_hint_where_nothing_is_likely():
     text = problem(stray, MICROCONSTITUENTS)
     assert text.startswith("holds the value 77 at row 3, column 4, and 1 such pixels in all")
     assert text.endswith("3 widmanstatten")
+
+
+def test_numbers_of_64_bits_are_refused():
+    """Check labels that are larger than NumPy's own integers, which a fuzzed TIFF may hold."""
+    wide = np.zeros(PARTICLES.shape, np.uint64)
+    wide[0, :9] = np.uint64(2**64 - 1) - np.arange(9, dtype=np.uint64)
+    assert "holds the value 18446744073709551615 at row 0" in problem(wide)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import io
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from uhcs_bench.data import dataset
 from uhcs_bench.data.label_maps import write_label_map
 from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.io import protection
 from uhcs_bench.scoring.submission import read_submission
 
 read_synthetic = functools.partial(read_submission, version="synthetic")
@@ -233,12 +236,60 @@ def test_two_files_for_one_micrograph(tmp_path):
     assert f"{FIRST.id}.npy and {FIRST.id}.png are both maps of {FIRST.id}" in problem
 
 
-def test_a_link_out_of_the_folder_is_refused(tmp_path):
-    """Check that a link can't bring a file of somewhere else into a submission."""
+def linked(tmp_path, target):
+    """A submission whose first map is a link."""
     folder = submit(tmp_path / "preds", changes={f"{FIRST.id}.png": None})
     write_label_map(tmp_path / "elsewhere.png", np.zeros(FIRST.shape, np.uint8))
-    (folder / f"{FIRST.id}.png").symlink_to(tmp_path / "elsewhere.png")
-    assert any("leads out of the folder" in problem for problem in problems_of(folder))
+    write_label_map(folder / ".store" / "inside.png", np.zeros(FIRST.shape, np.uint8))
+    (tmp_path / "second.png").symlink_to("elsewhere.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "text.png").write_text("no picture")
+    os.mkfifo(tmp_path / "pipe.png")
+    (folder / f"{FIRST.id}.png").symlink_to(target)
+    return folder
+
+
+LINKS = {
+    "../elsewhere.png": ("leads out of the folder", ""),
+    "../second.png": ("leads out of the folder", ""),
+    ".store/inside.png": ("", ""),
+    "../nowhere.png": ("leads nowhere", "leads nowhere"),
+    f"{FIRST.id}.png": ("leads nowhere", "leads nowhere"),
+    "../folder.png": ("is no file", "is no file"),
+    "../pipe.png": ("is no file", "is no file"),
+    "/dev/zero": ("is no file", "is no file"),
+    "../text.png": ("leads out of the folder", "known format"),
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("target", LINKS)
+def test_links(tmp_path, target):
+    """Check links by what they lead to, without and with the option."""
+    folder = linked(tmp_path, target)
+    for follow_links, refusal in zip((False, True), LINKS[target], strict=True):
+        if refusal:
+            problems = problems_of(folder, follow_links=follow_links)
+            assert any(refusal in problem for problem in problems)
+            said = any("--follow-links" in problem for problem in problems)
+            assert said == (refusal == "leads out of the folder")
+        else:
+            (submission,) = read_synthetic(folder, follow_links=follow_links)
+            assert not submission.maps[FIRST.id].any()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_files_that_links_lead_to_are_inputs(tmp_path):
+    """Check that no output replaces one, not even with force."""
+    folder = linked(tmp_path, "../elsewhere.png")
+    with protection.protecting([folder], force=True):
+        protection.check(tmp_path / "elsewhere.png")
+        read_synthetic(folder, follow_links=True)
+        with pytest.raises(protection.ProtectedFileError, match="is an input"):
+            protection.check(tmp_path / "elsewhere.png")
+    read_synthetic(folder, follow_links=True)
+    with protection.protecting([], force=True):
+        protection.check(tmp_path / "elsewhere.png")
 
 
 def test_missing_maps_are_listed_together():

@@ -12,6 +12,7 @@ from uhcs_bench.cli.common import (
     GuardedCommand,
     emit,
     format_option,
+    links_option,
     out_option,
 )
 
@@ -37,10 +38,16 @@ _CODES = EXIT_CODES.replace("  130  ", f"  {NOT_CONFIRMED}    a claim fits nothi
     "May be repeated.",
 )
 @click.option("--task", help="Task of the claims.  [default: those that the ids belong to]")
+@links_option
 @format_option("table", "json")
 @out_option
 def check(
-    predictions: Path, claims: tuple[str, ...], task: str | None, form: str, out: Path | None
+    predictions: Path,
+    claims: tuple[str, ...],
+    task: str | None,
+    follow_links: bool,
+    form: str,
+    out: Path | None,
 ) -> None:
     """Find out what a claimed score is a score of.
 
@@ -50,7 +57,7 @@ def check(
     """
     from uhcs_bench.scoring import claims as checking
 
-    found = checking.check(predictions, *claims, task=task)
+    found = checking.check(predictions, *claims, task=task, follow_links=follow_links)
     emit(found.to_json() if form == "json" else found.to_text(), out)
     if not found.confirmed:
         sys.exit(NOT_CONFIRMED)

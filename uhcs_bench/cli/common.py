@@ -214,6 +214,16 @@ def split_option(command: Any) -> Any:
     )(command)
 
 
+def links_option(command: Any) -> Any:
+    """Add the option that lets links lead out of a folder of label maps."""
+    return click.option(
+        "--follow-links",
+        is_flag=True,
+        help="Read maps that are links to files outside of their folder, as DVC, git-annex and the "
+        "Hugging Face cache lay them.",
+    )(command)
+
+
 def out_option(command: Any) -> Any:
     """Add the option that names a file for the result; see `emit`."""
     return click.option(

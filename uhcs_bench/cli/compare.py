@@ -13,6 +13,7 @@ from uhcs_bench.cli.common import (
     GuardedCommand,
     emit,
     format_option,
+    links_option,
     out_option,
     split_option,
     version_option,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @click.option("--fold", type=int, help="Compare on this fold alone.  [default: all of the split]")
 @version_option
 @split_option
+@links_option
 @resample_option
 @format_option(*FORMATS)
 @out_option
@@ -45,6 +47,7 @@ def compare(
     fold: int | None,
     version: str,
     split: str,
+    follow_links: bool,
     resample: Resampled,
     form: str,
     out: Path | None,
@@ -66,7 +69,7 @@ def compare(
         raise UsageError("The same submission is named twice.")
     compared = comparison.compare(
         {
-            name: scoring.score(path, task, fold, version, split)
+            name: scoring.score(path, task, fold, version, split, follow_links=follow_links)
             for name, path in zip(names, predictions, strict=True)
         },
         resample,

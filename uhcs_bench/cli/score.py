@@ -16,6 +16,7 @@ from uhcs_bench.cli.common import (
     echo,
     emit,
     format_option,
+    links_option,
     out_option,
     split_option,
     version_option,
@@ -51,6 +52,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
 @click.option("--fold", type=int, help="Score this fold alone.  [default: all of the split]")
 @version_option
 @split_option
+@links_option
 @resample_option
 @click.option(
     "--extended",
@@ -88,6 +90,7 @@ def score(
     resample: Resampled,
     extended: bool,
     ks_sensitivity: bool,
+    follow_links: bool,
     published_protocol: str | None,
     report_folder: Path | None,
     form: str,
@@ -105,9 +108,11 @@ def score(
     from uhcs_bench.scoring import submission
 
     if published_protocol is not None:
-        emit(_by_published(predictions, published_protocol, form), out)
+        emit(_by_published(predictions, published_protocol, form, follow_links), out)
         return
-    submissions = submission.read_submission(predictions, task, fold, version, split)
+    submissions = submission.read_submission(
+        predictions, task, fold, version, split, follow_links=follow_links
+    )
     report = scoring.score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
     )
@@ -120,11 +125,11 @@ def score(
         echo(f"Report: {page}", err=True)
 
 
-def _by_published(predictions: Path, name: str, form: str) -> str:
+def _by_published(predictions: Path, name: str, form: str, follow_links: bool) -> str:
     from uhcs_bench.scoring import published
 
     _check_alone(form)
-    found = published.score_as(predictions, name)
+    found = published.score_as(predictions, name, follow_links=follow_links)
     return found.to_json() if form == "json" else found.to_text()
 
 

@@ -12,6 +12,7 @@ from uhcs_bench.cli.common import (
     GuardedCommand,
     NewFolder,
     echo,
+    links_option,
     split_option,
     version_option,
 )
@@ -41,7 +42,15 @@ from uhcs_bench.cli.leaderboard import DEFAULT_FOLDER
 )
 @version_option
 @split_option
-def submit(predictions: tuple[Path, ...], name: str, out: Path, version: str, split: str) -> None:
+@links_option
+def submit(
+    predictions: tuple[Path, ...],
+    name: str,
+    out: Path,
+    version: str,
+    split: str,
+    follow_links: bool,
+) -> None:
     """Make an entry of predicted label maps.
 
     Several PREDS are runs of one method that differ by their seeds. The maps
@@ -50,7 +59,9 @@ def submit(predictions: tuple[Path, ...], name: str, out: Path, version: str, sp
     """
     from uhcs_bench.ranking import create, declaration
 
-    folder, to_fill = create.create(predictions, name, out, version, split)
+    folder, to_fill = create.create(
+        predictions, name, out, version, split, follow_links=follow_links
+    )
     lines = [f"Made {folder}. Left to fill in, in {folder / declaration.FILE_NAME}:"]
     lines += [f"  {place}" for place in to_fill]
     quoted = shlex.quote(str(folder))

@@ -17,7 +17,7 @@ import os
 import stat
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UsageError
@@ -77,6 +77,19 @@ def protecting(inputs: Iterable[Path], *, force: bool = False) -> Iterator[None]
         yield
     finally:
         _RULES.reset(token)
+
+
+def add_inputs(paths: Iterable[Path]) -> None:
+    """Protect further inputs, such as files that links in an input folder lead to.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Resolved. Outside of `protecting` nothing is protected.
+    """
+    rules = _RULES.get()
+    if rules is not _NO_RULES:
+        _RULES.set(replace(rules, inputs=(*rules.inputs, *paths)))
 
 
 def check(path: Path, mark: bytes | None = None) -> None:

@@ -36,6 +36,8 @@ def create(
     out: Path,
     version: str = protocol.REAL_VERSION,
     split: str = protocol.PAPER_SPLIT,
+    *,
+    follow_links: bool = False,
 ) -> tuple[Path, list[str]]:
     """Make an entry of predicted label maps, with an ``entry.yaml`` to be filled in.
 
@@ -51,6 +53,8 @@ def create(
         Folder of the entries; made where needed.
     version, split : str, optional
         What the maps are for.
+    follow_links : bool, optional
+        As of `uhcs_bench.score`.
 
     Returns
     -------
@@ -79,7 +83,9 @@ def create(
         for number, path in enumerate(predictions, start=1)
     }
     submissions = {
-        run: submission.read_submission(path, version=version, split=split)
+        run: submission.read_submission(
+            path, version=version, split=split, follow_links=follow_links
+        )
         for run, path in runs.items()
     }
     models = {run: training_record.read(path) for run, path in runs.items()}

@@ -124,6 +124,7 @@ def check(
     predictions: str | os.PathLike[str] | Mapping[str, ArrayLike],
     *claims: str,
     task: str | None = None,
+    follow_links: bool = False,
 ) -> Check:
     """Compute a claimed score in every way that the benchmark knows.
 
@@ -136,6 +137,8 @@ def check(
         the digits given say how far a score may be.
     task : str, optional
         Task that the claims are on. By default every task that the ids belong to.
+    follow_links : bool, optional
+        As of `uhcs_bench.score`.
 
     Returns
     -------
@@ -163,7 +166,7 @@ def check(
     if not claims:
         raise UsageError("There is no claim to check. Give one such as IU=0.724.")
     parsed = [parse(claim) for claim in claims]
-    scored = list(_all_scores(predictions, task))
+    scored = list(_all_scores(predictions, task, follow_links))
     return Check([CheckedClaim(claim, _readings(claim, scored)) for claim in parsed])
 
 
@@ -213,7 +216,9 @@ _Scored = tuple[str, str, str, str, int, dict[_Key, float]]
 
 
 def _all_scores(
-    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike], task: str | None
+    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike],
+    task: str | None,
+    follow_links: bool,
 ) -> list[_Scored]:
     """List the scores in every way that the label maps are complete for."""
     problems: list[SubmissionError] = []
@@ -223,7 +228,7 @@ def _all_scores(
         if version == protocol.SYNTHETIC_VERSION and split != protocol.PAPER_SPLIT:
             continue  # all splits of the synthetic version are one
         try:
-            found += _by_convention(predictions, name, version, split)
+            found += _by_convention(predictions, name, version, split, follow_links)
         except SubmissionError as error:
             problems.append(error)
     if not found and problems:
@@ -231,7 +236,7 @@ def _all_scores(
     for by in published.protocols().values():
         if by.task in tasks:
             try:
-                scores = published.score_as(predictions, by.name).scores
+                scores = published.score_as(predictions, by.name, follow_links=follow_links).scores
             except SubmissionError:
                 continue
             keyed = {_key(name): value for name, value in scores.items()}
@@ -249,8 +254,11 @@ def _by_convention(
     task: str,
     version: protocol.Version,
     split: protocol.Split,
+    follow_links: bool,
 ) -> Iterator[_Scored]:
-    submissions = read_submission(predictions, task, None, version, split, any_training=True)
+    submissions = read_submission(
+        predictions, task, None, version, split, any_training=True, follow_links=follow_links
+    )
     for scored in score_submissions(submissions).tasks:
         for convention, means in scored.conventions.items():
             values: dict[_Key, float] = {

@@ -33,6 +33,7 @@ def compare(
     version: str = protocol.REAL_VERSION,
     split: str = protocol.PAPER_SPLIT,
     resample: Resampled = "micrographs",
+    follow_links: bool = False,
 ) -> Comparison:
     """Compare two or more submissions micrograph by micrograph.
 
@@ -46,6 +47,8 @@ def compare(
         As of `score`, for submissions that are not scored yet.
     resample : {'micrographs', 'samples'}, optional
         Unit of intervals and tests.
+    follow_links : bool, optional
+        As of `uhcs_bench.score`.
 
     Returns
     -------
@@ -76,7 +79,9 @@ def compare(
     """
     submissions = (a, b, *others)
     reports = [
-        found if isinstance(found, Report) else score(found, task, fold, version, split)
+        found
+        if isinstance(found, Report)
+        else score(found, task, fold, version, split, follow_links=follow_links)
         for found in submissions
     ]
     return comparison.compare(dict(zip(_names(submissions, names), reports, strict=True)), resample)

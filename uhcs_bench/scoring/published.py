@@ -126,7 +126,10 @@ def protocols() -> dict[str, PublishedProtocol]:
 
 
 def score_as(
-    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike], name: str
+    predictions: str | os.PathLike[str] | Mapping[str, ArrayLike],
+    name: str,
+    *,
+    follow_links: bool = False,
 ) -> PublishedScore:
     """Score predicted label maps as a later paper did.
 
@@ -136,6 +139,8 @@ def score_as(
         As of `uhcs_bench.score`; maps of other micrographs are left unread.
     name : str
         One of `protocols`.
+    follow_links : bool, optional
+        As of `uhcs_bench.score`.
 
     Returns
     -------
@@ -156,7 +161,11 @@ def score_as(
             f"There is no protocol {name!r}. The protocols are {', '.join(protocols())}."
         )
     (submission,) = read_submission(
-        predictions, found.task, only=frozenset(found.ids), any_training=True
+        predictions,
+        found.task,
+        only=frozenset(found.ids),
+        any_training=True,
+        follow_links=follow_links,
     )
     return PublishedScore(found, scores_by(found, submission))
 

@@ -59,6 +59,7 @@ def score(
     extended: bool = False,
     *,
     ks_sensitivity: bool = False,
+    follow_links: bool = False,
 ) -> Report:
     """Score predicted label maps against the annotations.
 
@@ -86,6 +87,9 @@ def score(
     ks_sensitivity : bool, optional
         Also test particle sizes for forty ways of counting particles, which takes longest; see
         `uhcs_bench.metrics.particle_sizes.ks_sensitivity`.
+    follow_links : bool, optional
+        Whether a link in the folder may lead to a file outside of it, as DVC, git-annex and the
+        Hugging Face cache lay files. Only regular files are read. By default it is refused.
 
     Returns
     -------
@@ -115,7 +119,9 @@ def score(
         raise UsageError(
             f"Intervals are not by {resample!r}. Choose {' or '.join(get_args(Resampled))}."
         )
-    submissions = read_submission(predictions, task, fold, version, split)
+    submissions = read_submission(
+        predictions, task, fold, version, split, follow_links=follow_links
+    )
     return score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
     )

@@ -16,7 +16,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.data.label_maps import MAP_SUFFIXES, OTHER_SUFFIXES, label_map
 from uhcs_bench.errors import SubmissionError, UsageError
-from uhcs_bench.io import images
+from uhcs_bench.io import images, protection
 from uhcs_bench.scoring import provenance
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def read_submission(
     *,
     only: Collection[str] | None = None,
     any_training: bool = False,
+    follow_links: bool = False,
 ) -> tuple[Submission, ...]:
     """Read and check predicted label maps; nothing is fetched.
 
@@ -122,6 +123,9 @@ def read_submission(
     any_training : bool, optional
         Whether maps are read of models that were trained on another split, as a file beside the
         maps states.
+    follow_links : bool, optional
+        Whether a link in the folder may lead to a file outside of it, as DVC, git-annex and the
+        Hugging Face cache lay files. Only regular files are read. By default it is refused.
 
     Returns
     -------
@@ -143,7 +147,7 @@ def read_submission(
     if isinstance(content, Path) and not any_training:
         training_split = provenance.check(content, data[1])
     problems = _Problems()
-    candidates = _candidates(content, problems)
+    candidates = _candidates(content, problems, follow_links)
     resolver = _IdResolver(version)
     names = [protocol.task(task).name] if task else resolver.tasks_of(candidates)
     if fold is not None:
@@ -215,7 +219,7 @@ def _read_task(
 
 
 def _candidates(
-    predictions: Path | Mapping[str, ArrayLike], problems: _Problems
+    predictions: Path | Mapping[str, ArrayLike], problems: _Problems, follow_links: bool
 ) -> list[_Candidate]:
     if isinstance(predictions, Mapping):
         candidates = _candidates_in_mapping(predictions, problems)
@@ -225,7 +229,7 @@ def _candidates(
             "folder of label maps, or a mapping of micrograph ids to maps, {id: map}."
         )
     else:
-        candidates = _candidates_in_folder(predictions, problems)
+        candidates = _candidates_in_folder(predictions, problems, follow_links)
     if not candidates and not problems:
         problems.add("", f"there is no label map in it. {_LAYOUT}")
     return candidates
@@ -243,7 +247,7 @@ def _candidates_in_mapping(
     return candidates
 
 
-def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
+def _candidates_in_folder(root: Path, problems: _Problems, follow_links: bool) -> list[_Candidate]:
     if not root.is_dir():
         found = "does not exist"
         if root.exists():
@@ -263,10 +267,9 @@ def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
             if path.name.startswith(".") or suffix not in MAP_SUFFIXES + OTHER_SUFFIXES:
                 continue
             place = path.relative_to(root).as_posix()
-            if not _leads_inside(path, real_root):
-                problems.add(
-                    place, "is a link that leads out of the folder; put the file itself there"
-                )
+            refusal = _refused_link(path, real_root, follow_links)
+            if refusal:
+                problems.add(place, refusal)
             elif suffix in OTHER_SUFFIXES:
                 lossy = " (JPEG changes labels)" if suffix in (".jpg", ".jpeg") else ""
                 problems.add(
@@ -277,11 +280,23 @@ def _candidates_in_folder(root: Path, problems: _Problems) -> list[_Candidate]:
     return candidates
 
 
-def _leads_inside(path: Path, real_root: Path) -> bool:
+def _refused_link(path: Path, real_root: Path, follow_links: bool) -> str:
+    """Say why a link is not followed; empty for a file in its place and a link that is followed."""
     try:
-        return path.resolve().is_relative_to(real_root)
-    except (OSError, RuntimeError):  # a loop of links
-        return False
+        target = path.resolve(strict=True)
+    except (OSError, RuntimeError):  # a loop of links is either, by the version of Python
+        return "is a link that leads nowhere; fetch the file that it stands for, or take it out"
+    if target.is_relative_to(real_root):
+        return ""
+    if not target.is_file():
+        return "is a link to something that is no file; put the file itself there"
+    if not follow_links:
+        return (
+            "is a link that leads out of the folder; put the file itself there, or say "
+            "--follow-links (follow_links=True in Python) if you trust who made it"
+        )
+    protection.add_inputs([target])
+    return ""
 
 
 def entries_by_id(version: str) -> dict[str, Entry]:
