@@ -320,10 +320,15 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
     type=click.Path(path_type=Path),
     help="Average with this model, too.",
 )
+@click.option(
+    "--page",
+    type=click.IntRange(1),
+    help="Which image is meant where IMAGEs hold several.  [default: the only one]",
+)
 @click.option("--out", required=True, type=OutputFolder())
 def predict(
     checkpoint: Path, images: tuple[Path, ...], device: str, precision: str, tta: bool,
-    others: tuple[Path, ...], out: Path,
+    others: tuple[Path, ...], page: int | None, out: Path,
 ) -> None:  # fmt: skip
     """Segment micrographs of any size with the model in CHECKPOINT.
 
@@ -335,7 +340,7 @@ def predict(
     from baselines import prediction
 
     models = [checkpoint, *others]
-    failures = prediction.predict_files(models, images, out, device, precision, tta=tta)
+    failures = prediction.predict_files(models, images, out, device, precision, tta=tta, page=page)
     echo(f"{len(images) - len(failures)} label maps in {out}.")
     if failures:
         raise UhcsBenchError("\n  ".join([f"{len(failures)} not segmented:", *failures]))

@@ -106,6 +106,7 @@ def predict_files(
     precision: str,
     *,
     tta: bool = False,
+    page: int | None = None,
 ) -> list[str]:
     """Segment image files with checkpoints' models; the map of NAME.tif is ``<out>/NAME.png``.
 
@@ -119,6 +120,8 @@ def predict_files(
         As `hardware.choose_device` and `hardware.choose_precision` take them.
     tta : bool
         As `segment` takes it.
+    page : int, optional
+        Which image is meant where files hold several, from 1 on.
 
     Returns
     -------
@@ -145,7 +148,9 @@ def predict_files(
     failures = []
     for path in tqdm(images, unit="micrograph", disable=None):
         try:
-            labels = segment(model, gray(read_image(path)), chosen, tta=tta, others=others)
+            labels = segment(
+                model, gray(read_image(path, page=page)), chosen, tta=tta, others=others
+            )
         except ImageError as error:
             failures.append(f"{path} {error}.")
         except (MemoryError, RuntimeError) as error:

@@ -206,8 +206,10 @@ def test_the_user_comes_before_all():
     cropped, bar = data_bar.crop(whole, 5)
     assert len(cropped) == len(whole) - 5
     assert bar.reason == "the user said 5 rows"
-    for number in (len(whole), len(whole) + 1):
-        with pytest.raises(UsageError, match="can't be cropped"):
+    fewest = data_bar.FEWEST_LEFT
+    assert len(data_bar.crop(whole, len(whole) - fewest)[0]) == fewest
+    for number in (len(whole) - fewest + 1, len(whole), len(whole) + 1):
+        with pytest.raises(UsageError, match=f"would remain .* {fewest} are the fewest"):
             data_bar.crop(whole, number)
     assert rows > 5
 

@@ -139,11 +139,16 @@ def test_tables_are_read(tmp_path, text, sizes):
 
 
 def test_a_table_may_name_more(tmp_path):
-    """Check what is no input, columns of the user's own, and a crop."""
+    """Check what is no input, columns of the user's own, and a crop: all doubts at once."""
     files = files_in(tmp_path)
-    (tmp_path / "t.csv").write_text("file,heat,crop\na.png,H1,38\nz.png,H2,\n")
-    about, absent = inputs.read_table(tmp_path / "t.csv", files)
-    assert absent == ("z.png",)
+    text = "file,heat,crop,note\na.png,H1,38,x\nsub/bb.png,H2,,\nother.png,,,\n"
+    (tmp_path / "t.csv").write_text(text)
+    about, doubts = inputs.read_table(tmp_path / "t.csv", files, "Heat")
+    assert [doubt.partition("t.csv: ")[2] for doubt in doubts] == [
+        "these columns are not used: note",
+        "line 3: 'sub/bb.png' is no input; did you mean b.png?",
+        "line 4: 'other.png' is no input",
+    ]
     assert (about[files[0]].columns["heat"], about[files[0]].crop_bottom) == ("H1", "38")
 
 
@@ -152,6 +157,11 @@ def test_a_table_may_name_more(tmp_path):
     [
         ("a.png,0.1\n", ["has no column file"]),
         ("file,pixel_size_um\na.png,wide\nb.png,-1\na.png,0.1\n", ["line 2", "line 3", "twice"]),
+        (
+            "file,pixel_sise_um,cropbottom,operator\na.png,0.1,38,me\nb.png,much,,\n",
+            ["no column pixel_sise_um; did you mean pixel_size_um?", "did you mean crop_bottom?"],
+        ),
+        ("file,crop\na1.png,38\n", ["no line names an input", "did you mean a.png?"]),
         ("file,crop\na.png,much\n", ["line 2: The rows to crop at the bottom can't be 'much'"]),
     ],
 )
@@ -171,3 +181,12 @@ def test_unreadable_tables(tmp_path):
         inputs.read_table(tmp_path / "t.png", [])
     with pytest.raises(UsageError, match="Give a number of micrometres, or a CSV"):
         inputs.read_table(tmp_path / "absent.csv", [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_of_few_levels_are_named(kind):
+    """Check that what is no micrograph because of its levels is called a label map."""
+    pixels, _ = KINDS[kind]
+    said = inputs.map_like(pixels)
+    assert bool(said) == (len(np.unique(pixels)) <= 2)
+    assert not said or said.startswith("it has 2 gray levels")

@@ -28,6 +28,32 @@ def test_intervals_are_students(n):
     assert found.relative_accuracy == pytest.approx(100 * (high - low) / 2 / values.mean())
 
 
+BOUNDED = {
+    "fraction_particle": ([0.02, 0.10], (0.0, None)),
+    "spheroidised_3_by_number": ([0.88, 0.98], (None, 1.0)),
+    "diameter_mean_px": ([1.0, 4.0], (0.0, None)),
+    "aspect_ratio_mean": ([1.1, 1.6], (1.0, None)),
+}
+
+
+@pytest.mark.parametrize("column", BOUNDED)
+def test_intervals_end_at_what_is_possible(column):
+    """Check two fields of wide scatter; the accuracy is that of the whole interval."""
+    measure = next(m for m in tidy.of_task("particles") if m.column == column)
+    values, (low, high) = BOUNDED[column]
+    found = specimens.summarise("A", measure, values)
+    half = stats.t.ppf(0.975, 1) * stats.sem(values)
+    assert found.low == pytest.approx(np.mean(values) - half if low is None else low)
+    assert found.high == pytest.approx(np.mean(values) + half if high is None else high)
+    assert found.relative_accuracy == pytest.approx(100 * half / np.mean(values))
+
+
+def test_grain_size_numbers_have_no_bounds():
+    """Check that the interval of a coarse structure reaches below 0."""
+    measure = next(m for m in tidy.of_task("microconstituents") if m.name == "grain_size_number")
+    assert specimens.summarise("A", measure, [0.5, 1.5]).low < 0
+
+
 @pytest.mark.parametrize("spread", [0.005, 0.02, 0.06])
 def test_fields_still_needed(spread):
     """Check that they reach 10 %, and one less doesn't, if mean and deviation stay."""

@@ -63,6 +63,12 @@ FORMATS = (".json", ".csv")
     help="Distances from the network that separate the bins, with unit: 0,20,40,80px or 0,2,4um.  "
     "[default: five bins of about as many particles]",
 )
+@click.option(
+    "--min-diameter",
+    metavar="LENGTH",
+    help="Equivalent circular diameter of the smallest particle that counts, with its unit: 0.2um "
+    "or 5px.  [default: all particles count]",
+)
 def combine(
     particle_maps: Path,
     microconstituent_maps: Path,
@@ -70,6 +76,7 @@ def combine(
     particle_table: Path | None,
     pixel_size: float | None,
     bins: str | None,
+    min_diameter: str | None,
 ) -> None:
     """Measure particles inside the spheroidite of larger fields.
 
@@ -87,13 +94,14 @@ def combine(
 
     from uhcs_bench.measuring.outputs import combined_tables
     from uhcs_bench.measuring.pixel_size import check
-    from uhcs_bench.metallography import spheroidite
+    from uhcs_bench.metallography import arguments, spheroidite
 
     if pixel_size is not None:
         check(pixel_size)
+    arguments.check_min_diameter(min_diameter)
 
     pairs, problems = _pairs(particle_maps, microconstituent_maps)
-    results, unknown = _measure(pairs, pixel_size, edges, unit, problems)
+    results, unknown = _measure(pairs, pixel_size, (edges, unit), min_diameter, problems)
     if results:
         to_text = (
             combined_tables.to_json if out.suffix.lower() == ".json" else combined_tables.to_csv
@@ -199,8 +207,8 @@ def _maps(folder: Path, problems: list[str]) -> dict[str, Path]:
 def _measure(
     pairs: Mapping[str, tuple[Path, Path]],
     pixel_size: float | None,
-    edges: Sequence[float] | None,
-    unit: str,
+    edges_and_unit: tuple[Sequence[float] | None, str],
+    min_diameter: str | None,
     problems: list[str],
 ) -> tuple[dict[str, CombinedAnalysis], list[str]]:
     """Measure all pairs; collect what is wrong, and whose pixel size is unknown."""
@@ -211,6 +219,7 @@ def _measure(
     from uhcs_bench.measuring.pixel_size import find
     from uhcs_bench.metallography import spheroidite
 
+    edges, unit = edges_and_unit
     results: dict[str, CombinedAnalysis] = {}
     unknown: list[str] = []
     for name, paths in tqdm(pairs.items(), unit="micrograph", disable=None):
@@ -234,7 +243,7 @@ def _measure(
                 continue
         bins = edges if edges is None or unit == "px" or um is None else [e / um for e in edges]
         try:
-            results[name] = spheroidite.combine(particle_map, constituents, um, bins)
+            results[name] = spheroidite.combine(particle_map, constituents, um, bins, min_diameter)
         except ValueError as error:
             problems.append(f"{paths[0]} and {paths[1]}: {error}")
     return results, unknown

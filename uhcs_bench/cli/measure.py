@@ -320,13 +320,9 @@ def _about(
 
     about: dict[Path, About] = {}
     if table is not None:
-        about, absent = inputs.read_table(table, found.files)
-        if absent:
-            echo(
-                f"uhcs-bench: warning: {table} names {len(absent)} files that are no inputs, "
-                f"such as {absent[0]!r}.",
-                err=True,
-            )
+        about, doubts = inputs.read_table(table, found.files, specimen)
+        for doubt in doubts:
+            echo(f"uhcs-bench: warning: {doubt}", err=True)
     if specimen is None:
         if not any(one.columns.get(inputs.SPECIMEN_COLUMN) for one in about.values()):
             return about, {}

@@ -47,6 +47,13 @@ _SUFFIXES: dict[Dimension, tuple[tuple[str, str], ...]] = {
 _ENDS = ("", "_low", "_high")
 _KINDS: dict[Dimension, type] = {"word": str, "count": int, "px": int}
 
+_BOUNDS = {
+    "grain_size_number": (-math.inf, math.inf),
+    "lognormal_ks_distance": (0.0, 1.0),
+    "aspect_ratio_mean": (1.0, math.inf),
+}
+"""Of numbers that are neither shares nor all numbers from 0 on."""
+
 Value = Quantity | Estimate | Cell
 """What a measure can be: a length with an interval in both units, a number with one, or a cell."""
 
@@ -77,6 +84,19 @@ class Measure:
     symbol: str = ""
     standard: str = ""
     interval: Interval = ""
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest value that is possible.
+
+        Examples
+        --------
+        >>> Measure("fraction", "share", "share of the area").bounds
+        (0.0, 1.0)
+        """
+        if self.dimension == "share":
+            return 0.0, 1.0
+        return _BOUNDS.get(self.name, (0.0, math.inf))
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:

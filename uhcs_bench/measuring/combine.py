@@ -28,6 +28,7 @@ def combine(
     microconstituent_map: PathLike | ArrayLike,
     pixel_size_um: float | None = None,
     bin_edges_px: Sequence[float] | None = None,
+    min_diameter: str | None = None,
 ) -> CombinedAnalysis:
     """Measure the particles inside the spheroidite of a micrograph (the paper's Figure 4).
 
@@ -44,6 +45,9 @@ def combine(
     bin_edges_px : sequence of float, optional
         Ascending distances from the network that separate the bins. By default five bins with
         about the same number of whole particles.
+    min_diameter : str, optional
+        Equivalent circular diameter of the smallest particle that counts, such as ``"0.2um"`` or
+        ``"5px"``, after what lies outside the spheroidite is cut away; all particles unless given.
 
     Returns
     -------
@@ -55,7 +59,8 @@ def combine(
     ------
     UsageError
         If a map can't be read or is none of its task, the shapes differ, the pixel size is not
-        possible, or the edges don't ascend.
+        possible, the edges don't ascend, or the smallest diameter is none, or is in micrometres
+        without a pixel size.
 
     Examples
     --------
@@ -78,7 +83,7 @@ def combine(
     elif isinstance(microconstituent_map, str | os.PathLike):
         shape = (constituents.shape[0], constituents.shape[1])
         pixel_size_um = pixel_size.find(Path(microconstituent_map), shape).um
-    return spheroidite.combine(particle, constituents, pixel_size_um, bin_edges_px)
+    return spheroidite.combine(particle, constituents, pixel_size_um, bin_edges_px, min_diameter)
 
 
 def _read(map_: Any, task: protocol.TaskName) -> Any:

@@ -32,6 +32,9 @@ FEWEST_ROWS = 10
 LARGEST_SHARE = 0.25
 """Of the image's rows. The bars of the makers whose files were looked at take 6 to 11 %."""
 
+FEWEST_LEFT = 32
+"""Rows that have to remain above a bar, or nothing can be measured in blocks and windows."""
+
 _LEVELS = 255
 _LARGEST_VALUE = 1e30
 _TOLERANCE = 18
@@ -169,12 +172,12 @@ def crop(
     Raises
     ------
     UsageError
-        If no row would remain.
+        If a user's number would leave fewer than `FEWEST_LEFT` rows.
 
     Examples
     --------
-    >>> crop(np.zeros((5, 4)), 2)[0].shape
-    (3, 4)
+    >>> crop(np.zeros((50, 4)), 12)[0].shape
+    (38, 4)
     """
     bar = None
     if bottom == "auto":
@@ -183,9 +186,11 @@ def crop(
         bar = DataBar(bottom, f"the user said {bottom} rows") if bottom else None
     if bar is None:
         return image, None
-    if not 0 < bar.rows < len(image):
+    if bottom != "auto" and bar.rows > len(image) - FEWEST_LEFT:
         raise UsageError(
-            f"{bar.rows} rows can't be cropped at the bottom of an image of {len(image)} rows."
+            f"has {len(image)} rows, of which {max(len(image) - bar.rows, 0)} would remain without "
+            f"the {bar.rows} at the bottom; {FEWEST_LEFT} are the fewest that are measured. Give "
+            "--crop-bottom the height of its data bar alone"
         )
     return image[: len(image) - bar.rows], bar
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ LOOKED_AT = 8
 _FEWEST_LEVELS = 17
 """Gray levels that a micrograph has at least; label maps and masks have no more than the classes,
 or twice as many where an editor has smoothed their outlines."""
+
+_ENOUGH_PIXELS = 1 << 20
 
 _MOST_FLAT = 0.8
 """Share of neighbours of one gray level that a micrograph has at most, because of its noise."""
@@ -225,6 +228,27 @@ def are_micrographs(files: Sequence[Path], n_classes: int) -> bool:
     return kinds.popitem()[0] if kinds else False
 
 
+def map_like(image: NDArray[np.generic]) -> str:
+    """Say why a picture that is to be segmented looks like a label map; empty if it doesn't.
+
+    Examples
+    --------
+    >>> map_like(np.eye(4, dtype=np.uint8))
+    'it has 2 gray levels, as label maps have; --model none measures a label map as it is'
+    >>> map_like(np.arange(400).reshape(20, 20))
+    ''
+    """
+    # Some rows of a montage tell as much as all.
+    rows = image[:: max(1, image.size // _ENOUGH_PIXELS)]
+    number = len(np.unique(rows))
+    if number >= _FEWEST_LEVELS:
+        return ""
+    levels = "gray level" if number == 1 else "gray levels"
+    return (
+        f"it has {number} {levels}, as label maps have; --model none measures a label map as it is"
+    )
+
+
 def _is_micrograph(pixels: NDArray[np.generic], n_classes: int) -> bool:
     if pixels.dtype.kind not in "uif" or pixels.ndim < 2 or not pixels.size:
         return False
@@ -253,10 +277,15 @@ class About:
 
 _SIZE_COLUMNS = ("pixel_size_um", "pixel_size", "pixel size")
 _CROP_COLUMNS = ("crop_bottom", "crop")
+_ALIKE = 0.75
+"""Similarity of two names, by `difflib`, from which on one may be the other misspelt."""
+
 SPECIMEN_COLUMN = "specimen"
 
 
-def read_table(path: Path, files: Sequence[Path]) -> tuple[dict[Path, About], tuple[str, ...]]:
+def read_table(
+    path: Path, files: Sequence[Path], specimen: str | None = None
+) -> tuple[dict[Path, About], tuple[str, ...]]:
     """Read a table with the pixel size, the specimen and the crop of files.
 
     Parameters
@@ -268,34 +297,39 @@ def read_table(path: Path, files: Sequence[Path]) -> tuple[dict[Path, About], tu
         by its name alone.
     files : sequence of Path
         The inputs.
+    specimen : str, optional
+        A column of the user's own that is used as well.
 
     Returns
     -------
     about : dict of Path to About
         For the inputs that the table names.
-    absent : tuple of str
-        What the table names and is no input.
+    doubts : tuple of str
+        Sentences about columns that are not used, and files that are no inputs.
 
     Raises
     ------
     UsageError
-        If it can't be read, or a line makes no sense; all are listed.
+        If it can't be read, a line makes no sense, a column's name is almost that of one that is
+        used, or no line names an input; all are listed.
     """
-    lines = _lines(path)
+    names, lines = _lines(path)
+    doubts, problems = _unused(names, specimen)
     by_place: dict[str, Path] = {os.path.realpath(file): file for file in files}
-    names = Counter(file.name for file in files)
-    by_name = {file.name: file for file in files if names[file.name] == 1}
+    n_called = Counter(file.name for file in files)
+    by_name = {file.name: file for file in files if n_called[file.name] == 1}
     about: dict[Path, About] = {}
-    absent, problems = [], []
+    absent = []
     seen: set[Path] = set()
     for number, cells in lines:
         name = cells.get("file", "")
         place = os.path.realpath(path.parent / name) if "\0" not in name else name
         file = by_place.get(place) or by_name.get(name)
         if file is None:
-            if names[name] > 1:
-                problems.append(f"line {number}: {names[name]} inputs are called {name}")
-            absent.append(name)
+            if n_called[name] > 1:
+                problems.append(f"line {number}: {n_called[name]} inputs are called {name}")
+            else:
+                absent.append((number, name))
             continue
         if file in seen:
             problems.append(f"line {number}: {name} comes twice")
@@ -304,12 +338,45 @@ def read_table(path: Path, files: Sequence[Path]) -> tuple[dict[Path, About], tu
             about[file] = _about(cells)
         except ValueError as error:
             problems.append(f"line {number}: {error}")
+    unmatched = _unmatched(absent, [file.name for file in files])
+    if lines and not seen and not problems:
+        problems, unmatched = ["no line names an input", *unmatched], []
     if problems:
         raise UsageError(listed(f"{path} was not used", problems))
-    return about, tuple(absent)
+    return about, tuple(f"{path}: {doubt}" for doubt in (*doubts, *unmatched))
 
 
-def _lines(path: Path) -> list[tuple[int, dict[str, str]]]:
+def _unused(names: Sequence[str], specimen: str | None) -> tuple[list[str], list[str]]:
+    """Name the columns that nothing reads: a doubt for all, a problem for each that is misspelt."""
+    used = ["file", *_SIZE_COLUMNS, *_CROP_COLUMNS, SPECIMEN_COLUMN, (specimen or "").lower()]
+    others = [name for name in names if name not in used]
+    nearest = {name: difflib.get_close_matches(name, used, 1, _ALIKE) for name in others}
+    problems = [
+        f"there is no column {name}; did you mean {near[0]}?"
+        for name, near in nearest.items()
+        if near
+    ]
+    unused = ", ".join(name or "one without a name" for name, near in nearest.items() if not near)
+    doubts = [f"these columns are not used: {unused}"] if unused else []
+    return doubts, problems
+
+
+def _unmatched(
+    absent: Sequence[tuple[int, str]], names: Sequence[str], most: int = 10
+) -> list[str]:
+    """Name lines whose file is no input, with the input that is called almost so."""
+    said = []
+    for number, name in absent[:most]:
+        near = difflib.get_close_matches(name.rpartition("/")[2], names, 1, _ALIKE)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        said.append(f"line {number}: {name!r} is no input{hint}")
+    if len(absent) > most:
+        said.append(f"{len(absent) - most} further lines name no input")
+    return said
+
+
+def _lines(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Read the names of the columns, and the cells of each line with its number."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -329,7 +396,7 @@ def _lines(path: Path) -> list[tuple[int, dict[str, str]]]:
             "with a line of column names such as file,pixel_size_um,specimen,crop_bottom."
         )
     reader.fieldnames = names
-    return [
+    return names, [
         (reader.line_num, {name: str(cell).strip() for name, cell in line.items() if name})
         for line in reader
         if any(line.values())

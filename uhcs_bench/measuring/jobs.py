@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.data import label_maps
+from uhcs_bench.data import label_maps, registry
+from uhcs_bench.data.pixels import pixel_sha256
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
-from uhcs_bench.measuring import data_bar, identity, pixel_size
+from uhcs_bench.measuring import data_bar, identity, inputs, pixel_size
 from uhcs_bench.measuring import row as measurement
 from uhcs_bench.metallography import arguments, components
 
@@ -170,6 +171,7 @@ def _do(job: Job, code: str) -> Outcome:
     if image is not None and options.model is not None:
         card = _segmenter(options.model, options.model_sha256, options.model_threads, options.task)
         warnings += card.card.doubts(image, scale.um)
+        warnings += _hints(image, options)
     found = measurement.measure(labels, options.task, scale, job.file, options.min_diameter)
     if found.row["warning"]:
         warnings.append(str(found.row["warning"]))
@@ -185,6 +187,42 @@ def _do(job: Job, code: str) -> Outcome:
     measured = Measured(found, labels, counted, image)
     files = {kind: KINDS[kind](measured) for kind in job.kinds}
     return Outcome(found.row, table, files, content, tuple(warnings), code=code)
+
+
+def _hints(image: NDArray[np.generic], options: Options) -> list[str]:
+    """Say what a picture is that a model should not be given, or has been given already."""
+    from uhcs_bench.segmentation import models
+
+    map_like = inputs.map_like(image)
+    hints = [map_like] if map_like else []
+    if options.model in models.NAMES:
+        seen = _seen_in_training(options.model)
+        # Where no source has the first row of a micrograph, its hash is that of the others.
+        same = next(
+            (ids[key] for row, ids in seen.items() if (key := pixel_sha256(image[row:])) in ids), ""
+        )
+        if same:
+            hints.append(
+                f"its pixels are those of {same}, which the model {options.model} was trained on: "
+                "its measures say nothing of how well the model does on new micrographs"
+            )
+    return hints
+
+
+@cache
+def _seen_in_training(model: str) -> dict[int, dict[str, str]]:
+    """Give the micrographs that a model of the package was trained on.
+
+    Returns
+    -------
+    dict of int to dict of str to str
+        By the first row that is hashed, and the hash of the pixels from there on.
+    """
+    found: dict[int, dict[str, str]] = {}
+    for entry in registry.entries(protocol.task(model).name):
+        file = entry.files["image"]
+        found.setdefault(file.hashed_from_row, {})[file.pixel_sha256] = entry.id
+    return found
 
 
 def _pixels(

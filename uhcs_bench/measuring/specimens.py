@@ -59,9 +59,10 @@ class SpecimenMeasure:
     s : float or None
         Standard deviation of the fields, with n - 1; None for one field, as all that follows.
     low, high : float or None
-        95 % confidence interval of the mean, by Student's t.
+        95 % confidence interval of the mean, by Student's t, cut at values that are not possible: a
+        share ends at 0 and 1, a length at 0.
     relative_accuracy : float or None
-        Half of that interval over the mean, in %; None for a mean of 0.
+        Half of the interval before it is cut over the mean, in %; None for a mean of 0.
     n_more : int or None
         Fields that are still to be measured for a relative accuracy of `WANTED_ACCURACY`, if their
         scatter stays the same; None if that can't be said.
@@ -108,9 +109,9 @@ def summarise(specimen: str, measure: Measure, values: Sequence[float]) -> Speci
     half = _half_width(s, n)
     accuracy = 100 * half / abs(mean) if mean else None
     n_more = None if accuracy is None else _fields_for(s, abs(mean), n)
-    return SpecimenMeasure(
-        specimen, measure, n, mean, s, mean - half, mean + half, accuracy, n_more
-    )
+    smallest, largest = measure.bounds
+    low, high = max(mean - half, smallest), min(mean + half, largest)
+    return SpecimenMeasure(specimen, measure, n, mean, s, low, high, accuracy, n_more)
 
 
 def _half_width(s: float, n: int) -> float:
@@ -279,9 +280,14 @@ COLUMNS: tuple[Column, ...] = (
     Column("unit", "", str, "of mean, s, low and high; empty for numbers and shares"),
     _number("mean", "", "mean over the fields"),
     _number("s", "", "standard deviation of the fields"),
-    _number("low", "", "lower end of the mean's 95 % confidence interval, by Student's t"),
+    _number(
+        "low",
+        "",
+        "lower end of the mean's 95 % confidence interval, by Student's t; cut at "
+        "values that are not possible",
+    ),
     _number("high", "", "upper end"),
-    _number("relative_accuracy_percent", "%", "half of that interval over the mean"),
+    _number("relative_accuracy_percent", "%", "half of that interval, not cut, over the mean"),
     Column("n_fields", "", int, "fields on which the measure is defined"),
     Column("n_more", "", int, "further fields for a relative accuracy of 10 %"),
     Column("standard", "", str, "standard that defines such a measure; no claim of conformity"),
@@ -336,9 +342,9 @@ def text(found: Sequence[SpecimenMeasure], task: protocol.TaskName) -> str:
         parts.append(f"Specimen {specimen}\n{table}")
     explained = (
         "± %: relative accuracy, half of the 95 % interval over the mean. The interval is\n"
-        "Student's t over fields, as in ASTM E562. more: further fields for "
-        f"{WANTED_ACCURACY:.0f} %.\nStandards are named for their definitions; conformity is not "
-        "claimed."
+        "Student's t over fields, as in ASTM E562, cut at 0, shares also at 1. more:\n"
+        f"further fields for {WANTED_ACCURACY:.0f} %.\n"
+        "Standards are named for their definitions; conformity is not claimed."
     )
     return "\n\n".join([*parts, tidy.legend([*legend.values()]), explained])
 

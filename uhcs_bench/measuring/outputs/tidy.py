@@ -58,6 +58,8 @@ class Measure:
         See `uhcs_bench.measuring.columns.Measure`.
     column : str
         Of its value, in `uhcs_bench.measuring.columns.columns`.
+    bounds : tuple of float
+        Smallest and largest value that is possible.
     low, high, n : str
         Columns of its interval's ends, and of the number of things or lines behind it; empty where
         there is none.
@@ -69,6 +71,7 @@ class Measure:
     standard: str
     text: str
     column: str
+    bounds: tuple[float, float]
     low: str = ""
     high: str = ""
     n: str = ""
@@ -111,6 +114,7 @@ def of_task(task: str) -> tuple[Measure, ...]:
                     measure.standard,
                     measure.text,
                     column.name,
+                    measure.bounds,
                     low,
                     high,
                     _number_behind(measure.name, names),
