@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from baselines.configuration import configure
-from baselines.model_commands import ablation, quantization, robustness, sizes
+from baselines.model_commands import (
+    ablation,
+    efficiency,
+    inference,
+    quantization,
+    robustness,
+    sizes,
+)
 from baselines.options import EXIT_CODES, PRECISIONS, task_option, training_options
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
@@ -447,7 +454,7 @@ def export(checkpoint: Path, half: bool, out: Path | None) -> None:
     echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
 
 
-for command in (ablation, quantization, robustness, sizes):
+for command in (ablation, efficiency, inference, quantization, robustness, sizes):
     main.add_command(command)
 
 

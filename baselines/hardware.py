@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from baselines import process_memory
 from uhcs_bench.errors import UsageError
 
 _PACKAGES = ("uhcs-bench", "torchvision", "numpy", "scipy", "scikit-image")
@@ -86,9 +85,7 @@ def peak_memory_bytes(device: torch.device) -> int:
     """Most memory held so far: the GPU's since the last reset, or the process's since its start."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    # Linux counts in KiB, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return process_memory.peak_bytes()
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -1,14 +1,16 @@
-"""The commands that examine trained models: robustness, quantization, sizes, ablation."""
+"""The commands that examine models, from robustness to the cost of inference."""
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import click
+from tabulate import tabulate
 
 from baselines.options import EXIT_CODES, task_option
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import GuardedCommand, OutputFolder, echo, version_option
+from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder, echo, version_option
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
 
@@ -189,3 +191,69 @@ def ablation(method: str, runs: tuple[Path, ...], task: str) -> None:
     from baselines.studies import ablation as choices
 
     echo(choices.to_text(choices.read(runs, method, protocol.task(task).name)))
+
+
+@click.command(
+    cls=GuardedCommand,
+    epilog="\b\nExample:\n"
+    "  python -m baselines run unet --task particles --train-size 4 --out label/4\n"
+    "  python -m baselines run unet --task particles --train-size 8 --out label/8\n"
+    "  python -m baselines efficiency unet --task particles label/* \\\n"
+    "      --picture curve.png\n" + EXIT_CODES,
+)
+@click.argument("method", metavar="METHOD")
+@click.argument(
+    "runs",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+)
+@task_option
+@click.option("--picture", type=OutputFile(), metavar="FILE.png", help="Draw the curve.")
+def efficiency(method: str, runs: tuple[Path, ...], task: str, picture: Path | None) -> None:
+    """Score runs against their number of training micrographs.
+
+    Each RUN is a folder that "run" wrote, with --train-size or without. Runs of
+    one size that differ by --seed are averaged, and their spread is printed.
+    All are compared on the folds that every run has finished, so that folds may
+    still be missing.
+    """
+    from baselines.studies import efficiency as curves
+
+    name = protocol.task(task).name
+    points = curves.read(runs, method, name)
+    if picture is not None:
+        with replacing(picture) as partial:
+            curves.draw(points, f"{method}, {name}").savefig(partial, dpi=120, format="png")
+    echo(curves.to_text(points))
+
+
+@click.command(
+    cls=GuardedCommand,
+    epilog="\b\nExample:\n  python -m baselines inference otsu unet unet-efficientnet\n"
+    + EXIT_CODES,
+)
+@click.argument("methods", metavar="METHOD...", nargs=-1, required=True)
+def inference(methods: tuple[str, ...]) -> None:
+    """Measure memory and processor time of segmenting a micrograph.
+
+    A fresh process segments a micrograph of 484 x 645 px with each METHOD
+    ("otsu" or one that "run" takes), on one thread, in float32, averaged over
+    views if the method is. The memory is the largest that the process holds,
+    Python and libraries included; the weights are random. Of the two tasks the
+    larger value is printed.
+    """
+    from baselines.configuration import configure
+    from baselines.studies import inference as costs
+
+    for method in methods:
+        if method != costs.OTSU:
+            configure(method)  # an unknown one is told before the first is measured
+    rows = []
+    for method in methods:
+        found = [costs.measure(method, task) for task in protocol.TASKS]
+        memory, seconds = (max(values) for values in zip(*map(astuple, found), strict=True))
+        rows.append([method, f"{memory:.2f}", f"{seconds:.2g}"])
+    headers = ["method", "GB", "processor seconds"]
+    echo(tabulate(rows, headers=headers, disable_numparse=True))
