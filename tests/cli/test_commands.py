@@ -233,6 +233,13 @@ def test_compare_two_submissions(predictions, tmp_path):
     assert json.loads(result.stdout)["names"] == ["preds", "other"]
     result = run("compare", predictions, other, *options, "--resample", "samples")
     assert "cluster-robust, by heat-treated sample" in result.stdout
+    result = run("compare", predictions, other, *options, "--report", tmp_path / "page")
+    assert result.stderr == f"Report: {tmp_path / 'page' / 'index.html'}\n"
+    assert "preds and other" in (tmp_path / "page" / "index.html").read_text("utf-8")
+    three = (predictions, other, tmp_path / "third")
+    result = run("compare", *three, *options, "--report", tmp_path / "none")
+    assert (result.exit_code, (tmp_path / "none").exists()) == (2, False)
+    assert "The page of --report shows two submissions, not 3." in result.stderr
     assert run("compare", predictions, *options).exit_code == 2
     assert run("compare", predictions, predictions, *options).exit_code == 2
 

@@ -181,8 +181,25 @@ def test_text_fits_a_terminal(compared):
     """Check the width, the sentences, and that synthetic data are named."""
     text = tables.comparison_to_text(compared)
     assert max(map(len, text.splitlines())) <= 80
-    assert text.count("SYNTHETIC set, not real micrographs") == 3
+    assert text.count("SYNTHETIC set, not real micrographs") == 4  # a matrix, and three pairs
     assert "good is better than fair" in text
+
+
+def test_matrix_of_three_stands_first(compared):
+    """Check every cell against the pairs, in sign and mark, and that two have no matrix."""
+    lines = tables.comparison_to_text(compared).splitlines()
+    assert lines[0].startswith("particles: all pairs, * separable; SYNTHETIC set")
+    rows = [line.split() for line in lines[5:8]]
+    assert [row[:2] for row in rows] == [["1", "good"], ["2", "fair"], ["3", "poor"]]
+    for i, a in enumerate(compared.names):
+        cells = iter(rows[i][2:])
+        for j, b in enumerate(compared.names):
+            if i != j:
+                found = find(compared, *((a, b) if i < j else (b, a)), "IU")
+                mean = found.mean if i < j else -found.mean
+                assert next(cells) == f"{100 * mean:+.1f}" + "*" * found.separable
+    pair = replace(compared, names=["good", "fair"])
+    assert tables.comparison_to_text(pair).startswith("particles: good (A) and fair (B)")
 
 
 def test_machine_readable_forms(compared):

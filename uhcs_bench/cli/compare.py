@@ -11,6 +11,8 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     TASK,
     GuardedCommand,
+    OutputFolder,
+    echo,
     emit,
     format_option,
     links_option,
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 @click.command(
     cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench compare preds/otsu preds/unet\n"
-    "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n" + EXIT_CODES,
+    "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n"
+    "  uhcs-bench compare preds/otsu preds/unet --report compared/\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
@@ -39,6 +42,13 @@ if TYPE_CHECKING:
 @split_option
 @links_option
 @resample_option
+@click.option(
+    "--report",
+    "report_folder",
+    type=OutputFolder(),
+    help="Folder to write a web page to, with both maps of each micrograph and their difference; "
+    "for two submissions.",
+)
 @format_option(*FORMATS)
 @out_option
 def compare(
@@ -49,6 +59,7 @@ def compare(
     split: str,
     follow_links: bool,
     resample: Resampled,
+    report_folder: Path | None,
     form: str,
     out: Path | None,
 ) -> None:
@@ -58,22 +69,24 @@ def compare(
     paired test corrected by Holm's method for the number of pairs, and a
     sentence that says what is separable.
     """
-    from uhcs_bench.scoring import comparison
+    from uhcs_bench.scoring import comparison, comparison_page, submission
     from uhcs_bench.scoring import score as scoring
     from uhcs_bench.scoring import text as tables
 
-    names = [path.name or str(path) for path in map(Path.absolute, predictions)]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in predictions]
-    if len(set(names)) < len(names):
-        raise UsageError("The same submission is named twice.")
-    compared = comparison.compare(
-        {
-            name: scoring.score(path, task, fold, version, split, follow_links=follow_links)
-            for name, path in zip(names, predictions, strict=True)
-        },
-        resample,
-    )
+    if report_folder is not None and len(predictions) != 2:
+        raise UsageError(
+            f"The page of --report shows two submissions, not {len(predictions)}. Name two, or "
+            "leave --report out."
+        )
+    names = _names(predictions)
+    scored = []
+    for path in predictions:
+        read = submission.read_submission(
+            path, task, fold, version, split, follow_links=follow_links
+        )
+        scored.append(comparison_page.Scored(scoring.score_submissions(read), read))
+    reports = {name: found.report for name, found in zip(names, scored, strict=True)}
+    compared = comparison.compare(reports, resample)
     if form == "json":
         text = compared.to_json()
     elif form == "csv":
@@ -81,3 +94,14 @@ def compare(
     else:
         text = tables.comparison_to_text(compared, form)  # type: ignore[arg-type]  # as above
     emit(text, out)
+    if report_folder is not None:
+        echo(f"Report: {comparison_page.write(report_folder, compared, *scored)}", err=True)
+
+
+def _names(predictions: tuple[Path, ...]) -> list[str]:
+    names = [path.name or str(path) for path in map(Path.absolute, predictions)]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in predictions]
+    if len(set(names)) < len(names):
+        raise UsageError("The same submission is named twice.")
+    return names

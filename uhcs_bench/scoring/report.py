@@ -292,18 +292,23 @@ def _task_section(score: TaskScore, submission: Submission, report: Report) -> T
             )
             for rank, image in enumerate(worst_first, start=1)
         ],
-        licences=_licences(submission.entries),
-        citations=_unique(text for entry in submission.entries for text in entry.citation),
+        licences=licences(submission.entries),
+        citations=citations(submission.entries),
     )
 
 
-def _licences(entries: Sequence[Entry]) -> dict[str, list[str]]:
+def licences(entries: Sequence[Entry]) -> dict[str, list[str]]:
     """Licences of annotations and of micrographs, which can differ; what is generated has one."""
     kinds: dict[str, FileKind] = {"annotations": "labels", "micrographs": "image"}
     return {
         what: _unique(e.files[kind].licence if e.files else e.licence for e in entries)
         for what, kind in kinds.items()
     }
+
+
+def citations(entries: Sequence[Entry]) -> list[str]:
+    """List what to cite, each text once."""
+    return _unique(text for entry in entries for text in entry.citation)
 
 
 def _unique(texts: Iterable[str]) -> list[str]:
@@ -356,7 +361,7 @@ def _micrograph_section(
     n_rows, n_columns = micrograph.labels.shape
     return MicrographSection(
         score=score,
-        anchor=_anchor(micrograph.entry),
+        anchor=anchor(micrograph.entry),
         rank=rank,
         facts=facts(micrograph),
         n_rows=n_rows,
@@ -381,6 +386,6 @@ def _micrograph_section(
     )
 
 
-def _anchor(entry: Entry) -> str:
+def anchor(entry: Entry) -> str:
     """Name a section so that a link to it needs no escapes."""
     return f"{entry.task}-{re.sub('[^A-Za-z0-9-]+', '-', entry.id)}"

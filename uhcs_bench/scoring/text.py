@@ -24,7 +24,7 @@ from uhcs_bench.scoring import coverage
 from uhcs_bench.stats import means
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from uhcs_bench.formatting import TextFormat
     from uhcs_bench.io.tables import Cell
@@ -404,6 +404,8 @@ def _convention_table(task: TaskScore, plus_minus: str) -> Table:
 def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> str:
     """Lay a comparison out: for each pair the differences in percent points, then in words.
 
+    Of more than two submissions, a matrix of all differences in IU stands first.
+
     Parameters
     ----------
     comparison : Comparison
@@ -416,8 +418,10 @@ def comparison_to_text(comparison: Comparison, form: TextFormat = "table") -> st
     """
     parts = []
     for task in comparison.tasks:
+        if len(comparison.names) > 2:
+            parts.append(_matrix_part(task, comparison, form))
         for a, b in combinations(comparison.names, 2):
-            pair = [d for d in task.differences if (d.a, d.b) == (a, b) and d.metric in _COMPARED]
+            pair = compared(d for d in task.differences if (d.a, d.b) == (a, b))
             parts.append(_comparison_part(task, a, b, pair, comparison, form))
     note = _filled(comparison.note)
     return "\n\n".join([*parts, _commented(note) if form == "latex" else note])
@@ -444,6 +448,17 @@ COMPARISON_CSV_COLUMNS = (
 )
 
 
+def _matrix_part(task: TaskComparison, comparison: Comparison, form: TextFormat) -> str:
+    version = _version_text(comparison.dataset_version)
+    title = (
+        f"{task.task}: all pairs, * separable; {version}, n = {task.n_images}\n"
+        f"{_data_text(comparison.split, task.data_id)}"
+    )
+    found = _matrix_table(task, comparison.names)
+    table = formatting.table(found.headers, found.rows, form)
+    return f"{_commented(title) if form == 'latex' else title}\n\n{table}"
+
+
 def _comparison_part(
     task: TaskComparison,
     a: str,
@@ -453,7 +468,7 @@ def _comparison_part(
     form: TextFormat,
 ) -> str:
     title = _pair_title(task, a, b, comparison)
-    found = _pair_table(differences)
+    found = pair_table(differences)
     table = formatting.table(found.headers, found.rows, form)
     words = "\n".join(_filled(d.sentence) for d in differences if d.class_name is None)
     if form == "latex":
@@ -468,10 +483,14 @@ def comparison_to_html(comparison: Comparison) -> str:
     tables = []
     words = []
     for task in comparison.tasks:
+        if len(comparison.names) > 2:
+            matrix = _matrix_table(task, comparison.names)
+            caption = f"{task.task}: percent points, * separable"
+            tables.append(notebook.HtmlTable(matrix.headers, matrix.rows, caption))
         for a, b in combinations(comparison.names, 2):
-            pair = [d for d in task.differences if (d.a, d.b) == (a, b) and d.metric in _COMPARED]
+            pair = compared(d for d in task.differences if (d.a, d.b) == (a, b))
             caption = _pair_title(task, a, b, comparison).replace("\n", "; ")
-            table = _pair_table(pair)
+            table = pair_table(pair)
             tables.append(notebook.HtmlTable(table.headers, table.rows, caption))
             words += [d.sentence for d in pair if d.class_name is None]
     return notebook.html("Comparison", tables=tables, sentences=[*words, comparison.note])
@@ -485,7 +504,31 @@ def _pair_title(task: TaskComparison, a: str, b: str, comparison: Comparison) ->
     )
 
 
-def _pair_table(differences: Sequence[Difference]) -> Table:
+def compared(differences: Iterable[Difference]) -> list[Difference]:
+    """List the differences that tables show: scores over all classes, of classes IU alone, KS."""
+    return [difference for difference in differences if difference.metric in _COMPARED]
+
+
+def _matrix_table(task: TaskComparison, names: Sequence[str]) -> Table:
+    """Differences in IU of all pairs, row less column; * where they are separable."""
+    found = {(d.a, d.b): d for d in task.differences if (d.metric, d.class_name) == ("IU", None)}
+
+    def cell(a: str, b: str) -> str:
+        sign, difference = (1, found.get((a, b))) if (a, b) in found else (-1, found.get((b, a)))
+        if difference is None:
+            return ""
+        mark = "*" if difference.separable else ""
+        return percent(sign * difference.mean, signed=True) + mark
+
+    headers = ["IU, row - column", *(str(number) for number in range(1, len(names) + 1))]
+    rows = [
+        [f"{number} {a}", *(cell(a, b) for b in names)] for number, a in enumerate(names, start=1)
+    ]
+    return Table(headers, rows)
+
+
+def pair_table(differences: Sequence[Difference]) -> Table:
+    """Lay the differences of a pair out in percent points."""
     rows = [
         [
             f"{d.metric} {d.class_name or ''}".strip(),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+RIGHT_COLORS = ("#6A3D9A", "#D55E00", "#777777")
+"""Of two maps that differ: the first alone is right, the second alone, both are wrong."""
+
 HIT_COLOR = "#333333"
 """Particle pixels that were found, in the error map of the particles task."""
 
@@ -148,3 +151,33 @@ def errors(
         indices[(annotated == predicted) & (annotated == protocol.PARTICLE_LABEL)] = correct + 1
         colors.append(rgba(HIT_COLOR))
     return indices, colors
+
+
+def disagreement(
+    annotated: NDArray[np.uint8], a: NDArray[np.uint8], b: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], list[tuple[int, int, int, int]]]:
+    """Colour the pixels on which two maps differ by which of them is right.
+
+    Parameters
+    ----------
+    annotated, a, b : ndarray of uint8, shape (rows, columns)
+        Label maps.
+
+    Returns
+    -------
+    indices : ndarray of uint8, shape (rows, columns)
+        0 where `a` alone is right, 1 where `b` alone is, 2 where both are wrong in different
+        classes, 3 where both have one class.
+    colors : list of tuple of int
+        Red, green, blue and opacity for each index; equal pixels are transparent.
+
+    Examples
+    --------
+    >>> annotated = np.array([[0, 1, 2, 1]], np.uint8)
+    >>> a, b = np.array([[0, 0, 0, 0], [1, 1, 1, 0]], np.uint8)[:, None]
+    >>> disagreement(annotated, a, b)[0].tolist()
+    [[0, 1, 2, 3]]
+    """
+    cases = [a == b, a == annotated, b == annotated]
+    indices = np.select(cases, [3, 0, 1], 2).astype(np.uint8)
+    return indices, [*map(rgba, RIGHT_COLORS), (0, 0, 0, 0)]

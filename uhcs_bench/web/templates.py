@@ -33,6 +33,7 @@ def environment() -> jinja2.Environment:
     )
     environment.filters.update(
         percent=formatting.percent,
+        signed_percent=partial(formatting.percent, signed=True),
         mean_se=formatting.mean_se,
         interval=partial(formatting.interval, missing=""),
         count=formatting.count,
