@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+import uhcs_bench
 from tests import release
 from uhcs_bench import protocol
 from uhcs_bench.data import registry
@@ -18,12 +20,14 @@ from uhcs_bench.io import protection
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from uhcs_bench.auditing.audit import Audit
+
 # No test fails on a wall clock.
 settings.register_profile("without a clock", deadline=None)
 settings.load_profile("without a clock")
 
 SLOW_FIXTURES = {
-    *("deposit", "audited"),
+    *("deposit", "audited", "real_audit"),
     *("benchmark", "chromium", "distributions", "installation", "site"),
 }
 """Tests that use one of them are marked `slow`: they audit, time, build, install or start a
@@ -33,26 +37,41 @@ INNER_LOOP = "not slow"
 """What `pytest -m` is given while somebody works."""
 
 
+LONGEST = ("installed_wheel", "documentation", "five_paths", "test_board", "shipping")
+"""Modules whose tests take longest. What waits in them for another worker starts first."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a slow fixture."""
+    """Mark the tests that use a slow fixture, and put the longest first.
+
+    Workers then end together: none is left alone with a test of a minute.
+    """
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
+    def rank(item: pytest.Item) -> int:
+        is_slow = item.get_closest_marker("slow") is not None
+        return 2 - is_slow - (is_slow and any(name in item.path.stem for name in LONGEST))
+
+    items.sort(key=rank)
+
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the baselines out of the inner loop: they import torch and train.
+    """Leave baselines and benchmarks out of the inner loop: they import torch, train and time.
 
     A file or folder of them that the command line names is collected.
     """
+    if config.option.markexpr != INNER_LOOP:
+        return None
     root = config.rootpath
-    heavy = collection_path in (root / "baselines", root / "tests" / "baselines")
+    heavy = (root / "baselines", root / "tests" / "baselines", root / "tests" / "benchmarks")
     named = any(
-        "baselines" in argument
+        collection_path.name in argument
         for argument in config.invocation_params.args
         if isinstance(argument, str)
     )
-    return True if heavy and not named and config.option.markexpr == INNER_LOOP else None
+    return True if collection_path in heavy and not named else None
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +104,22 @@ def real_cache() -> Path:
             pytest.fail(f"the real data are required in CI. {error}")
         pytest.skip(f"the real data are not available: {str(error).splitlines()[0]}")
     return fetch.cache_folder().resolve()
+
+
+@pytest.fixture(scope="session")
+def real_audit(real_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """Audit of both tasks as the paper used them, computed once for all workers."""
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(fetch.CACHE_VARIABLE, str(real_cache))
+            patch.setenv(fetch.OFFLINE_VARIABLE, "1")
+            found = uhcs_bench.audit()
+        (folder / "audit.pickle").write_bytes(pickle.dumps(found))
+
+    folder = release.once(tmp_path_factory, "real-audit", make)
+    found: Audit = pickle.loads((folder / "audit.pickle").read_bytes())
+    return found
 
 
 @pytest.fixture(scope="session")

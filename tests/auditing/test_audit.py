@@ -468,12 +468,10 @@ def test_the_module_is_light():
 # Real data
 
 
-@pytest.fixture(scope="module")
-def deposit(real_cache):
+@pytest.fixture
+def deposit(real_audit):
     """Audit of the data as the paper used them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
-        return audit.audit([uhcs_bench.load(task) for task in protocol.TASKS])
+    return real_audit
 
 
 def test_real_duplicates_and_shared_micrograph(deposit):

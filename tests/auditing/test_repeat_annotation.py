@@ -93,17 +93,12 @@ def test_field_without_particles_has_no_distance():
 
 
 @pytest.fixture(scope="module")
-def deposit(real_cache):
+def deposit(real_cache, real_audit):
     """Agreement on the data as the paper used them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
         datasets = [uhcs_bench.load(task) for task in protocol.TASKS]
-        micrographs = [m for dataset in datasets for m in dataset]
-        overlaps = [
-            *find_overlaps(micrographs),
-            *magnifications.search(micrographs).overlaps,
-        ]
-        return repeat_annotation.agreement(datasets, overlaps)
+        return repeat_annotation.agreement(datasets, real_audit.overlaps)
 
 
 def test_real_fields(deposit):

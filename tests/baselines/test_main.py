@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from baselines import configuration, prediction, runs
 from baselines.__main__ import main
+from baselines.networks import vgg
 from baselines.reproduction import reproduce
 
 OTSU = ["otsu", "--task", "particles", "--dataset-version", "synthetic"]
@@ -179,6 +180,8 @@ def test_reproduce_runs_what_is_missing(invoke, tmp_path, monkeypatch, tiny):
     monkeypatch.setattr(runs, "run", lambda plan, folds: run(plan, folds[:1]))
     # Whole micrographs take a CPU seconds each; test_prediction and test_runs segment some.
     monkeypatch.setattr(prediction, "segment", lambda _model, image, *_, **_options: image > 100)
+    # The real width of fc6 and fc7 makes checkpoints of 1.6 GB.
+    monkeypatch.setattr(vgg, "FC_WIDTH", 32)
     trained = [method for method in reproduce.METHODS if method != "otsu"]
     for method in trained:
         monkeypatch.setitem(configuration.METHODS, method, tiny(method))

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import uhcs_bench
 from uhcs_bench import __version__, cli
+from uhcs_bench.auditing import magnifications
 from uhcs_bench.cli import score as scoring
 from uhcs_bench.data import label_maps
 from uhcs_bench.data.download import fetch
@@ -144,8 +145,12 @@ def test_links_are_followed_by_an_option(predictions, tmp_path, name, monkeypatc
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
-def test_the_audited_version_is_scored_and_audited(tmp_path):
-    """Check the version in both commands, with maps as files."""
+def test_the_audited_version_is_scored_and_audited(tmp_path, monkeypatch):
+    """Check the version in both commands, with maps as files.
+
+    The search across magnifications, which does not read the maps, is left out.
+    """
+    monkeypatch.setattr(magnifications, "search", lambda _: magnifications.Search(0, (), None))
     for micrograph in uhcs_bench.load("particles", version="audited", split="clean"):
         label_maps.write_label_map(tmp_path / f"{micrograph.id}.png", micrograph.labels)
     result = run("score", tmp_path, "--dataset-version", "audited", "--split", "clean")

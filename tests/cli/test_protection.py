@@ -84,14 +84,14 @@ FOLDERS = {
     "uhcs-bench demo out": "demo --out out",
     "uhcs-bench leaderboard build folder": "leaderboard build --entries entries",
     "uhcs-bench leaderboard build site": "leaderboard build --entries entries --site out",
-    "uhcs-bench measure plots": "measure maps --task particles --out new.csv --plots out",
+    "uhcs-bench measure plots": "measure few --task particles --out new.csv --plots out",
     "uhcs-bench measure maps": (
-        "measure maps --model otsu --task particles --out new.csv --maps out"
+        "measure few --model otsu --task particles --out new.csv --maps out"
     ),
     "uhcs-bench measure overlays": (
-        "measure maps --model otsu --task particles --out new.csv --overlays out"
+        "measure few --model otsu --task particles --out new.csv --overlays out"
     ),
-    "uhcs-bench measure rois": "measure maps --task particles --out new.csv --rois out",
+    "uhcs-bench measure rois": "measure few --task particles --out new.csv --rois out",
     "uhcs-bench score report_folder": (
         "score maps --dataset-version synthetic --fold 0 --report out"
     ),
@@ -165,6 +165,9 @@ def original(tmp_path_factory):
     for name, labels in noisy(0.01).items():
         label_maps.write_label_map(root / "maps" / f"{name}.png", labels)
         label_maps.write_label_map(root / "other" / f"{name}.png", labels)
+    (root / "few").mkdir()
+    for path in sorted((root / "maps").iterdir())[:2]:
+        shutil.copy(path, root / "few" / path.name)
     (root / "model.pt").write_bytes(OURS)
     return root
 

@@ -6,25 +6,15 @@ import re
 
 import pytest
 
-import uhcs_bench
 from uhcs_bench import protocol
-from uhcs_bench.auditing import audit
 from uhcs_bench.data import registry
 from uhcs_bench.errors import UsageError
 from uhcs_bench.exporters import card
 
 
-@pytest.fixture(scope="module")
-def audited(real_cache):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UHCS_BENCH_CACHE", str(real_cache))
-        patch.setenv("UHCS_BENCH_OFFLINE", "1")
-        return audit.audit([uhcs_bench.load("particles"), uhcs_bench.load("microconstituents")])
-
-
-@pytest.fixture(scope="module")
-def text(audited):
-    return card.render(audited)
+@pytest.fixture(scope="session")
+def text(real_audit):
+    return card.render(real_audit)
 
 
 def test_front_matter_is_valid_for_the_hub(text):
@@ -51,10 +41,10 @@ def test_every_micrograph_is_in_a_table_with_its_licence(text):
     assert "| unknown |" in rows["800C-24H-Q-4"]
 
 
-def test_known_problems_are_the_audits(text, audited):
+def test_known_problems_are_the_audits(text, real_audit):
     """Check that each finding stands there, and the shares of the classes with it."""
-    assert len(audited.findings) > 10
-    assert all(f"\n- {finding.sentence}\n" in text for finding in audited.findings)
+    assert len(real_audit.findings) > 10
+    assert all(f"\n- {finding.sentence}\n" in text for finding in real_audit.findings)
     assert "| 3 | widmanstatten | 2.7 % |" in text
     assert "| 1 | particle | 15.2 % |" in text
 

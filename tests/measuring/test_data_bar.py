@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pytest
@@ -62,20 +63,20 @@ def with_bar(image, style):
     return np.vstack([image, np.asarray(bar)]), height
 
 
+@cache
 def micrographs():
     """Three synthetic micrographs of each task."""
-    for task in ("particles", "microconstituents"):
-        for micrograph in uhcs_bench.load(task, version="synthetic")[:3]:
-            yield micrograph.image
-
-
-IMAGES = list(micrographs())
+    return [
+        micrograph.image
+        for task in ("particles", "microconstituents")
+        for micrograph in uhcs_bench.load(task, version="synthetic")[:3]
+    ]
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_is_found(style):
     """Check the exact number of rows, for each maker's way to draw."""
-    for image in IMAGES:
+    for image in micrographs():
         whole, rows = with_bar(image, STYLES[style])
         assert data_bar.find(whole) == data_bar.DataBar(
             rows, f"a flat band with lettering fills the lowest {rows} rows"
@@ -88,7 +89,7 @@ def test_every_style_is_found(style):
 @pytest.mark.parametrize("style", ["black", "white", "light gray", "black with a frame"])
 def test_bars_are_found_in_other_formats(style):
     """Check flat grays that compression has moved, deeper files and coloured lettering."""
-    for image in IMAGES:
+    for image in micrographs():
         whole, rows = with_bar(image, STYLES[style])
         stream = io.BytesIO()
         Image.fromarray(whole).save(stream, "JPEG", quality=85)
@@ -104,7 +105,7 @@ def test_bars_are_found_in_other_formats(style):
 
 def test_micrographs_have_no_bar():
     """Check the synthetic micrographs, each cut at many rows, and turned."""
-    for image in IMAGES:
+    for image in micrographs():
         for stop in range(60, len(image), 5):
             assert data_bar.find(image[:stop]) is None
         for turns in (1, 2, 3):
@@ -200,7 +201,7 @@ def test_label_maps_are_cropped_by_name_alone(tmp_path):
 
 def test_the_user_comes_before_all():
     """Check a number of rows, none, and numbers that leave nothing."""
-    whole, rows = with_bar(IMAGES[0], STYLES["black"])
+    whole, rows = with_bar(micrographs()[0], STYLES["black"])
     assert data_bar.crop(whole, "none") == (pytest.approx(whole), None)
     assert data_bar.crop(whole, 0)[1] is None
     cropped, bar = data_bar.crop(whole, 5)

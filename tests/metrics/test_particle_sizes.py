@@ -272,6 +272,7 @@ def test_real_annotations():
         assert test.n_true > unsplit.n_true
 
 
+@pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning:scipy")
 @given(samples, samples)
 def test_ks_test_is_scipys(sample, other):
     """Check statistic and p-value against scipy's asymptotic two-sample test."""

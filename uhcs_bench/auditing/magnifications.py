@@ -198,7 +198,7 @@ def shared_field(a: Micrograph, b: Micrograph, overlap: Overlap) -> SharedField:
     place = (overlap.scale, overlap.offset, (rows, columns))
     return SharedField(
         image_a=a.image[rows, columns],
-        image_b=np.rint(_resampled(b.image, *place)).astype(np.uint8),
+        image_b=np.rint(_resampled(_real(b.image), *place)).astype(np.uint8),
         labels_a=a.labels[rows, columns],
         labels_b=_resampled_labels(b.labels, *place),
     )
@@ -226,15 +226,16 @@ def _best_candidates(micrographs: Sequence[Micrograph]) -> list[_Candidate]:
     if not micrographs:
         return []
     factor = max(1, min(m.image.shape[0] for m in micrographs) // _SEARCH_ROWS)
-    wholes = [_reduced(m.image, 1 / factor) for m in micrographs]
+    wholes = [_reduced(_real(m.image), 1 / factor) for m in micrographs]
     longest = [max(whole.shape[axis] for whole in wholes) for axis in (0, 1)]
     size = [fft.next_fast_len(2 * length, real=True) for length in longest]
     spectra = [fft.rfft2(whole, size) for whole in wholes]
     best: dict[frozenset[int], _Candidate] = {}
     bar = tqdm(micrographs, desc="Two scales", unit="micrograph", disable=None, leave=False)
     for fine, micrograph in enumerate(bar):
+        gray = _real(micrograph.image)  # once for all scales
         for scale, partners in _partners(fine, micrographs).items():
-            template = _reduced(micrograph.image, scale / factor)
+            template = _reduced(gray, scale / factor)
             if min(template.shape) < _SMALLEST_PX:
                 continue
             spectrum = fft.rfft2(template, size).conj()
@@ -291,9 +292,14 @@ def _overlap_lengths(whole: int, template: int, size: int) -> NDArray[np.int64]:
     return length.clip(0)
 
 
-def _reduced(image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+def _real(array: NDArray[np.generic]) -> Image.Image:
+    """Give an array as Pillow's image of real numbers, which resampling takes."""
+    return Image.fromarray(array.astype(np.float32))
+
+
+def _reduced(image: Image.Image, scale: float) -> NDArray[np.float32]:
     """Resample an image, take its local mean off and give it unit variance."""
-    rows, columns = (int(length * scale) for length in image.shape)
+    rows, columns = (int(length * scale) for length in (image.height, image.width))
     if not rows or not columns:
         return np.zeros((rows, columns), np.float32)
     means = _resampled(image, scale, (0, 0), (slice(0, rows), slice(0, columns)))
@@ -306,7 +312,7 @@ def _reduced(image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
 
 
 def _resampled(
-    image: NDArray[np.generic],
+    image: Image.Image,
     scale: float,
     offset: tuple[float, float],
     window: tuple[slice, slice],
@@ -317,11 +323,11 @@ def _resampled(
             max(0.0, (span.start - start) / scale),
             min(float(length), (span.stop - start) / scale),
         )
-        for span, start, length in zip(window, offset, image.shape, strict=True)
+        for span, start, length in zip(window, offset, (image.height, image.width), strict=True)
     ]
     (top, bottom), (left, right) = tops_and_ends
     rows, columns = (span.stop - span.start for span in window)
-    resized = Image.fromarray(image.astype(np.float32)).resize(
+    resized = image.resize(
         (columns, rows), Image.Resampling.BILINEAR, box=(left, top, right, bottom)
     )
     return np.asarray(resized)
@@ -335,7 +341,7 @@ def _resampled_labels(
 ) -> NDArray[np.uint8]:
     """Class that covers most of each pixel of the window; the lower one of two equals."""
     present = np.unique(labels)
-    shares = [_resampled(labels == label, scale, offset, window) for label in present]
+    shares = [_resampled(_real(labels == label), scale, offset, window) for label in present]
     majority: NDArray[np.uint8] = present[np.argmax(shares, axis=0)]
     return majority
 
@@ -358,14 +364,14 @@ def _refined(coarse: Micrograph, fine: Micrograph, candidate: _Candidate) -> Fit
     The place of the finer micrograph's middle is what moves, since it hardly depends on the scale.
     """
     shape = fine.image.shape
-    gray = fine.image.astype(np.float32)
+    gray = _real(fine.image)
 
     def fitted(scale: float, row: float, column: float) -> Fit:
         offset = (row - scale * shape[0] / 2, column - scale * shape[1] / 2)
         window = _window(coarse.image.shape, shape, scale, offset)
         n_rows, n_columns = (span.stop - span.start for span in window)
         correlation = 0.0
-        if n_rows * n_columns >= SMALLEST_SHARE * gray.size * scale**2:
+        if n_rows * n_columns >= SMALLEST_SHARE * fine.image.size * scale**2:
             resampled = _resampled(gray, scale, offset, window)
             correlation = pearson(coarse.image[window], resampled)
         return Fit(coarse.id, fine.id, scale, offset, (n_rows, n_columns), correlation)

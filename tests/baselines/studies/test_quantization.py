@@ -16,10 +16,10 @@ pytest.importorskip("onnxscript")
 @pytest.mark.slow
 def test_finished_folds_are_compared(tiny, tmp_path):
     """Check that a small network loses next to nothing, and what is printed."""
-    settings = tiny("unet-efficientnet", updates=1)
+    settings = tiny("unet", updates=1)
     plan = runs.Plan(settings, "particles", "synthetic", tmp_path, torch.device("cpu"))
     runs.run(plan, [2])
-    (row,) = quantization.compare(tmp_path, "unet-efficientnet", "particles", "synthetic")
+    (row,) = quantization.compare(tmp_path, "unet", "particles", "synthetic")
     assert (row.fold, row.n) == (2, 4)
     assert row.half == pytest.approx(row.single, abs=0.5)
     assert 0 <= row.changed < 5
