@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests import faults
+from tests import fault_server, faults
 from uhcs_bench.data import pixels
 from uhcs_bench.data.download import pixel_index
 from uhcs_bench.errors import UhcsBenchError
@@ -49,12 +49,12 @@ def micrographs() -> tuple[list[Entry], dict[str, bytes]]:
     """Make small micrographs, and the files that hold them."""
     chance = np.random.default_rng(0)
     entries, files = [], {}
-    template = faults.micrographs("http://x")[0]
+    template = fault_server.micrographs("http://x")[0]
     for entry in template:
         found = {}
         for kind, n_levels in (("image", 256), ("labels", 2)):
             array = chance.integers(0, n_levels, SHAPE, np.uint8)
-            files[f"{entry.id}/{kind}.png"] = faults.png(array)
+            files[f"{entry.id}/{kind}.png"] = fault_server.png(array)
             file = entry.files[kind]
             found[kind] = replace(file, pixel_sha256=pixels.pixel_sha256(array))
         entries.append(replace(entry, shape=SHAPE, files=found))
@@ -184,7 +184,7 @@ def nested(chance: random.Random) -> bytes:
     """Put zips into zips."""
     data = bytes(whole(chance))
     for _ in range(chance.randrange(1, 6)):
-        data = faults.zipped({"inner.zip": data, "x.png": next(iter(FILES.values()))})
+        data = fault_server.zipped({"inner.zip": data, "x.png": next(iter(FILES.values()))})
     return data
 
 
@@ -192,7 +192,7 @@ def crowded(chance: random.Random) -> bytes:
     """List many members, or more than are there."""
     key = -1, b""
     if key not in PACKED:
-        PACKED[key] = faults.zipped(dict.fromkeys(map(str, range(60_000)), b""))
+        PACKED[key] = fault_server.zipped(dict.fromkeys(map(str, range(60_000)), b""))
     data = bytearray(PACKED[key])
     if chance.random() < 0.5:
         end = data.rindex(END)
@@ -224,7 +224,7 @@ def another_archive(chance: random.Random) -> bytes:
 def of_macos(_chance: random.Random) -> bytes:
     """Add what macOS notes about each file."""
     forks = {f"__MACOSX/._{name}": b"\x89PNGforks" for name in FILES}
-    return faults.zipped({**forks, **FILES})
+    return fault_server.zipped({**forks, **FILES})
 
 
 def garbage(chance: random.Random) -> bytes:

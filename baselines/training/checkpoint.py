@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA = "uhcs-bench/checkpoint/2"
-UNHASHED_SCHEMA = "uhcs-bench/checkpoint/1"
-"""Of files from before the hash; they are read, as training costs hours."""
 
 
 @dataclass(frozen=True)
@@ -102,9 +100,9 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         raise UhcsBenchError(f"There is no checkpoint {path}.")
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-        if content["schema"] not in (SCHEMA, UNHASHED_SCHEMA):
+        if content["schema"] != SCHEMA:
             raise ValueError(f"its schema is {content['schema']!r}, not {SCHEMA!r}")
-        if content["schema"] == SCHEMA and content["sha256"] != _sha256(content):
+        if content["sha256"] != _sha256(content):
             raise ValueError("its weights or settings are not those that were saved")
         for name, values in content["state"].items():
             if values.is_floating_point() and not values.isfinite().all():

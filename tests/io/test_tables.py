@@ -137,7 +137,7 @@ def test_a_sheet_has_an_end(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("x")')
+FORMULAS = ("=1+1", "=x.png", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("x")')
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -255,5 +255,5 @@ def test_wrong_numbers_are_refused_together():
     """Check that everything wrong is said at once."""
     with pytest.raises(UsageError) as caught:
         calibration.calibrate((1, 1), (-1,), 1)
-    for words in ("2 to 100 px", "twice", "gray levels", "at least 2 replicates"):
+    for words in ("2 to 100 px", "twice", "gray levels", "from 2, which a spread needs"):
         assert words in str(caught.value)

@@ -7,6 +7,7 @@ import pytest
 
 import uhcs_bench
 from uhcs_bench.errors import SubmissionError
+from uhcs_bench.scoring import saving
 
 
 def maps(task="particles"):
@@ -41,3 +42,15 @@ def test_home_folder_is_expanded(tmp_path, monkeypatch):
     folder = uhcs_bench.save_predictions(maps(), "~/preds", "synthetic")
     assert folder == tmp_path / "preds"
     assert len(list(folder.glob("particles/*.png"))) == 4
+
+
+def test_maps_of_an_earlier_program_are_named(tmp_path, monkeypatch, recwarn):
+    """Check one method fold by fold, and another one in a folder that holds its maps."""
+    whole = {m.id: m.labels for m in uhcs_bench.load("particles", version="synthetic")}
+    uhcs_bench.save_predictions(maps(), tmp_path, "synthetic")
+    uhcs_bench.save_predictions(whole, tmp_path, "synthetic")
+    uhcs_bench.save_predictions(maps(), tmp_path, "synthetic")
+    assert not recwarn.list
+    monkeypatch.setattr(saving, "_SAVED", set())
+    with pytest.warns(UserWarning, match="holds 20 maps of an earlier program"):
+        uhcs_bench.save_predictions(maps(), tmp_path, "synthetic")

@@ -87,7 +87,7 @@ def calibrate(
 
     asked = (resolutions or calibration.RESOLUTIONS_PX, noise or calibration.NOISE, replicates)
     # What can't be is said now, not after minutes.
-    calibration.check(*asked, min_diameter)
+    calibration.check(*asked, min_diameter, seed)
     plots.check()
     out.mkdir(parents=True, exist_ok=True)
     found = calibration.calibrate(

@@ -88,6 +88,8 @@ NOISE = (4.0, 10.0, 20.0)
 """Standard deviations of the shot noise in ferrite, in gray levels. The real micrographs of the
 particle task have 2 to 15, where particles stand out by 100 to 140 gray levels."""
 REPLICATES = 8
+MOST_REPLICATES = 1000
+"""A bias is then known to a thirtieth of a field's spread; more would take days."""
 SCHEMA = "uhcs-bench/calibration/2"
 
 _FIELD_WIDTHS = 32
@@ -296,10 +298,11 @@ def calibrate(
         Pixels per mean diameter, and per zone width.
     noise : sequence of float, optional
         Standard deviations of the shot noise in ferrite, in gray levels. The exact label maps come
-        before these.
+        before these; without any level they are all.
     replicates : int, optional
-        Fields per resolution, at least 2.
+        Fields per resolution, from 2 to `MOST_REPLICATES`.
     seed : int, optional
+        At least 0.
     progress : callable, optional
         Gets the pixel sizes to work off, one entry for each field, and hands them on, such as
         ``tqdm``.
@@ -352,7 +355,12 @@ def calibrate(
     >>> mean.n, bool(abs(mean.bias) < 0.05)
     (2, True)
     """
-    check(resolutions_px, noise, replicates, min_diameter)
+    check(resolutions_px, noise, replicates, min_diameter, seed)
+    if not callable(progress):
+        raise UsageError(
+            f"The progress can't be {progress!r}. Give a function that takes the pixel sizes and "
+            "hands them on, such as tqdm, or leave it out."
+        )
     levels: tuple[float | None, ...] = (None, *noise)
     found: dict[tuple[str, float | None, float], list[_Found]] = {
         (name, level, px): [] for name in MEASURES for level in levels for px in resolutions_px
@@ -379,6 +387,7 @@ def check(
     noise: Sequence[float],
     replicates: int,
     min_diameter: str | None = None,
+    seed: int = 0,
 ) -> None:
     """See that `calibrate` can work with these numbers.
 
@@ -402,10 +411,19 @@ def check(
         problems.append("A resolution or a noise level is named twice. Name it once.")
     if not all(0 < level <= 100 for level in noise):
         problems.append(f"Noise must be above 0 and at most 100 gray levels, not {list(noise)}.")
-    if replicates < 2:
-        problems.append(f"A spread needs at least 2 replicates, not {replicates}. Give 2 or more.")
+    if not _is_whole(replicates) or not 2 <= replicates <= MOST_REPLICATES:
+        problems.append(
+            f"Replicates must be a whole number from 2, which a spread needs, to "
+            f"{MOST_REPLICATES}, not {replicates}."
+        )
+    if not _is_whole(seed) or seed < 0:
+        problems.append(f"A seed must be a whole number, 0 or more, not {seed!r}.")
     if problems:
         raise UsageError(listed("Nothing was calibrated", problems))
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _sequence(values: object) -> Iterable[object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.scoring import comparison
-from uhcs_bench.scoring.results import Report
+from uhcs_bench.scoring.results import Report, Resampled
 from uhcs_bench.scoring.score import score
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from uhcs_bench.scoring.comparison import Comparison
-    from uhcs_bench.scoring.results import Resampled
 
     Submission = Report | str | os.PathLike[str] | Mapping[str, ArrayLike]
 
@@ -77,14 +77,19 @@ def compare(
     >>> accuracy.separable
     False
     """
+    if resample not in get_args(Resampled):
+        raise UsageError(
+            f"Intervals are not by {resample!r}. Choose {' or '.join(get_args(Resampled))}."
+        )
     submissions = (a, b, *others)
+    labels = _names(submissions, names)
     reports = [
         found
         if isinstance(found, Report)
         else score(found, task, fold, version, split, follow_links=follow_links)
         for found in submissions
     ]
-    return comparison.compare(dict(zip(_names(submissions, names), reports, strict=True)), resample)
+    return comparison.compare(dict(zip(labels, reports, strict=True)), resample)
 
 
 def _names(submissions: Sequence[Submission], names: Sequence[str] | None) -> list[str]:
@@ -93,12 +98,14 @@ def _names(submissions: Sequence[Submission], names: Sequence[str] | None) -> li
         if len(set(found)) < len(found):
             found = [f"{name} ({index})" for index, name in enumerate(found, start=1)]
         return found
-    if isinstance(names, str) or len(names) != len(submissions) or len({*names}) < len(names):
+    given = [*names] if isinstance(names, Iterable) and not isinstance(names, str) else []
+    texts = {name for name in given if isinstance(name, str)}
+    if not len(texts) == len(given) == len(submissions):
         raise UsageError(
             f"The names {names!r} don't name {len(submissions)} submissions. Give a list of one "
             "distinct name for each."
         )
-    return [*names]
+    return given
 
 
 def _name(submission: Submission, index: int) -> str:

@@ -13,8 +13,8 @@ from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.io.texts import read_json
+from uhcs_bench.scoring import saving
 from uhcs_bench.scoring.provenance import CROSS_VALIDATION_NAME
-from uhcs_bench.scoring.saving import save_predictions
 from uhcs_bench.scoring.score import score
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def cross_validate(
                 f"Training on fold {number} returned {type(predict).__name__}. Give a function "
                 "that takes a micrograph and returns its label map."
             )
-        save_predictions({m.id: predict(m.image.copy()) for m in fold.val}, folder, version)
+        saving.write({m.id: predict(m.image.copy()) for m in fold.val}, folder, version)
         done = sorted({*done, number})
         _write_record(folder, whole, done)
     return score(folder, whole.task.name, version=version, split=split)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from uhcs_bench import protocol
 from uhcs_bench.data.label_maps import label_map, write_label_map
 from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.formatting import things
 from uhcs_bench.io import images
 from uhcs_bench.scoring.submission import _IdResolver, entries_by_id
 
@@ -30,7 +32,8 @@ def save_predictions(
     maps : mapping of str to array_like of integers, shape (rows, columns)
         Label maps by the micrographs' ids, of one task or both, of some folds or all.
     folder : path
-        Made where needed. Maps that uhcs-bench has written there are replaced.
+        Made where needed. Maps that uhcs-bench has written there are replaced; there is a warning
+        if others of an earlier program are left beside them, since both are scored together.
     version : str, optional
         Data set version that the maps are for.
 
@@ -44,7 +47,7 @@ def save_predictions(
     SubmissionError
         If anything is wrong with a map; it lists all problems, and nothing is written.
     UsageError
-        If `maps` is no mapping, or there is no such version.
+        If `maps` is no mapping or holds nothing, or there is no such version.
 
     Examples
     --------
@@ -65,10 +68,57 @@ def save_predictions(
         raise UsageError(f"The folder can't be {folder!r}. Give the path of a folder.")
     if Path(folder).expanduser().is_file():
         raise UsageError(f"{folder} is a file. Nothing was saved. Give the path of a folder.")
-    checked = _checked(maps, protocol.check_version(version))
-    for path, labels in checked.items():
-        write_label_map(Path(folder).expanduser() / path, labels)
-    return Path(folder).expanduser()
+    if not maps:
+        raise UsageError("There is no map to save. Give at least one, {id: map}.")
+    root = Path(folder).expanduser()
+    mixed = write(maps, root, version)
+    if mixed:
+        warnings.warn(
+            f"{folder} holds {things(len(mixed), 'map')} of an earlier program beside those that "
+            f"were replaced, {mixed[0].name} the first. They are scored together; save all maps "
+            "of a method to a folder of its own.",
+            stacklevel=2,
+        )
+    return root
+
+
+_SAVED: set[Path] = set()
+"""What this program has saved, so that it may save one method's maps fold by fold."""
+
+
+def write(maps: Mapping[str, ArrayLike], root: Path, version: str) -> list[Path]:
+    """Write label maps as `save_predictions` does.
+
+    Parameters
+    ----------
+    maps : mapping of str to array_like
+    root : Path
+    version : str
+
+    Returns
+    -------
+    list of Path
+        Maps of an earlier program that are beside replaced ones of theirs.
+
+    Raises
+    ------
+    SubmissionError, UsageError
+        As `save_predictions`.
+    """
+    places = {
+        (root / path).resolve(): labels
+        for path, labels in _checked(maps, protocol.check_version(version)).items()
+    }
+    earlier = {
+        path
+        for folder in {place.parent for place in places}
+        for path in folder.glob("*.png")
+        if path not in _SAVED
+    }
+    for place, labels in places.items():
+        write_label_map(place, labels)
+    _SAVED.update(places)
+    return sorted(earlier - places.keys()) if earlier & places.keys() else []
 
 
 def _checked(

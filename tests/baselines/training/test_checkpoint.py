@@ -103,7 +103,12 @@ def no_hash(content):
 
 def not_a_number(content):
     set_first(content, lambda _: float("nan"))
-    content["schema"] = checkpoint.UNHASHED_SCHEMA
+    content["sha256"] = checkpoint._sha256(content)
+
+
+def from_before_the_hash(content):
+    del content["sha256"]
+    content["schema"] = "uhcs-bench/checkpoint/1"
 
 
 def infinite(content):
@@ -120,6 +125,7 @@ def infinite(content):
         classes_exchanged,
         other_settings,
         no_hash,
+        from_before_the_hash,
         not_a_number,
         infinite,
     ],
@@ -132,15 +138,6 @@ def test_altered_checkpoints_are_refused(saved, alter):
     torch.save(content, path)
     with pytest.raises(UhcsBenchError, match=r"model\.pt is no checkpoint .* or it is damaged"):
         checkpoint.load(path, CPU)
-
-
-def test_checkpoints_without_a_hash_are_read(saved):
-    """Check a file from before the hash."""
-    path, content = saved
-    del content["sha256"]
-    content["schema"] = checkpoint.UNHASHED_SCHEMA
-    torch.save(content, path)
-    assert checkpoint.load(path, CPU).classes == ("matrix", "particle")
 
 
 def test_checkpoints_are_replaced_wherever_they_were_written(saved, monkeypatch, tmp_path):

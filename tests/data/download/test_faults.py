@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from tests import faults
+from tests import fault_server, faults
 from uhcs_bench.data.download import cache, fetch, http, survey
 from uhcs_bench.errors import DataUnavailableError
 
@@ -23,14 +23,14 @@ KILLS = int(os.environ.get("UHCS_BENCH_KILLS", "15"))
 @pytest.fixture
 def server(tmp_path):
     """A server of three micrographs, and a client with little patience."""
-    with faults.environment(tmp_path / "cache"), faults.serving() as running:
+    with faults.environment(tmp_path / "cache"), fault_server.serving() as running:
         yield running
 
 
-@pytest.mark.parametrize("name", faults.CASES)
+@pytest.mark.parametrize("name", fault_server.CASES)
 def test_server_faults(name):
     """Check the message or success, the cache afterwards, and that the next fetch completes it."""
-    row = faults.serve_fault(faults.CASES[name])
+    row = faults.serve_fault(fault_server.CASES[name])
     assert row.is_sound, row
 
 
@@ -104,7 +104,7 @@ SECRETS = "p@ssword", "ssword", "t0ken"
 )
 def test_secrets_of_a_mirror_are_not_shown(server, monkeypatch, name):
     """Check that messages hold neither the password nor the query of the mirror's address."""
-    server.fault = faults.CASES[name].fault
+    server.fault = fault_server.CASES[name].fault
     base = f"127.0.0.1:{server.server_port}"
     monkeypatch.setenv(fetch.MIRROR_VARIABLE, f"http://me:p@ssword@{base}/mirror?key=t0ken")
     prefix = f"/mirror/{base}"
@@ -120,7 +120,7 @@ def test_secrets_of_a_mirror_are_not_shown(server, monkeypatch, name):
 
 def test_retry_after_is_honoured(server):
     """Check that the client waits as long as it is asked to."""
-    server.fault = faults.busy_once
+    server.fault = fault_server.busy_once
     start = time.monotonic()
     fetch.fetch(server.entries)
     assert time.monotonic() - start >= 1
@@ -131,7 +131,7 @@ def test_an_overloaded_host_is_left_alone(server):
     server.fault = lambda answer, _: answer.busy(503)
     with pytest.raises(DataUnavailableError, match="3 of 3"):
         fetch.fetch(server.entries)
-    assert list(server.asked.values()) == [faults.PATIENCE.attempts]
+    assert list(server.asked.values()) == [fault_server.PATIENCE.attempts]
 
 
 def test_a_certificate_that_is_not_accepted_is_named(server):

@@ -16,8 +16,8 @@ import tifffile
 from PIL import Image
 
 import uhcs_bench
-from tests import faults
-from tests.faults import zipped
+from tests import fault_server, faults
+from tests.fault_server import zipped
 from uhcs_bench import protocol
 from uhcs_bench.data import pixels as canonical
 from uhcs_bench.data import registry
@@ -26,13 +26,13 @@ from uhcs_bench.data.registry import Deposit
 from uhcs_bench.errors import DataUnavailableError, UsageError
 from uhcs_bench.io import images
 
-ROWS, COLUMNS = faults.SHAPE
+ROWS, COLUMNS = fault_server.SHAPE
 
 
 @pytest.fixture
 def server(tmp_path):
     """A server of three micrographs whose own sources are gone."""
-    with faults.environment(tmp_path / "cache"), faults.serving() as running:
+    with faults.environment(tmp_path / "cache"), fault_server.serving() as running:
         running.pixels = {name: decoded(file) for name, file in running.files.items()}
         running.files.clear()
         yield running
@@ -74,7 +74,7 @@ def base(server):
 def zip_deposit(server, content, blob=None):
     server.files["/deposit.zip"] = content
     url = f"{base(server)}/deposit.zip"
-    return Deposit("zip", url, 1_000_000, blob or faults.git_blob(content))
+    return Deposit("zip", url, 1_000_000, blob or fault_server.git_blob(content))
 
 
 def test_a_zip_gives_what_no_source_has(server):
@@ -94,7 +94,7 @@ def test_a_zip_gives_what_no_source_has(server):
 
 def test_a_zip_completes_what_a_source_has_begun(server):
     """Check an image from its own source and labels from the zip."""
-    server.files["/0/image.png"] = faults.png(server.pixels["/0/image.png"])
+    server.files["/0/image.png"] = fault_server.png(server.pixels["/0/image.png"])
     deposit = zip_deposit(server, zipped(deposit_members(server.pixels)))
     entries = with_deposits(server, deposit)
     fetch.fetch(entries)
@@ -106,7 +106,7 @@ def test_a_zip_completes_what_a_source_has_begun(server):
 def test_a_zip_in_the_mirror_comes_first(server, tmp_path, monkeypatch):
     """Check that a mirror folder can hold the zip."""
     content = zipped(deposit_members(server.pixels))
-    deposit = Deposit("zip", "https://example.org/a/b.zip", 10**6, faults.git_blob(content))
+    deposit = Deposit("zip", "https://example.org/a/b.zip", 10**6, fault_server.git_blob(content))
     (tmp_path / "mirror/example.org/a").mkdir(parents=True)
     (tmp_path / "mirror/example.org/a/b.zip").write_bytes(content)
     monkeypatch.setenv(fetch.MIRROR_VARIABLE, str(tmp_path / "mirror"))
@@ -134,7 +134,7 @@ def test_other_pixels_in_a_zip_are_reported(server):
 
 def test_a_single_image_gives_images_alone(server):
     """Check a copy of UHCSDB: it is asked for the image, and can't be blamed for labels."""
-    server.files["/0/labels.png"] = faults.png(server.pixels["/0/labels.png"])
+    server.files["/0/labels.png"] = fault_server.png(server.pixels["/0/labels.png"])
     server.files["/copy.tif"] = tif(with_data_bar(server.pixels["/0/image.png"]).astype(np.uint8))
     copy = Deposit("image", f"{base(server)}/copy.tif", 10**6)
     (entry,) = with_deposits(server, copy)[:1]
@@ -224,7 +224,7 @@ def test_names_in_a_zip_are_never_used_as_paths(server, tmp_path, monkeypatch, n
     with zipfile.ZipFile(path, "w") as opened:
         info = zipfile.ZipInfo("x")
         info.filename = name
-        opened.writestr(info, faults.png(server.pixels["/0/image.png"]))
+        opened.writestr(info, fault_server.png(server.pixels["/0/image.png"]))
     before = sorted(tmp_path.parent.rglob("*"))
     (find,) = pixel_index.search(path, pixel_index.Index(server.entries), "a.zip", [])
     assert find.entry.id == "m0"
@@ -283,7 +283,7 @@ def test_images_of_absurd_size_are_not_decoded(tmp_path):
     """Check that a header is believed before memory is taken, in a file and in a zip."""
     large = {
         "a.tif": tif(np.zeros((1, 1 << 23), np.uint8)),
-        "a.png": faults.png(np.zeros((1, 1 << 23), "u1")),
+        "a.png": fault_server.png(np.zeros((1, 1 << 23), "u1")),
     }
     for name, content in large.items():
         (tmp_path / name).write_bytes(content)
@@ -527,7 +527,7 @@ def packed(server, method=zipfile.ZIP_STORED, **renamed):
             info = zipfile.ZipInfo(f"{number}.png")
             info.filename = renamed.get(f"name{number}", info.filename)
             info.compress_type = method
-            opened.writestr(info, faults.png(server.pixels[f"/{number}/image.png"]))
+            opened.writestr(info, fault_server.png(server.pixels[f"/{number}/image.png"]))
     return bytearray(stream.getvalue())
 
 
