@@ -1,4 +1,4 @@
-"""Pictures of the documentation, drawn from the synthetic set: no real micrograph is in them."""
+"""Pictures of the documentation: of the synthetic set, no real micrograph, and curves of tables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import matplotlib as mpl
 mpl.use("agg")
 
 import uhcs_bench
+from baselines.studies import robustness
 from uhcs_bench import protocol
 from uhcs_bench.measuring import pixel_size, row
 from uhcs_bench.measuring.outputs import overlays, plots
@@ -16,6 +17,9 @@ from uhcs_bench.segmentation import otsu
 
 FRONT = Path(__file__).parent / "_static" / "front.png"
 """Picture of README and front page, committed; ``python docs/pictures.py`` draws it."""
+
+RESULTS = Path(__file__).parent / "results"
+"""Tables that commands of the baselines wrote on the real micrographs."""
 
 DPI = 100
 
@@ -37,6 +41,10 @@ def write(folder: Path) -> None:
     shown.show(predicted).savefig(folder / "errors.png", dpi=DPI)
     maps = {"annotated": shown.labels, "Otsu's threshold": predicted}
     uhcs_bench.plot.sizes(maps, shown.pixel_size_um).savefig(folder / "sizes.png", dpi=DPI)
+    for table in RESULTS.glob("robustness-*.csv"):
+        rows = robustness.read_table(table)
+        title = table.stem.removeprefix("robustness-")
+        robustness.draw(rows, title).savefig(folder / f"{table.stem}.png", dpi=DPI)
 
 
 def write_front(path: Path = FRONT) -> None:

@@ -182,7 +182,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder like a clone of the repository."""
     folder = tmp_path / "clone"
     folder.mkdir()
-    for name in ("baselines", "pyproject.toml"):
+    for name in ("baselines", "docs", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "leaderboard", folder / "leaderboard")
     monkeypatch.chdir(folder)

@@ -513,7 +513,11 @@ def to_text(rows: Sequence[dict[str, Any]], form: str = "github") -> str:
         A measure that some micrographs lack has the number of the others beside it.
     """
     errors = [name for name in rows[0] if name.endswith(" error")]
-    units = [name.replace("error", "pt" if "fraction" in name else "%") for name in errors]
+    units = [
+        name.removesuffix(" error").removesuffix(" fraction")
+        + (", pt" if name.endswith("fraction error") else ", %")
+        for name in errors
+    ]
     cells = [
         [
             row["kind"],

@@ -7,6 +7,7 @@ validation micrographs of the other folds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,7 +19,11 @@ from tqdm import tqdm
 import uhcs_bench
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
-from uhcs_bench.metallography.components import label_particles, particle_areas
+from uhcs_bench.metallography.components import (
+    equivalent_diameters,
+    label_particles,
+    particle_areas,
+)
 from uhcs_bench.metrics import particle_sizes
 
 if TYPE_CHECKING:
@@ -29,6 +34,12 @@ if TYPE_CHECKING:
 
 SMALLEST = (1, 2, 3, 5, 8, 12, 20)
 """Areas in pixels from which on components are kept; the first keeps all."""
+
+RADII = (0, 1, 2)
+"""Radii in pixels of the disc that maps are opened with; the first leaves them as they are."""
+
+MIN_AREA = 5
+"""Area in pixels from which on particles are counted, as the board does."""
 
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 """Probabilities from which on a pixel is particle."""
@@ -96,6 +107,14 @@ def drop_specks(mask: NDArray[np.bool_], smallest: int) -> NDArray[np.bool_]:
     return np.asarray((areas >= smallest)[numbers])
 
 
+def open_by_disc(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Keep the pixels that a disc inside the particles covers."""
+    from skimage import morphology
+
+    opened = morphology.opening(mask, morphology.disk(radius)) if radius else mask
+    return np.asarray(opened, bool)
+
+
 def _at(prediction: Prediction, threshold: float) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = np.asarray(prediction.probability) >= threshold
     return found
@@ -124,6 +143,7 @@ class Family:
 FAMILIES = (
     Family("as it is", (0,), lambda p, _: p.mask),
     Family("specks dropped", SMALLEST, lambda p, k: drop_specks(p.mask, int(k))),
+    Family("opened", RADII, lambda p, r: open_by_disc(p.mask, int(r))),
     Family("cut apart", (0,), lambda p, _: p.cut),
     Family("cut apart, specks dropped", SMALLEST, lambda p, k: drop_specks(p.cut, int(k))),
     Family("threshold", THRESHOLDS, _at, needs_probability=True),
@@ -146,11 +166,17 @@ class Outcome:
         Its statistic D; 1 for a map without particles.
     IU : float
         Of the particles, percent.
+    count_error, diameter_error : float
+        Relative errors, percent, of the number of particles from `MIN_AREA` on and of their mean
+        equivalent diameter; NaN where one of the maps has none (the number: where the annotation
+        has none).
     """
 
     consistent: bool
     distance: float
     IU: float
+    count_error: float
+    diameter_error: float
 
 
 def compare(annotated: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Outcome:
@@ -164,7 +190,18 @@ def compare(annotated: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Outco
         consistent=consistent,
         distance=1.0 if np.isnan(distance) else distance,
         IU=100 * both / union if union else 100.0,
+        count_error=_relative_error(*(float((a >= MIN_AREA).sum()) for a in (found, truth))),
+        diameter_error=_relative_error(*(_mean_diameter(a) for a in (found, truth))),
     )
+
+
+def _mean_diameter(areas: NDArray[np.int64]) -> float:
+    counted = areas[areas >= MIN_AREA]
+    return float(equivalent_diameters(counted).mean()) if counted.size else math.nan
+
+
+def _relative_error(found: float, truth: float) -> float:
+    return 100 * (found / truth - 1) if truth else math.nan
 
 
 @dataclass(frozen=True)
@@ -306,7 +343,10 @@ def annotation_without_specks(version: str = protocol.REAL_VERSION) -> list[Row]
 
 
 def to_text(rows: Sequence[Row]) -> str:
-    """Lay the rows out: micrographs with consistent sizes, mean distance, mean IU, parameters."""
+    """Lay the rows out: micrographs with consistent sizes, means of the others, parameters.
+
+    Of the errors of count and mean diameter, the mean and the mean of the absolute values.
+    """
     cells = [
         [
             row.method,
@@ -314,9 +354,18 @@ def to_text(rows: Sequence[Row]) -> str:
             f"{sum(o.consistent for o in row.outcomes)} of {len(row.outcomes)}",
             f"{np.mean([o.distance for o in row.outcomes]):.3f}",
             f"{np.mean([o.IU for o in row.outcomes]):.1f}",
+            _errors([o.count_error for o in row.outcomes]),
+            _errors([o.diameter_error for o in row.outcomes]),
             " ".join(f"{value:g}" for value in row.chosen),
         ]
         for row in rows
     ]
-    headers = ["maps", "rule", "KS", "D", "IU particle", "chosen, by fold"]
+    headers = ["maps", "rule", "KS", "D", "IU", "count, %", "diameter, %", "chosen, by fold"]
     return tabulate(cells, headers=headers, disable_numparse=True)
+
+
+def _errors(values: Sequence[float]) -> str:
+    known = np.array(values)[~np.isnan(values)]
+    if not known.size:
+        return ""
+    return f"{known.mean():+.1f} ({np.abs(known).mean():.1f})"

@@ -166,7 +166,7 @@ def test_table_and_picture(tmp_path):
     ]
     assert math.isnan(again[0]["count error"])
     lines = robustness.to_text(again, "simple").splitlines()
-    assert lines[0].split() == ["change", "severity", "IU", "count", "%"]
+    assert lines[0].split() == ["change", "severity", "IU", "count,", "%"]
     assert lines[2].split() == ["unchanged", "80.0", "±", "1.0"]
     assert lines[3].split() == ["noise", "8", "80.0", "±", "1.0", "+8.0", "(n", "=", "23)"]
     assert [line.split()[1] for line in lines[3:8]] == ["8", "4", "2", "1", "0.5"]

@@ -41,6 +41,38 @@ def test_specks_are_dropped(smallest):
     np.testing.assert_array_equal(sizes.drop_specks(mask, smallest), np.isin(numbers, kept))
 
 
+@pytest.mark.parametrize("radius", [0, 1, 2])
+def test_opening_is_scipys(radius):
+    """Check against SciPy with a disc written by hand."""
+    mask = ndimage.gaussian_filter(np.random.default_rng(0).random((40, 50)), 1) > 0.5
+    row, column = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    disc = row**2 + column**2 <= radius**2
+    # Beyond the edge particles go on for an erosion, but nothing is dilated from there.
+    eroded = ndimage.binary_erosion(mask, disc, border_value=1)
+    expected = ndimage.binary_dilation(eroded, disc)
+    np.testing.assert_array_equal(sizes.open_by_disc(mask, radius), expected)
+
+
+def test_errors_of_count_and_diameter():
+    """Check against squares of known sides, with a speck that does not count."""
+    annotated, predicted = np.zeros((2, 40, 60), bool)
+    annotated[2:6, 2:6] = annotated[20:28, 20:28] = annotated[2:10, 40:48] = True
+    annotated[20:24, 50:54] = True
+    predicted[20:28, 20:28] = predicted[35, 35] = True
+    found = sizes.compare(annotated, predicted)
+    assert found.count_error == pytest.approx(-75)
+    assert found.diameter_error == pytest.approx(100 * (8 / 6 - 1))
+    empty = sizes.compare(annotated, np.zeros_like(annotated))
+    assert empty.count_error == -100
+    assert np.isnan(empty.diameter_error)
+    assert np.isnan(sizes.compare(np.zeros_like(annotated), annotated).count_error)
+
+
+def outcome(consistent, distance):
+    """Write an outcome."""
+    return Outcome(consistent, distance, IU=90.0, count_error=0.0, diameter_error=0.0)
+
+
 def test_outcome_is_scipys():
     """Check the distance against SciPy, and the IU by hand."""
     annotated = np.random.default_rng(1).random((60, 60)) < 0.1
@@ -60,7 +92,7 @@ def test_outcome_is_scipys():
 
 def test_a_parameter_is_chosen_without_its_fold():
     """Check by hand: 1 is best in fold 0 alone, so that fold 0 must not get it."""
-    good, bad = Outcome(True, 0.1, 90.0), Outcome(False, 0.5, 80.0)
+    good, bad = outcome(True, 0.1), outcome(False, 0.5)
     outcomes = {1.0: [good, bad, bad], 2.0: [bad, good, good]}
     chosen, found = sizes.cross_fit([0, 1, 2], outcomes)
     assert chosen[0] == 2.0
@@ -69,7 +101,7 @@ def test_a_parameter_is_chosen_without_its_fold():
 
 def test_the_distance_decides():
     """Check that the smaller mean distance counts, not the number of consistent micrographs."""
-    near, far = Outcome(False, 0.1, 90.0), Outcome(True, 0.5, 80.0)
+    near, far = outcome(False, 0.1), outcome(True, 0.5)
     chosen, found = sizes.cross_fit([0, 1], {1.0: [far, far], 2.0: [near, near]})
     assert chosen == [2.0, 2.0]
     assert found == [near, near]
@@ -80,7 +112,7 @@ def test_thresholds_need_probabilities():
     truth = {m.id: m.labels == 1 for m in uhcs_bench.load("particles", version="synthetic")}
     rows = sizes.study("mine", lambda m: Prediction(truth[m.id]), "synthetic")
     assert [row.family for row in rows] == [
-        "as it is", "specks dropped", "cut apart", "cut apart, specks dropped"
+        "as it is", "specks dropped", "opened", "cut apart", "cut apart, specks dropped"
     ]  # fmt: skip
     assert all(outcome.consistent for outcome in rows[0].outcomes)
     assert rows[0].chosen == ()
@@ -99,7 +131,8 @@ def test_command(tmp_path):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     line = next(line for line in result.stdout.splitlines() if "as it is" in line)
-    assert line.split()[-5:] == ["24", "of", "24", "0.000", "100.0"]
+    assert line.split()[-5:] == ["100.0", "+0.0", "(0.0)", "+0.0", "(0.0)"]
+    assert "24 of 24  0.000" in line
     assert CliRunner().invoke(main, arguments[:1]).exit_code == 2
     result = CliRunner().invoke(main, ["sizes", "--maps", str(tmp_path / "wrong")])
     assert result.exit_code == 2
