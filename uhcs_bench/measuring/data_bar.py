@@ -35,6 +35,16 @@ LARGEST_SHARE = 0.25
 FEWEST_LEFT = 32
 """Rows that have to remain above a bar, or nothing can be measured in blocks and windows."""
 
+_SHORTEST_BAR_PX, _SHORTEST_BAR = 20, 0.04
+"""Length of a drawn scale bar at least, in pixels and as a share of the image's width."""
+
+_BAR_HEIGHT = (2, 30)
+_BAR_ASPECT = 5
+"""Length of a drawn scale bar over its height, at least."""
+
+_BAR_CONTRAST, _BAR_STANDS_OUT = 0.1, 0.9
+"""Share of the picture's range by which so many of the pixels above and below differ from it."""
+
 _LEVELS = 255
 _LARGEST_VALUE = 1e30
 _TOLERANCE = 18
@@ -193,6 +203,81 @@ def crop(
             "--crop-bottom the height of its data bar alone"
         )
     return image[: len(image) - bar.rows], bar
+
+
+def lettering(image: NDArray[np.generic]) -> str:
+    """Look for lettering that no cropping at the bottom takes away.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns) or (rows, columns, 3)
+        Without its data bar.
+
+    Returns
+    -------
+    str
+        What was found: a data bar at the upper edge, or a scale bar drawn into the picture, which
+        is a rectangle of one gray level that nothing else in a micrograph is. Empty if neither is.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).integers(90, 160, (200, 300)).astype(np.uint8)
+    >>> lettering(image)
+    ''
+    >>> image[170:174, 200:280] = 255
+    >>> lettering(image).partition(";")[0]
+    'a bar of one gray level, 80 x 4 px from row 170 and column 200 on, was drawn into the picture'
+    """
+    bar = _by_pixels(image[::-1])
+    found = "" if bar is None else f"a data bar fills the uppermost {bar.rows} rows"
+    if bar is None and (drawn := _drawn_bar(image)) is not None:
+        row, column, height, width = drawn
+        found = (
+            f"a bar of one gray level, {width} x {height} px from row {row} and column {column} "
+            "on, was drawn into the picture"
+        )
+    if not found:
+        return ""
+    return f"{found}; lettering is measured as steel, so cut the picture to the part without it"
+
+
+def _drawn_bar(image: NDArray[np.generic]) -> tuple[int, int, int, int] | None:
+    """Find the widest rectangle of one gray level: row, column, height and width."""
+    values = image[..., 0] if image.ndim == 3 else image
+    shortest = max(_SHORTEST_BAR_PX, int(_SHORTEST_BAR * values.shape[1]))
+    best: tuple[int, int, int, int] | None = None
+    above: dict[tuple[int, int, float], int] = {}
+    for row in range(len(values)):
+        line = values[row]
+        ends = np.flatnonzero(line[1:] != line[:-1]) + 1
+        starts, stops = np.append(0, ends), np.append(ends, len(line))
+        heights = {}
+        for run in np.flatnonzero(stops - starts >= shortest):
+            start, stop = int(starts[run]), int(stops[run])
+            level = float(line[start])
+            key = (start, stop, level)
+            heights[key] = above.get(key, 0) + 1
+        for (start, stop, level), height in above.items():
+            is_over = (start, stop, level) not in heights
+            first = row - height
+            if is_over and _is_drawn(values, first, row, start, stop):
+                found = (first, start, height, stop - start)
+                best = found if best is None or found[3] > best[3] else best
+        above = heights
+    return best
+
+
+def _is_drawn(values: NDArray[Any], top: int, bottom: int, start: int, stop: int) -> bool:
+    """Whether a rectangle is as flat as a bar, and stands out from what is around it."""
+    height, width = bottom - top, stop - start
+    if not _BAR_HEIGHT[0] <= height <= _BAR_HEIGHT[1] or width < _BAR_ASPECT * height:
+        return False
+    if top == 0 or start == 0 or stop == values.shape[1]:
+        return False
+    level, spread = float(values[top, start]), float(values.max()) - float(values.min())
+    around = np.concatenate([values[top - 1, start:stop], values[bottom, start:stop]])
+    contrast = np.abs(around.astype(np.float64) - level) / (spread or 1.0)
+    return bool(np.mean(contrast >= _BAR_CONTRAST) >= _BAR_STANDS_OUT)
 
 
 def _by_header(path: Path, rows: int) -> DataBar | None:

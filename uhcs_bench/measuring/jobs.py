@@ -194,7 +194,8 @@ def _hints(image: NDArray[np.generic], options: Options) -> list[str]:
     from uhcs_bench.segmentation import models
 
     map_like = inputs.map_like(image)
-    hints = [map_like] if map_like else []
+    drawn = "" if map_like else data_bar.lettering(image)
+    hints = [text for text in (map_like, drawn) if text]
     if options.model in models.NAMES:
         seen = _seen_in_training(options.model)
         # Where no source has the first row of a micrograph, its hash is that of the others.

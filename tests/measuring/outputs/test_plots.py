@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -137,3 +138,22 @@ def test_missing_library(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match=r"uhcs-bench\[measure\]"):
         plots.check()
+
+
+@pytest.mark.parametrize("um", [0.0004, 0.1, 30.0])
+@pytest.mark.parametrize("largest", [1, 2, 3, 8, 20])
+def test_labels_of_sizes_do_not_overlap(drawn, largest, um):
+    """Check axes of a fraction of a decade up to several, in small and large numbers."""
+    labels = np.zeros((60, 80), int)
+    labels[2, 2::4] = 1
+    labels[20 : 20 + largest, 20 : 20 + largest] = 1
+    plots.distribution(row.measure(labels, "particles", Scale(um, "given"), "a.png"))
+    (figure,) = drawn
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    left, right = axes.bbox.x0, axes.bbox.x1
+    ticks = [*axes.xaxis.get_ticklabels(which="major"), *axes.xaxis.get_ticklabels(which="minor")]
+    boxes = [tick.get_window_extent() for tick in ticks if tick.get_text()]
+    boxes = sorted((b.x0, b.x1) for b in boxes if left <= (b.x0 + b.x1) / 2 <= right)
+    assert boxes
+    assert all(end <= start for (_, end), (start, _) in pairwise(boxes))

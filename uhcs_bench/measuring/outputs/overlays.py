@@ -141,6 +141,16 @@ def _draw_bar(
         return
     length = round(bar.share * width)
     pen.rectangle((left, top + size // 4, left + length - 1, top + size // 2 + 1), fill=_INK)
-    # Pillow's own font has no micro sign.
-    text = bar.label.replace("µ", "u")
-    pen.text((left + length + size // 2, top - size // 4), text, fill=_INK, font=font)
+    _write_length(pen, font, (left + length + size // 2, top - size // 4, size), bar.label)
+
+
+def _write_length(pen: Any, font: Any, place: tuple[int, int, int], label: str) -> None:
+    """Write a length; Pillow's own font has no micro sign, which is a u whose stem goes on."""
+    left, top, size = place
+    pen.text((left, top), label.replace("µ", "u"), fill=_INK, font=font)
+    for position in (n for n, letter in enumerate(label) if letter == "µ"):
+        start = left + font.getlength(label[:position].replace("µ", "u"))
+        x, _, _, bottom = font.getbbox("u")
+        x += start + size // 10
+        stem = (x, top + bottom - size // 3, x + size // 10, top + bottom + size // 4)
+        pen.rectangle(tuple(map(round, stem)), fill=_INK)

@@ -197,10 +197,19 @@ def _draw_sizes(axes: Any, found: Measurement, unit: str) -> None:
         lw=1,
         label=f"median {_said(found.row, 'diameter_median', unit)}",
     )
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:g}")
+    _mark_logarithms(axes)
     axes.set_xlabel(f"equivalent circular diameter ({_UNITS[unit]})")
     axes.set_ylabel("share of particles per ln(diameter)")
+
+
+def _mark_logarithms(axes: Any) -> None:
+    """Label 1, 2 and 5 of each decade alone, or labels of narrow axes overlap."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _size_edges(areas: NDArray[np.int64]) -> NDArray[np.float64]:

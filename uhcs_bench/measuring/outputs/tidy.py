@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from uhcs_bench import protocol
 from uhcs_bench.io import tables
 from uhcs_bench.io.tables import Cell, Column, Row
-from uhcs_bench.measuring import columns
+from uhcs_bench.measuring import biases, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -267,8 +267,12 @@ def glossary_text() -> str:
             lines.append("  " + "  ".join(filter(None, (measure.name, symbol, unit))))
             said = measure.text + (f" ({measure.standard})" if measure.standard else "")
             lines += _wrapped(said, "      ", "      ")
+            if measure.dimension not in ("count", "px", "um"):
+                lines += _wrapped(biases.text(measure.name), "      ", "      ")
         parts.append("\n".join(lines))
     parts.append(
+        "Biases are those of uhcs-bench calibrate on synthetic micrographs, all particles\n"
+        "counted; a segmentation adds its own.\n"
         "A standard is named where it defines such a measure; conformity is not claimed.\n"
         "A column of --wide is named by measure and unit, its interval by _low and _high."
     )

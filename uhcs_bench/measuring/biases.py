@@ -1,0 +1,48 @@
+"""Bias of the measures, as `uhcs-bench calibrate` has found it on synthetic micrographs.
+
+``python -m tools.write_biases`` writes the numbers from the table of a run with its defaults.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+NOT_CALIBRATED = "not calibrated"
+
+
+@cache
+def _found() -> dict[str, Any]:
+    place = resources.files("uhcs_bench.measuring") / "biases.json"
+    found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    return found
+
+
+def text(name: str) -> str:
+    """Say how far a measure is off where the truth is known.
+
+    Parameters
+    ----------
+    name : str
+        Of `uhcs_bench.measuring.columns.MEASURES`.
+
+    Returns
+    -------
+    str
+        A phrase; `NOT_CALIBRATED` for measures that no synthetic micrograph states the truth of.
+
+    Examples
+    --------
+    >>> text("feret_mean").startswith("bias on exact label maps")
+    True
+    >>> text("diameter_p90")
+    'not calibrated'
+    """
+    found = _found()["measures"].get(name)
+    if found is None:
+        return NOT_CALIBRATED
+    biases = ", ".join(f"{100 * bias:+.1f}" for bias in found["bias"].values())
+    sizes = ", ".join(found["bias"])
+    return f"bias {found['of']}: {biases} % at {sizes} px per {found['per']}"
