@@ -231,7 +231,7 @@ def test_other_options_are_refused(text):
 @pytest.mark.parametrize("style", STYLES)
 def test_bars_at_the_upper_edge_are_named(style):
     """Check that each style of bar is found there as well, and is said with its rows."""
-    whole, rows = with_bar(IMAGES[0], STYLES[style])
+    whole, rows = with_bar(micrographs()[0], STYLES[style])
     said = data_bar.lettering(np.ascontiguousarray(whole[::-1]))
     assert said.startswith("a data bar fills the uppermost ")
     found = int(said.split()[6])
@@ -242,7 +242,7 @@ def test_bars_at_the_upper_edge_are_named(style):
 @pytest.mark.parametrize(("level", "height", "width"), [(255, 3, 40), (0, 6, 90), (255, 12, 130)])
 def test_scale_bars_drawn_into_the_picture_are_named(level, height, width, dtype):
     """Check a bar with a label above it, in several depths."""
-    image = IMAGES[0].copy()
+    image = micrographs()[0].copy()
     top, left = len(image) - 30, image.shape[1] - width - 20
     image[top : top + height, left : left + width] = level
     image[top - 14 : top - 6, left : left + 30 : 3] = level
@@ -252,7 +252,7 @@ def test_scale_bars_drawn_into_the_picture_are_named(level, height, width, dtype
 
 def test_generated_micrographs_have_no_lettering():
     """Check every one of both tasks."""
-    for image in IMAGES:
+    for image in micrographs():
         assert data_bar.lettering(image) == ""
 
 
