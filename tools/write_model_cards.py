@@ -30,13 +30,17 @@ how they were made.
 **Intended use.** Segmentation of secondary-electron micrographs of spheroidised ultrahigh-carbon
 steel, etched as those of the data sets, at pixel sizes of the stated range; and a starting point
 for comparison. **Not intended** for other materials, etchants, detectors or magnifications: there
-the models give label maps all the same, without a sign that they are wrong. Check a few against the
-micrographs before you use the numbers.
+the models give label maps all the same. `measure` warns of pixel sizes and gray levels outside of
+the ranges below; nothing warns of another material or etchant, and of a wide beam, which costs
+most, only [on some micrographs](robustness.md#what-the-models-notice). Check a few label maps
+against the micrographs before you use the numbers.
 
 **What the score means.** The models were trained on all micrographs of a task, so that no annotated
 one is left to score them on. The score is that of the recipe: six models, each trained on five
 folds and scored on the sixth. Micrographs of one heat-treated sample lie in several folds, so that
-new steel is harder than the score tells.
+new steel is harder than the score tells. How far measures are off, such as particle sizes or the
+denuded zone's width, is a question of its own: the [leaderboard](leaderboard.md#fit-to-measure) has
+it for the same recipe, averaged over eight views.
 """
 
 
