@@ -199,6 +199,28 @@ def test_tiles_equal_the_whole(threshold, monkeypatch):
     assert not any(wrong[halo] for halo in (None, 4, 5, 100))
 
 
+@pytest.mark.parametrize("size", [(64, 96), (33, 500), (1024, 1040), (2000, 2512)])
+@pytest.mark.parametrize("halo", [0, 16, 256])
+def test_tiles_have_one_shape_and_cover_the_image_once(size, halo, monkeypatch):
+    """Check that each has its halo, as far as the image goes."""
+    monkeypatch.setattr(onnx_model, "WHOLE_PIXELS", 1000)
+    covered = np.zeros(size, int)
+    shapes = set()
+    for tile in onnx_model._tiles(size, 1, halo):
+        covered[tile.rows, tile.columns] += 1
+        shapes.add((tile.outer_rows.stop - tile.outer_rows.start,
+                    tile.outer_columns.stop - tile.outer_columns.start))  # fmt: skip
+        for inner, outer, part, side in (
+            (tile.inner_rows, tile.outer_rows, tile.rows, size[0]),
+            (tile.inner_columns, tile.outer_columns, tile.columns, size[1]),
+        ):
+            assert outer.start + inner.start == part.start
+            assert outer.start <= max(part.start - halo, 0)
+            assert min(part.stop + halo, side) <= outer.stop <= side
+    assert (covered == 1).all()
+    assert len(shapes) == 1
+
+
 def test_memory_does_not_grow_with_the_micrograph(threshold, monkeypatch):
     """Check that four times the pixels take their label map more, and nothing else."""
     monkeypatch.setattr(onnx_model, "TILE_SIDE", 128)

@@ -495,20 +495,30 @@ class _Tile:
 
 
 def _tiles(size: tuple[int, int], multiple: int, halo: int | None) -> Iterator[_Tile]:
-    """Cut an image up; every edge of a tile lies on a multiple, or at the image's border."""
-    height, width = sides = size
+    """Cut an image up; every edge of a tile lies on a multiple, or at the image's border.
+
+    With their halo all tiles have one shape: onnxruntime keeps memory for each shape that it sees.
+    """
+    height, width = size
+    side: int | None = None
     if halo is None or height * width <= WHOLE_PIXELS:
         halo = 0
     else:
-        sides = (-(-TILE_SIDE // multiple) * multiple,) * 2
+        side = TILE_SIDE
         halo = -(-halo // multiple) * multiple
-    for rows, outer_rows, inner_rows in _stretches(height, sides[0], halo):
-        for columns, outer_columns, inner_columns in _stretches(width, sides[1], halo):
+    for rows, outer_rows, inner_rows in _stretches(height, side, halo, multiple):
+        for columns, outer_columns, inner_columns in _stretches(width, side, halo, multiple):
             yield _Tile(rows, columns, outer_rows, outer_columns, inner_rows, inner_columns)
 
 
-def _stretches(size: int, side: int, halo: int) -> Iterator[tuple[slice, slice, slice]]:
+def _stretches(
+    size: int, longest: int | None, halo: int, multiple: int
+) -> Iterator[tuple[slice, slice, slice]]:
+    """Part a side evenly; at the border the halo goes further inwards instead."""
+    n = 1 if longest is None else -(-size // longest)
+    side = -(-size // (n * multiple)) * multiple
+    outer = min(side + 2 * halo, size)
     for start in range(0, size, side):
         stop = min(start + side, size)
-        first, last = max(start - halo, 0), min(stop + halo, size)
-        yield slice(start, stop), slice(first, last), slice(start - first, stop - first)
+        first = min(max(start - halo, 0), size - outer)
+        yield slice(start, stop), slice(first, first + outer), slice(start - first, stop - first)
