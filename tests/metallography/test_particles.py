@@ -397,3 +397,16 @@ def test_masked_arrays_are_refused():
     """Check that masked pixels don't count as particles."""
     with pytest.raises(UsageError, match=r"masked array.*values\.filled\(0\)"):
         particles.measure_particles(np.ma.masked_equal(np.eye(9, dtype=int), 0))
+
+
+@pytest.mark.slow
+def test_memory_of_a_million_specks():
+    """Check that as many particles as are measured take no more than 600 bytes each."""
+    specks = np.zeros((1980, 1980), np.uint8)
+    specks[::2, ::2] = 1
+    tracemalloc.start()
+    found = measure_particles(specks)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == 990**2 <= components.MOST_PARTICLES
+    assert peak / len(found) < 600

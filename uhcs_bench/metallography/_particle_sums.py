@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from uhcs_bench.metallography.components import Band
 
     Integers = NDArray[np.int64]
+
+T = TypeVar("T", bound=np.generic)
 
 DIRECTIONS = 16
 """Directions in which particles are measured with a caliper, over half a turn."""
@@ -50,7 +52,7 @@ class Sums(NamedTuple):
     def feret(self) -> NDArray[np.float64]:
         """Largest width over the directions, between the centres of pixels, and one pixel."""
         along, against = self.extents[:DIRECTIONS], self.extents[DIRECTIONS:]
-        return np.asarray((along + against).astype(float).max(0, initial=0) + 1)
+        return np.asarray((along + against).max(0, initial=0).astype(float) + 1)
 
 
 def sums(mask: NDArray[np.generic], connectivity: Literal[4, 8]) -> Sums:
@@ -72,13 +74,34 @@ def sums(mask: NDArray[np.generic], connectivity: Literal[4, 8]) -> Sums:
     if len(found) == 1:
         return found[0]
     whole, particle = np.unique(bands.roots(), return_inverse=True)
-    parts = Sums(*(np.concatenate(arrays, axis=1) for arrays in zip(*found, strict=True)))
     order, first = _groups(particle, len(whole))
+    all_sums, lowest, extents = ([*parts] for parts in zip(*found, strict=True))
+    found.clear()
     return Sums(
-        np.add.reduceat(parts.sums[:, order], first, axis=1),
-        np.minimum.reduceat(parts.lowest[:, order], first, axis=1),
-        np.maximum.reduceat(parts.extents[:, order], first, axis=1),
+        extents=_joined(np.maximum, extents, order, first),
+        sums=_joined(np.add, all_sums, order, first),
+        lowest=_joined(np.minimum, lowest, order, first),
     )
+
+
+def _joined(
+    join: np.ufunc, parts: list[NDArray[T]], order: Integers, first: NDArray[np.intp]
+) -> NDArray[T]:
+    """Join what bands have found, row by row and taking it away: of a million particles it is much.
+
+    Parameters
+    ----------
+    join : ufunc
+    parts : list of ndarray, shape (n, n_parts)
+        Of each band; empty afterwards.
+    order, first : ndarray of integers
+        See `_groups`.
+    """
+    joined = np.empty((len(parts[0]), len(first)), parts[0].dtype)
+    for place in range(len(joined)):
+        joined[place] = join.reduceat(np.concatenate([part[place] for part in parts])[order], first)
+    parts.clear()
+    return joined
 
 
 def _of_band(band: Band) -> Sums:
