@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     cls=GuardedCommand,
     epilog="\b\nExamples:\n  uhcs-bench compare preds/otsu preds/unet\n"
     "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n"
-    "  uhcs-bench compare preds/otsu preds/unet --report compared/\n" + EXIT_CODES,
+    "  uhcs-bench compare preds/mine unet --report compared/\n" + EXIT_CODES,
 )
 @click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
@@ -65,6 +65,9 @@ def compare(
 ) -> None:
     """Compare submissions micrograph by micrograph.
 
+    PREDS is a folder of label maps, or in a clone the name of an entry of the
+    board, such as unet.
+
     Each pair gets the mean difference of every score with its 95 % interval, a
     paired test corrected by Holm's method for the number of pairs, and a
     sentence that says what is separable.
@@ -79,6 +82,7 @@ def compare(
             "leave --report out."
         )
     names = _names(predictions)
+    predictions = tuple(map(_entry, predictions))
     scored = []
     for path in predictions:
         read = submission.read_submission(
@@ -96,6 +100,23 @@ def compare(
     emit(text, out)
     if report_folder is not None:
         echo(f"Report: {comparison_page.write(report_folder, compared, *scored)}", err=True)
+
+
+def _entry(predictions: Path) -> Path:
+    """Take the name of an entry of the board for its folder, where no folder of this name is."""
+    from uhcs_bench.ranking import files, rows
+
+    names = [entry["entry"] for entry in rows.read()["entries"]]
+    if predictions.exists() or str(predictions) not in names:
+        return predictions
+    folder = files.SHIPPED / predictions
+    if folder.is_dir():
+        return folder
+    raise UsageError(
+        f"{predictions} is an entry of the board, whose label maps are not in the installed "
+        f"package. Clone the repository, and name its folder leaderboard/{predictions}. The "
+        "entry's scores: uhcs_bench.leaderboard()."
+    )
 
 
 def _names(predictions: tuple[Path, ...]) -> list[str]:
