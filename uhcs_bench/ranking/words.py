@@ -11,7 +11,7 @@ from uhcs_bench.ranking import fit
 from uhcs_bench.ranking.board import METRICS
 from uhcs_bench.ranking.pairs import MOST_LISTED
 from uhcs_bench.scoring import coverage
-from uhcs_bench.stats.means import COVERAGE
+from uhcs_bench.stats.means import COVERAGE, FEWEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,9 @@ UNSUPPORTED = "‡"
 
 COVERAGE_NOTE = (
     f"Simulated samples held the mean inside such an interval in {100 * COVERAGE:.0f} % or more, "
-    f"but for intervals with {UNSUPPORTED}, which held it less often or were not simulated."
+    f"but for intervals with {UNSUPPORTED}, which held it less often or were not simulated. "
+    f"A mean has no interval where fewer than {FEWEST} micrographs define it, or where so many of "
+    "them have one value that resamples without scatter would decide the ends."
 )
 
 SELECTED = "†"
