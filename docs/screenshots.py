@@ -1,4 +1,4 @@
-"""Take the documentation's pictures of report, comparison and board: ``python docs/screenshots.py``.
+"""Take the documentation's pictures of pages: ``python docs/screenshots.py``.
 
 They are committed, since Chromium is not needed to build the site. Report and comparison are of the
 synthetic set, the board of the repository's entries; none shows a real micrograph.

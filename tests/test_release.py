@@ -55,7 +55,8 @@ def test_sdist_holds_sources_and_documentation_but_no_label_maps(sdist_names):
     found = [name for name in sdist_names if name.endswith(pictures)]
     models = ("microconstituents", "particles")
     drawn = [name for name in found if name.startswith("docs/_static/")]  # of synthetic micrographs
-    assert sorted(drawn) == [f"docs/_static/{name}.png" for name in ("board", "front", "report")]
+    names = ("board", "comparison", "front", "report")
+    assert sorted(drawn) == [f"docs/_static/{name}.png" for name in names]
     assert sorted({*found} - {*drawn}) == [
         f"uhcs_bench/segmentation/shipped/{name}.onnx" for name in models
     ]

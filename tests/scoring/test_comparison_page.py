@@ -96,7 +96,7 @@ def test_conclusions_are_those_of_the_comparison(html, compared):
 
 def test_difference_shows_which_map_is_right(html, pair):
     """Check each pixel's colour against both maps and the annotation, and the shares in words."""
-    colors = {"a": (0x6A, 0x3D, 0x9A), "b": (0xD5, 0x5E, 0x00), "neither": (0x77, 0x77, 0x77)}
+    colors = {"a": (0x6A, 0x3D, 0x9A), "b": (0xE6, 0x9F, 0x00), "neither": (0x77, 0x77, 0x77)}
     for task in TASKS:
         maps_a, maps_b = (found.of(task)[1].maps for found in pair)
         for m in fold(task):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-RIGHT_COLORS = ("#6A3D9A", "#D55E00", "#777777")
+RIGHT_COLORS = ("#6A3D9A", "#E69F00", "#777777")
 """Of two maps that differ: the first alone is right, the second alone, both are wrong."""
 
 HIT_COLOR = "#333333"
