@@ -20,7 +20,7 @@ from baselines.training import checkpoint
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
 from uhcs_bench.segmentation import onnx_model
-from uhcs_bench.segmentation.preprocessing import mirror_to_multiple
+from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -105,7 +105,9 @@ def test_logits_and_labels_equal_those_of_pytorch(exported, shape):
     model, _, out = exported
     image = micrograph(*shape)
     session = onnxruntime.InferenceSession(out, providers=["CPUExecutionProvider"])
-    planes = mirror_to_multiple(model.preprocessing.apply(image), model.stride)
+    planes = model.preprocessing.apply(image)
+    borders = [(0, -side % model.stride) for side in planes.shape[1:]]
+    planes = np.pad(planes, [(0, 0), *borders], mode="symmetric")
     logits = session.run(["logits"], {"image": planes[np.newaxis]})[0][0]
     logits = logits[:, : shape[0], : shape[1]]
     expected = torch_logits(model, image)
@@ -164,7 +166,8 @@ def test_padding_is_that_of_training(shape, multiple):
     """Check that the segmenter's padding and the one inside the models are one."""
     values = np.random.default_rng(0).random((1, *shape), dtype=np.float32)
     expected = vgg.pad_to_multiple(torch.from_numpy(values), multiple)
-    np.testing.assert_array_equal(mirror_to_multiple(values, multiple), expected)
+    padded = Preprocessing(scale="none", multiple=multiple).apply(values[0])
+    np.testing.assert_array_equal(padded, expected)
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from baselines.networks.model import build
 from baselines.training import augmentation, loop, losses
 from baselines.training.progress import Progress
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.segmentation.preprocessing import equalize
+from uhcs_bench.segmentation.equalization import Equalization
+from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 CPU = torch.device("cpu")
 CLASSES = ("matrix", "particle")
@@ -23,7 +24,8 @@ CLASSES = ("matrix", "particle")
 def fold():
     """Equalised training micrographs and label maps of the synthetic set."""
     micrographs = uhcs_bench.load("particles", fold=0, version="synthetic").train[:6]
-    return [equalize(m.image)[None] for m in micrographs], [m.labels for m in micrographs]
+    seen = Preprocessing(equalize=Equalization())
+    return [seen.apply(m.image) for m in micrographs], [m.labels for m in micrographs]
 
 
 def prepared(fold, method):
