@@ -304,6 +304,35 @@ def test_a_closed_pipe_is_no_error(predictions):
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "score PREDS --dataset-version synthetic --format json --out full.txt",
+        "export png full --dataset-version synthetic",
+    ],
+    ids=lambda command: command.split()[0],
+)
+def test_a_file_that_can_not_grow_is_named(predictions, tmp_path, command):
+    """Check a limit of files as a full disk: place, reason, what to do, and no traceback."""
+    resource = pytest.importorskip("resource")
+    words = [str(predictions) if word == "PREDS" else word for word in command.split()]
+    program = f"import resource; resource.setrlimit({resource.RLIMIT_FSIZE}, (4096, 4096))\n"
+    program += "from uhcs_bench.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "full" in result.stderr
+    assert "File too large" in result.stderr
+    assert "Free some room" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.glob("full*"))
+
+
 def test_a_full_disk_is_said_so(predictions):
     """Check that a result that can't be written is not lost silently."""
     if not Path("/dev/full").exists():

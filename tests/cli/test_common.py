@@ -87,7 +87,9 @@ def test_full_output_exits_with_1(arguments):
             check=False,
         )
     assert result.returncode == 1
-    assert result.stderr.strip().endswith("No space left on device.")
+    assert result.stderr.strip().endswith(
+        "No space left on device. Free some room, or write elsewhere."
+    )
     assert "Traceback" not in result.stderr
 
 

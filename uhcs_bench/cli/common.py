@@ -163,9 +163,12 @@ def echo(text: object, err: bool = False) -> None:
 
 def _described(error: OSError) -> str:
     """Name the file and the reason, without the number of the error."""
+    from uhcs_bench.io.atomic import NO_ROOM
+
+    advice = " Free some room, or write elsewhere." if error.errno in NO_ROOM else ""
     if error.filename is None:
-        return f"{error.strerror or error}."
-    return f"{error.filename}: {error.strerror}."
+        return f"{error.strerror or error}.{advice}"
+    return f"{error.filename}: {error.strerror}.{advice}"
 
 
 class Name(click.types.StringParamType):

@@ -7,6 +7,7 @@ folder are not: the command that wrote the folder can write it again.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -19,6 +20,10 @@ from uhcs_bench.io import protection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
+"""What a system says where a file can't grow: a full disk, a limit of files, a quota."""
 
 
 class UnwritableError(UhcsBenchError):
@@ -128,8 +133,21 @@ def replacing(
         if not private and not _UNFINISHED.intersection(path.absolute().parents):
             protection.remember(path, partial)
         partial.replace(path)
+    except OSError as error:
+        _raise_named(error, partial, path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _raise_named(error: OSError, partial: Path, target: Path) -> None:
+    """Raise an error that names what is written, if there was no room for it.
+
+    The system names no file then, and the temporary name says nothing to anybody.
+    """
+    place = error.filename
+    if error.errno in NO_ROOM and (place is None or str(place).startswith(str(partial))):
+        raise OSError(error.errno, error.strerror, str(target)) from error
 
 
 def _synchronise(path: Path) -> None:
@@ -186,8 +204,10 @@ def new_folder(target: Path) -> Iterator[Path]:
         if target.exists():
             target.rmdir()
         partial.rename(target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            _raise_named(error, partial, target)
         raise
     finally:
         _UNFINISHED.discard(partial)
