@@ -219,6 +219,23 @@ def test_few_blocks_are_not_run():
     assert len(left_out) <= len(codes) / 5, [f"{b.place}: {b.not_run}" for b in left_out]
 
 
+def commands(page: Path) -> list[str]:
+    """Commands of a page's sessions that are run, each without the filters behind it."""
+    return [
+        command.partition("|")[0].strip()
+        for block in blocks(page)
+        if block.language == "console" and not block.not_run
+        for command in re.findall(r"^\$ ((?:.*\\\n)*.*)\n", block.content, flags=re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_page_runs_a_command_twice(page):
+    """Check that a result which is shown in parts is kept in a file, and not computed again."""
+    found = [name for name in commands(page) if name.startswith(("uhcs-bench ", "python "))]
+    assert sorted(found) == sorted({*found})
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
