@@ -53,6 +53,23 @@ def test_formats_and_depths_agree(model_file, tmp_path):
         assert (other == maps[0]).mean() > 0.99
 
 
+def test_one_of_several_images_is_chosen(model_file, tmp_path):
+    """Check the second page of a TIFF against the same picture alone, and without a choice."""
+    path, out = tmp_path / "two.tif", tmp_path / "maps"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(np.ascontiguousarray(RAMP[::-1]), photometric="minisblack")
+        writer.write(RAMP, photometric="minisblack")
+    np.save(tmp_path / "alone.npy", RAMP)
+    assert predict(model_file, [tmp_path / "alone.npy"], out) == []
+    files = ([model_file], [path], out, "cpu", "float32")
+    assert prediction.predict_files(*files, page=2) == []
+    found, expected = (images.read_image(out / f"{name}.png") for name in ("two", "alone"))
+    np.testing.assert_array_equal(found, expected)
+    (failure,) = prediction.predict_files(*files)
+    assert "two.tif" in failure
+    assert "--page" in failure
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 70), (130, 2)])
 def test_tiny_images(model_file, shape, tmp_path):
     """Check images smaller than the coarsest pixel of the model."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import uhcs_bench
 from uhcs_bench import cli
 from uhcs_bench.cli import combine as combining
 from uhcs_bench.data import label_maps, registry
@@ -64,6 +65,24 @@ def test_json_equals_the_function(folders, tmp_path):
     assert spheroidite.WARNING.split()[0] in result.stderr
     assert "mine" in result.stdout
     assert max(map(len, (result.stdout + result.stderr).splitlines())) <= 80
+
+
+def test_smallest_diameter_is_that_of_the_functions(folders, tmp_path):
+    """Check the command against the public function, and micrometres without a pixel size."""
+    particle_maps, constituents, _ = folders
+    pair = (particle_maps / "mine.png", constituents / "mine.png")
+    result = run(*pair, "--out", tmp_path / "r.json", "--min-diameter", "3px")
+    assert result.exit_code == 0, result.stderr
+    content = json.loads((tmp_path / "r.json").read_text("utf-8"))["micrographs"]["mine"]
+    expected = uhcs_bench.combine(*pair, min_diameter="3px")
+    assert content == json.loads(json.dumps(expected.to_dict()))
+    # Squares of 1 and 2 px, three of each, have equivalent diameters of 1.1 and 2.3 px.
+    assert (content["n_left_out"], content["n_pixels_left_out"]) == (6, 15)
+    result = run(*pair, "--out", tmp_path / "r.json", "--min-diameter", "0.1um")
+    assert result.exit_code == 2
+    assert "pixel size" in result.stderr
+    result = run(*pair, "--out", tmp_path / "r.json", "--min-diameter", "much")
+    assert result.exit_code == 2
 
 
 def test_csv_and_particles(folders, tmp_path):
