@@ -72,6 +72,10 @@ def test_results_come_in_the_order_of_the_tasks():
     for workers in (1, 2):
         with pytest.raises(SubmissionError, match=r"21\.png is empty"):
             executors.in_order(refuse, tasks, workers)
+    with pytest.raises(
+        executors.WorkerLostError, match=r"Task 14 of 40 .* fewer workers\. Nothing"
+    ):
+        executors.in_order(square_or_die, tasks, workers=2)
 
 
 def test_few_tasks_are_handed_out_at_a_time():

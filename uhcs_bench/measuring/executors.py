@@ -403,6 +403,9 @@ def in_order(function: Callable[[T], R], tasks: Sequence[T], workers: int) -> li
     pool = processes(n) if n > 1 else this_process()
     results: dict[int, R] = {}
     for (place, _), result in unordered(_Numbered(function), list(enumerate(tasks)), pool):
+        if isinstance(result, WorkerLostError):
+            text = f"Task {place + 1} of {len(tasks)} was not done: {result}. Nothing was written."
+            raise WorkerLostError(text) from result
         if isinstance(result, Exception):
             raise result
         results[place] = result
