@@ -1,4 +1,4 @@
-"""Zips, archives and a user's own copies: the pixels decide what a file is."""
+"""Zips and a user's own copies: the pixels decide what a file is."""
 
 from __future__ import annotations
 
@@ -12,69 +12,26 @@ import zipfile
 
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 import uhcs_bench
-from tests import fault_server, faults
+from tests import fault_server
+from tests.data.download.deposits import (
+    base,
+    deposit_members,
+    tif,
+    with_data_bar,
+    with_deposits,
+    zip_deposit,
+)
 from tests.fault_server import zipped
 from uhcs_bench import protocol
 from uhcs_bench.data import pixels as canonical
 from uhcs_bench.data import registry
-from uhcs_bench.data.download import fetch, http, listings, pixel_index, sources, survey
+from uhcs_bench.data.download import fetch, http, pixel_index, sources, survey
 from uhcs_bench.data.registry import Deposit
 from uhcs_bench.errors import DataUnavailableError, UsageError
 from uhcs_bench.io import images
-
-ROWS, COLUMNS = fault_server.SHAPE
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A server of three micrographs whose own sources are gone."""
-    with faults.environment(tmp_path / "cache"), fault_server.serving() as running:
-        running.pixels = {name: decoded(file) for name, file in running.files.items()}
-        running.files.clear()
-        yield running
-
-
-def decoded(content):
-    return np.array(Image.open(io.BytesIO(content)))
-
-
-def tif(array):
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, array)
-    return stream.getvalue()
-
-
-def with_data_bar(array):
-    return np.vstack([array.astype(np.int64), np.full((38, COLUMNS), -1)])
-
-
-def deposit_members(pixels):
-    """Files as in the deposit: label maps of 64-bit integers with a data bar, a readme."""
-    members = {"particles/": b"", "particles/README.txt": b"read me"}
-    for name, array in pixels.items():
-        number, kind = name.strip("/").removesuffix(".png").split("/")
-        folder = "images" if kind == "image" else "labels"
-        content = tif(array if kind == "image" else with_data_bar(array))
-        members[f"particles/{folder}/specimen{number}.tif"] = content
-    return members
-
-
-def with_deposits(server, *deposits):
-    return [dataclasses.replace(entry, deposits=deposits) for entry in server.entries]
-
-
-def base(server):
-    return f"http://127.0.0.1:{server.server_port}"
-
-
-def zip_deposit(server, content, blob=None):
-    server.files["/deposit.zip"] = content
-    url = f"{base(server)}/deposit.zip"
-    return Deposit("zip", url, 1_000_000, blob or fault_server.git_blob(content))
 
 
 def test_a_zip_gives_what_no_source_has(server):
@@ -146,64 +103,6 @@ def test_a_single_image_gives_images_alone(server):
         fetch.fetch([entry])
     assert f"{copy.url} for particles m0 (image): the server answered 404" in str(caught.value)
     assert f"{copy.url} for 2 files" not in str(caught.value)
-
-
-def cdx(server, *rows):
-    header = ["timestamp", "original", "mimetype", "digest"]
-    server.files["/cdx?url=x*"] = json.dumps([header, *rows]).encode()
-    return Deposit("archive", f"{base(server)}/cdx?url=x*", 10**6)
-
-
-def test_the_archive_is_asked_for_its_index_and_raw_captures(server):
-    """Check query, raw form, order (zips first, latest capture), and what is skipped."""
-    host = "https://materialsdata.nist.gov/bitstream/handle/11256/964"
-    index = cdx(
-        server,
-        ["20200101000000", f"{host}/readme.txt?sequence=1", "text/plain", "A"],
-        ["20200101000000", f"{host}/img.png?sequence=4", "image/png", "B"],
-        ["20200101000000", f"{host}/all.zip?sequence=2", "application/zip", "C"],
-        ["20230101000000", f"{host}/all.zip?sequence=2", "application/zip", "C"],
-        ["20230101000000", f"{host}/all.zip?sequence=3", "text/html", "D"],
-    )
-    raw = f"/web/20230101000000id_/{host}/all.zip?sequence=2"
-    server.files[raw] = zipped(deposit_members(server.pixels))
-    entries = with_deposits(server, index)
-    assert fetch.fetch(entries) == 3
-    assert fetch.verify(entries).n_intact == 3
-    assert [path for path in server.asked if not path.endswith(".png")] == ["/cdx?url=x*", raw]
-
-
-def test_a_damaged_capture_leads_on_to_the_next(server):
-    """Check that the archive's second file is used when the first is broken."""
-    content = zipped(deposit_members(server.pixels))
-    index = cdx(server, *(["2020010100000" + str(i), f"http://x/{i}.zip", "a", i] for i in (1, 2)))
-    server.files["/web/20200101000001id_/http://x/1.zip"] = content[: len(content) // 2]
-    server.files["/web/20200101000002id_/http://x/2.zip"] = content
-    assert fetch.fetch(with_deposits(server, index)) == 3
-
-
-@pytest.mark.parametrize(
-    "text", [b"", b"[]", b"<html>", b'{"a": 1}', b'[["x"], ["y"]]', b"[[], 1]"]
-)
-def test_a_strange_index_is_survived(server, text):
-    """Check the Archive's answers for nothing, and what it might say one day."""
-    server.files["/cdx"] = text
-    with pytest.raises(DataUnavailableError):
-        fetch.fetch(with_deposits(server, Deposit("archive", f"{base(server)}/cdx", 10**6)))
-
-
-def test_the_repository_is_used_when_it_returns(server):
-    """Check that the files which its page links to are searched."""
-    server.files["/handle/11256/964"] = (
-        b'<a href="/bitstream/handle/11256/964/readme.txt?sequence=1">readme</a>'
-        b'<a href="/bitstream/handle/11256/964/p.zip?sequence=2&amp;isAllowed=y">zip</a>'
-        b'<a href="/bitstream/handle/11256/940/other.zip?sequence=2">another deposit</a>'
-    )
-    path = "/bitstream/handle/11256/964/p.zip?sequence=2&isAllowed=y"
-    server.files[path] = zipped(deposit_members(server.pixels))
-    page = Deposit("page", f"{base(server)}/handle/11256/964", 10**6)
-    assert fetch.fetch(with_deposits(server, page)) == 3
-    assert "/bitstream/handle/11256/940/other.zip?sequence=2" not in server.asked
 
 
 def test_deposits_are_searched_in_order_of_trust(server):
@@ -481,14 +380,6 @@ def test_git_blob_ids_are_gits(tmp_path):
         sources.check_git_blob(tmp_path / "file", "0" * 40)
 
 
-def test_listings_are_bounded(server, monkeypatch):
-    """Check that an endless listing is cut off."""
-    server.files["/cdx"] = b"[" * 1000
-    monkeypatch.setattr(listings, "MAX_LISTING_BYTES", 100)
-    with pytest.raises(DataUnavailableError, match="more than the 100 expected"):
-        fetch.fetch(with_deposits(server, Deposit("archive", f"{base(server)}/cdx", 10**6)))
-
-
 @pytest.mark.usefixtures("real_data")
 def test_the_real_deposit_is_recognised_under_any_name(tmp_path, monkeypatch):
     """Check all 48 micrographs, renamed, with data bars, in one zip."""
@@ -603,21 +494,3 @@ def test_what_macos_notes_about_files_is_passed_over(server, tmp_path):
     assert problems == []
     write_copy(tmp_path / "copy", {**members, **beside, "._all.zip": b"PK\x03\x04fork"})
     assert fetch.import_from(tmp_path / "copy", server.entries).unread == []
-
-
-@pytest.mark.parametrize("text", [b"[" * 100_000, b'[["a"], ["' + b"1" * 400 + b'"]]', b"[[1" * 9])
-def test_nested_listings_are_refused(server, text):
-    """Check an index of the archive that would end the program."""
-    server.files["/cdx"] = text
-    with pytest.raises(DataUnavailableError, match="not an index of captures"):
-        fetch.fetch(with_deposits(server, Deposit("archive", f"{base(server)}/cdx", 10**6)))
-
-
-def test_strange_links_of_a_page_are_refused(server):
-    """Check a repository's page with a link that is no address."""
-    server.files["/handle/11256/964"] = (
-        b'<a href="http://[::1/bitstream/handle/11256/964/p.zip">zip</a>'
-    )
-    page = Deposit("page", f"{base(server)}/handle/11256/964", 10**6)
-    with pytest.raises(DataUnavailableError, match="no address"):
-        fetch.fetch(with_deposits(server, page))

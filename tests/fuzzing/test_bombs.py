@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import bombs
+from tests.fuzzing import bombs
 
 SCRIPT = Path(bombs.__file__)
 READ = {"OME of 1e8 planes", "OME of 1e18 planes", "PNG that inflates"}
@@ -27,7 +27,7 @@ def test_bombs(tmp_path, name):
         text=True,
         timeout=120,
         check=False,
-        cwd=SCRIPT.parents[1],
+        cwd=SCRIPT.parents[2],
     )
     assert result.returncode == 0, result.stderr[-2000:]
     assert result.stderr == ""

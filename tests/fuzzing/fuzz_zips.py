@@ -1,8 +1,8 @@
 """Search damaged and hostile zips for micrographs, and print a table of what becomes of them.
 
-Run as ``python -m tests.fuzz_zips [CASES] [SEED]``. Every zip must be searched or refused with a
-message, within `TIME_LIMIT_S` and `MEMORY_LIMIT_MB`, and whatever is found must be a micrograph's
-true pixels. Anything else ends the run with the case's number.
+Run as ``python -m tests.fuzzing.fuzz_zips [CASES] [SEED]``. Every zip must be searched or refused
+with a message, within `TIME_LIMIT_S` and `MEMORY_LIMIT_MB`, and whatever is found must be a
+micrograph's true pixels. Anything else ends the run with the case's number.
 """
 
 from __future__ import annotations

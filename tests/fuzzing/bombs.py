@@ -1,7 +1,8 @@
 """Small files that claim, or inflate to, far more than a picture has.
 
-Run as ``python tests/bombs.py NAME FOLDER``: reads one of them within a limit on memory, and prints
-the outcome as JSON. The limit is ten times the pixels that the file declares, and 100 MB.
+Run as ``python tests/fuzzing/bombs.py NAME FOLDER``: reads one of them within a limit on memory,
+and prints the outcome as JSON. The limit is ten times the pixels that the file declares, and
+100 MB.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Hand damaged and hostile files in as submissions, and count what becomes of them.
 
-Run as ``python tests/fuzz.py CASES SEED [pictures]``; prints the counts as JSON. Every case must be
-scored or refused with a message; anything else ends the run with the case's description. With
-``pictures`` single files of all kinds are read as micrographs and as label maps, with their headers
-and data bars, and the largest memory and the longest time of each kind are printed.
+Run as ``python tests/fuzzing/fuzz.py CASES SEED [pictures]``; prints the counts as JSON. Every case
+must be scored or refused with a message; anything else ends the run with the case's description.
+With ``pictures`` single files of all kinds are read as micrographs and as label maps, with their
+headers and data bars, and the largest memory and the longest time of each kind are printed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests import bombs, pictures
+from tests import pictures
+from tests.fuzzing import bombs
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import SubmissionError
 from uhcs_bench.io import images

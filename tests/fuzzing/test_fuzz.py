@@ -1,6 +1,6 @@
 """Damaged and hostile submissions are read or refused with a message; none crashes or hangs.
 
-``UHCS_BENCH_FUZZ_CASES=20000 pytest tests/test_fuzz.py`` runs the long form.
+``UHCS_BENCH_FUZZ_CASES=20000 pytest tests/fuzzing/test_fuzz.py`` runs the long form.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ FUZZ = Path(__file__).with_name("fuzz.py")
 
 @pytest.mark.slow
 def test_damaged_zips_are_searched_or_refused():
-    """Check zips of each kind, with their memory and time; see `tests.fuzz_zips`."""
+    """Check zips of each kind, with their memory and time; see `tests.fuzzing.fuzz_zips`."""
     result = subprocess.run(
-        [sys.executable, "-m", "tests.fuzz_zips", ZIPS, "7"],
+        [sys.executable, "-m", "tests.fuzzing.fuzz_zips", ZIPS, "7"],
         capture_output=True,
         text=True,
-        cwd=FUZZ.parents[1],
+        cwd=FUZZ.parents[2],
         check=False,
     )
     assert result.returncode == 0, result.stderr[-2000:]
