@@ -135,7 +135,8 @@ def test_teacher(shell, tmp_path):
     assert shell("python mine.py").startswith("particles: SYNTHETIC set, not real micrographs")
     shell("uhcs-bench demo --out preds/theirs")
     options = "--task particles --dataset-version synthetic"
-    compared = shell(f"uhcs-bench compare preds/mine preds/theirs {options}")
+    compared = shell(f"uhcs-bench compare preds/mine preds/theirs {options} --report compared")
+    assert "mine and theirs" in (tmp_path / "compared" / "index.html").read_text("utf-8")
     assert "IU: mine and theirs are not separable at n = 24" in compared
 
 
