@@ -212,11 +212,14 @@ def test_language_of_every_block_is_known(page):
 
 
 def test_few_blocks_are_not_run():
-    """Check that at most a fifth of the blocks is not run, each with a reason."""
+    """Check that at most a quarter of the blocks is not run, each with a reason.
+
+    Most of them train networks, need their checkpoints, or simulate for many minutes.
+    """
     codes = [block for page in PAGES for block in blocks(page) if block.language in LANGUAGES]
     left_out = [block for block in codes if block.not_run]
     assert all(len(block.not_run.split()) >= 3 for block in left_out)
-    assert len(left_out) <= len(codes) / 5, [f"{b.place}: {b.not_run}" for b in left_out]
+    assert len(left_out) <= len(codes) / 4, [f"{b.place}: {b.not_run}" for b in left_out]
 
 
 def commands(page: Path) -> list[str]:
