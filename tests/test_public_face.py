@@ -278,6 +278,7 @@ ADVICE = re.compile(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mistake", "value"),
     [pytest.param(call, value, id=f"{name}-{value}") for name, call, value in MISTAKES],
@@ -425,6 +426,7 @@ def test_compare_takes_reports_and_folders(tmp_path):
     assert found.tasks[0].differences[0].mean > 0
 
 
+@pytest.mark.slow
 def test_audit_of_both_tasks_is_that_of_the_data_sets():
     """Check the default against the audit of given data sets."""
     from uhcs_bench.auditing import audit

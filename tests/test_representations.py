@@ -72,6 +72,7 @@ RESULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RESULTS)
 def test_representation_is_short(name):
     """Check that it is one line of at most 500 characters that names the class."""

@@ -146,6 +146,7 @@ def synthetic():
     return audit.audit([uhcs_bench.load(task, version="synthetic") for task in protocol.TASKS])
 
 
+@pytest.mark.slow
 def test_the_synthetic_version_has_no_leaks_and_no_misplaced_maps(synthetic):
     """Check that only what is really there is reported: particles at the border, small ones."""
     assert kinds(synthetic) == {"border particles", "specks"}
@@ -153,6 +154,7 @@ def test_the_synthetic_version_has_no_leaks_and_no_misplaced_maps(synthetic):
     assert [task.n_distinct for task in synthetic.tasks] == [24, 24]
 
 
+@pytest.mark.slow
 def test_json_is_complete_and_repeatable(synthetic):
     """Check schema, standard JSON, and that a second audit gives the same text."""
     content = json.loads(synthetic.to_json())

@@ -72,6 +72,7 @@ def blurred_by(image, sigma):
     return ndimage.gaussian_filter(image.astype(float), sigma)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scale", "offset"),
     [(0.5, (40.0, 70.0)), (0.401, (100.25, 30.5)), (0.62, (20.7, 90.1)), (0.3, (150.0, 200.0))],
@@ -112,6 +113,7 @@ def test_partial_overlap_is_found(fine, offset):
     assert overlap.share == pytest.approx(inside[0] * inside[1], abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unknown", ["coarse", "fine", "both"])
 def test_unknown_pixel_size_is_searched(fine, unknown):
     """Check that either way is tried where a micron bar is missing."""

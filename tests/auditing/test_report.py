@@ -78,6 +78,7 @@ def test_frame_is_drawn_around_the_field():
     assert (framed[:20] == whole.image[:20]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 360])
 def test_page_opens_in_a_browser(html, tmp_path, width):
     """Check that every picture is there, nothing is refused, and nothing sticks out."""
@@ -89,6 +90,7 @@ def test_page_opens_in_a_browser(html, tmp_path, width):
         assert overflow(page) <= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_command_writes_page_and_agreement(tmp_path, form):
     """Check the options of the command, on the synthetic set, where no field is shown twice."""

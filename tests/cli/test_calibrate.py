@@ -28,6 +28,7 @@ def calibrated(tmp_path):
     return run("calibrate", "--out", tmp_path / "new" / "c", *SMALL), tmp_path / "new" / "c"
 
 
+@pytest.mark.slow
 def test_it_writes_three_files_and_prints_a_table(calibrated):
     """Check a plain run: tables within 80 columns, and whole files."""
     result, folder = calibrated
@@ -45,6 +46,7 @@ def test_it_writes_three_files_and_prints_a_table(calibrated):
         assert len(list(csv.reader(file))) == 1 + len(content["errors"]) == 1 + 33 * 2 * 2
 
 
+@pytest.mark.slow
 def test_formats_print_what_is_written(tmp_path):
     """Check that standard output holds the JSON or the CSV alone."""
     small = ("--resolution", "4", "--noise", "10", "--replicates", "2", "--out", tmp_path)

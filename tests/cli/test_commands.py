@@ -53,6 +53,7 @@ def test_json_is_the_reports(predictions):
     assert result.stdout == report.to_json() + "\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", scoring.FORMATS)
 def test_output_file_holds_what_would_be_printed(predictions, tmp_path, form):
     """Check each format, in a file and on standard output."""
@@ -74,6 +75,7 @@ def test_invalid_submission_exits_with_2(predictions):
     assert "synthetic-particles-01.png: is empty" in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -123,6 +125,7 @@ LINKED = {
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINKED)
 def test_links_are_followed_by_an_option(predictions, tmp_path, name, monkeypatch):
     """Check each command that reads label maps, without and with the option."""
@@ -226,6 +229,7 @@ def test_report_is_written_beside_the_scores(predictions, tmp_path):
     assert result.stdout == score(predictions, "--fold", 0).stdout
 
 
+@pytest.mark.slow
 def test_compare_two_submissions(predictions, tmp_path):
     """Check the command on two folders, and the errors for one and for the same one twice."""
     other = tmp_path / "other"
@@ -267,6 +271,7 @@ def test_entry_of_the_board_is_compared_by_its_name(tmp_path, monkeypatch):
     assert "the folder does not exist" in run("compare", "none", "nil", *options).stderr
 
 
+@pytest.mark.slow
 def test_audit_in_both_forms(tmp_path):
     """Check that the synthetic set is audited offline, in words and for programs."""
     result = run("audit", "--dataset-version", "synthetic")
@@ -295,6 +300,7 @@ def test_help_and_version():
         assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(predictions):
     """Check that a reader who stops early causes no traceback."""
     score = f"{sys.executable} -m uhcs_bench score {predictions} --dataset-version synthetic"
@@ -333,6 +339,7 @@ def test_a_file_that_can_not_grow_is_named(predictions, tmp_path, command):
     assert not list(tmp_path.glob("full*"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_so(predictions):
     """Check that a result that can't be written is not lost silently."""
     if not Path("/dev/full").exists():

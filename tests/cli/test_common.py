@@ -74,6 +74,7 @@ def test_names_do_not_act_on_the_terminal(tmp_path, monkeypatch, command, kind):
         assert character not in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.parametrize("arguments", [["leaderboard", "show"], ["--help"], ["sources"]])
 def test_full_output_exits_with_1(arguments):

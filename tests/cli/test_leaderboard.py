@@ -62,6 +62,7 @@ def test_a_long_path_is_shown_to_its_end(entries):
     assert f"{deep / 'absent'}: 1 problem." in run("validate", deep / "absent").stdout
 
 
+@pytest.mark.slow
 def test_submit_validate_build(entries, tmp_path):
     """Check the way of a stranger, up to a site that has the new entry."""
     for name, labels in noisy(0.2).items():
@@ -87,6 +88,7 @@ def test_submit_validate_build(entries, tmp_path):
     assert "My net" in (tmp_path / "site" / "particles.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_check_exits_with_1_when_outdated(entries):
     """Check that --check writes nothing, and sees a number that was changed by hand."""
     assert run("leaderboard", "build", "--entries", entries, "--check").exit_code == 1

@@ -42,6 +42,7 @@ def maps(tmp_path):
     return tmp_path / "maps"
 
 
+@pytest.mark.slow
 def test_all_outputs(maps, tmp_path):
     """Check tables, plots, maps and files for ImageJ, and what is printed where."""
     result = run(
@@ -171,6 +172,7 @@ def test_micrographs_by_otsu(raw, tmp_path):
         assert first == second
 
 
+@pytest.mark.slow
 def test_micrographs_without_a_model_get_the_shipped_one(raw, tmp_path):
     """Check that the default is said, recorded, and doubts a magnification it has not seen."""
     pytest.importorskip("onnxruntime")

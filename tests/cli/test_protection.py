@@ -189,6 +189,7 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("made", ["file", "link", "two spellings"])
 def test_files_of_the_user_stay(place, name, made):

@@ -179,6 +179,7 @@ def audited(real_cache):
         return uhcs_bench.load("particles"), uhcs_bench.load("particles", version="audited")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_corrections_are_what_their_generator_writes():
     """Check that the committed file follows from the micrographs, to the byte."""

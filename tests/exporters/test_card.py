@@ -49,6 +49,7 @@ def test_known_problems_are_the_audits(text, real_audit):
     assert "| 1 | particle | 15.2 % |" in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_card_of_one_task_is_of_that_task():
     """Check that the other one is left out."""

@@ -54,6 +54,7 @@ def write_results(folder, export):
     return folder
 
 
+@pytest.mark.slow
 def test_maps_of_mmsegmentation_are_collected(exports, tmp_path):
     """Check every map against the one that was predicted."""
     results = write_maps(tmp_path / "results")
@@ -65,6 +66,7 @@ def test_maps_of_mmsegmentation_are_collected(exports, tmp_path):
         np.testing.assert_array_equal(found, otsu.segment(m.image, "particles"))
 
 
+@pytest.mark.slow
 def test_instances_of_coco_become_label_maps(exports, tmp_path):
     """Check the union of particles above the score, and one below it that is left out."""
     results = write_results(tmp_path / "results", exports / "coco")

@@ -58,6 +58,7 @@ def mirrored(described):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_mlcroissant_reports_no_issue(task, caplog):
     """Check the metadata with the reference implementation: no error, no warning."""
@@ -66,6 +67,7 @@ def test_mlcroissant_reports_no_issue(task, caplog):
     assert [record.getMessage() for record in caplog.records] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_limitations_and_biases_are_those_of_the_audit():
     """Check that every finding is in a field that mlcroissant reads, without a complaint."""
@@ -158,6 +160,7 @@ def test_records_have_the_fold_of_every_split():
         assert {id_: fold for id_, fold in folds.items() if fold is not None} == loaded
 
 
+@pytest.mark.slow
 @needs_mirror
 @pytest.mark.parametrize("task", list(protocol.TASKS))
 @pytest.mark.usefixtures("real_data")

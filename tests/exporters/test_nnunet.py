@@ -118,6 +118,7 @@ def test_nnunet_accepts_it(root, task):
         np.testing.assert_array_equal(read[0, 0], m.labels)
 
 
+@pytest.mark.slow
 def test_round_trip_scores_as_without_nnunet(trained, tmp_path):
     """Check export, reading, prediction, collection and score against the direct way."""
     collected = nnunet.collect(trained, tmp_path / "preds")
@@ -138,6 +139,7 @@ def test_fold_is_scored_in_place(results):
     assert report.to_json() == uhcs_bench.score(direct, fold=2, version="synthetic").to_json()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels_above", [1, 2])
 def test_training_is_found_below(trained, levels_above, tmp_path):
     """Check that the results' folder or the data set's may be named as well."""

@@ -239,6 +239,7 @@ def lzw(content):
     return int(bits.ljust(-8 * (-len(bits) // 8), "0"), 2).to_bytes(-(-len(bits) // 8), "big")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("photometric", ["white is zero", "black is zero", "palette"])
 @pytest.mark.parametrize("bits", DEPTHS)

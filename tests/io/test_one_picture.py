@@ -47,6 +47,7 @@ def check(folder, way: Way, image: np.ndarray) -> None:
         assert read.dtype.itemsize >= expected.dtype.itemsize
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_synthetic_micrographs(tmp_path, name):
     """Check all 24, written in each way."""
@@ -54,6 +55,7 @@ def test_synthetic_micrographs(tmp_path, name):
         check(tmp_path, WAYS[name], image)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_the_benchmarks_micrographs(tmp_path):
     """Check the real 24, each written in all ways."""
@@ -202,6 +204,7 @@ def test_label_maps(tmp_path, name, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1, 9])
 def test_no_damage_of_a_png_is_silent(tmp_path, level):
     """Check that a flipped bit anywhere is noticed, or changes no pixel."""

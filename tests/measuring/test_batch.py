@@ -196,6 +196,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_only_what_has_changed_is_measured_again(folder, tmp_path, measured, change):
     """Check that identity is content, for inputs, outputs and options."""
@@ -215,6 +216,7 @@ def test_only_what_has_changed_is_measured_again(folder, tmp_path, measured, cha
     assert found == tuple(path.read_bytes() for path in fresh)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_in_the_journal_changes_no_table(folder, unfinished, tmp_path):
     """Check each of many bits: the table is the same, or the journal is refused by name."""
     journal_file = tmp_path / "out.csv.journal"
@@ -327,6 +329,7 @@ def test_one_pixel_and_empty_maps(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix" or sys.platform == "darwin", reason="names are Unicode here")
+@pytest.mark.slow
 def test_names_that_are_no_unicode(tmp_path):
     """Check that a name in another encoding is measured, with a mark for what can't be written."""
     for name in ("$x_^$µ.png", os.fsdecode(b"\xe4.png")):
@@ -349,6 +352,7 @@ def test_the_longest_names_get_plots_too(tmp_path):
     assert (tmp_path / "plots" / f"{'m' * 251}.png").is_file()
 
 
+@pytest.mark.slow
 def test_inputs_of_one_name_are_kept_apart(tmp_path):
     """Check rows and plots of files with the same name, and of one named like the overview."""
     names = ("a/x.png", "b/x.png", "b/x.npy", "c/b_x.png.png", "c/overview.png")
@@ -436,6 +440,7 @@ def test_cluster_with_a_killed_worker_gives_the_same_bytes(folder, tmp_path, mon
     assert found == serial
 
 
+@pytest.mark.slow
 def test_model_segments_micrographs_first(folder, tmp_path):
     """Check that the rows are those of what a thresholding network finds in each micrograph."""
     onnx = pytest.importorskip("onnx")

@@ -50,6 +50,7 @@ FROM_8_PX = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UNBIASED)
 def test_particles_are_measured_without_bias_from_4_px_on(exact, name):
     """Check that sizes and number on exact maps are off by no more than 1 % and chance.
@@ -65,6 +66,7 @@ def test_particles_are_measured_without_bias_from_4_px_on(exact, name):
         assert error.bias_se < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FROM_8_PX)
 def test_outlines_are_measured_within_3_percent_from_8_px_on(exact, name):
     """Check what depends on outlines, which pixels make rough."""
@@ -89,6 +91,7 @@ def test_calibration_measures_what_measure_does(monkeypatch):
     assert set(calibration.MEASURES) <= names
 
 
+@pytest.mark.slow
 def test_smallest_diameter_takes_specks_away():
     """Check that after Otsu's threshold the number is right only with a smallest diameter."""
     without = calibration.calibrate((12,), (10,), 2).line("number_density", 10)[0]
@@ -140,6 +143,7 @@ def test_the_papers_zone_widths_are_further_off(exact):
         assert paper.spread > clear.spread
 
 
+@pytest.mark.slow
 def test_drawn_ellipses_have_their_measures():
     """Check what is drawn against formulas for one ellipse of semi-axes 20 and 10 px."""
     one = np.ones(1)
@@ -165,6 +169,7 @@ def test_a_particle_field_has_no_zone():
         _drawn.of_network(micrographs.particles(0, (30, 30)))
 
 
+@pytest.mark.slow
 def test_noise_adds_to_the_errors(noisy):
     """Check that segmented images are measured worse than exact maps, the more so the noisier."""
     for name in ("number_density", "zone_width_mean"):
@@ -173,6 +178,7 @@ def test_noise_adds_to_the_errors(noisy):
         assert sizes[2] > 2 * sizes[0]
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_and_another_does_not(noisy):
     """Check that the same call gives the same numbers."""
     again = calibration.calibrate((8,), (4, 20), 3, seed=1)
@@ -239,6 +245,7 @@ def test_undefined_errors_are_null():
     assert made.to_text().splitlines()[-1].split()[-1] == "-"
 
 
+@pytest.mark.slow
 def test_a_plot_has_a_panel_for_each_measure_and_a_line_for_each_noise(noisy):
     """Check the plotted values."""
     figure = calibration.plot(noisy)

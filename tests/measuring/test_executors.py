@@ -50,6 +50,7 @@ def test_nothing_to_do():
     assert list(executors.unordered(square, [], executors.cluster("tcp://nowhere:1"))) == []
 
 
+@pytest.mark.slow
 def test_only_the_task_that_kills_its_process_fails():
     """Check that a process killed by one task costs no other its result, with and after it."""
     found = dict(results(square_or_die, range(20), executors.processes(2)))
@@ -65,6 +66,7 @@ def refuse(x):
     return -x
 
 
+@pytest.mark.slow
 def test_results_come_in_the_order_of_the_tasks():
     """Check two processes against this one, and the error that a task raises there."""
     tasks = [*range(2 * executors.TASKS_WORTH_A_WORKER)]

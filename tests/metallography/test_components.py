@@ -33,6 +33,7 @@ def test_runs_paint_the_mask_again(mask):
     np.testing.assert_array_equal(painted.reshape(-1, width)[:, 1:-1], mask)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connectivity", [4, 8])
 @given(mask=masks)
 def test_joined_runs_are_scipys_components(mask, connectivity):
@@ -59,6 +60,7 @@ def test_bands_hold_every_run_once(mask, band_pixels):
         assert len(np.unique(bands.roots())) == ndimage.label(mask, np.ones((3, 3)))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("connectivity", "structure"), [(4, None), (8, EIGHT_NEIGHBOURS)])
 @given(mask=odd_masks)
 def test_particle_areas_are_scipys(mask, connectivity, structure):
@@ -76,6 +78,7 @@ def test_particle_areas_of_a_large_map(share):
     np.testing.assert_array_equal(particle_areas(mask), np.bincount(components.ravel())[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connectivity", [4, 8])
 @pytest.mark.parametrize("band_pixels", [1, 700, 4000])
 @given(mask=odd_masks)

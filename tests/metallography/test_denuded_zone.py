@@ -126,6 +126,7 @@ def test_reference_values(annotations, name):
     assert zone.reason == ""
 
 
+@pytest.mark.slow
 def test_annotations_give_what_the_literal_steps_give(annotations):
     """Check cleaned map, interface and every sample of all annotations with a network."""
     for name, labels in annotations.items():
@@ -141,6 +142,7 @@ def test_annotation_without_network(annotations):
         assert width_distribution(zone).reason == denuded_zone.NO_NETWORK
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_random_maps_give_what_the_literal_steps_give(seed):
     """Check maps of all kinds, specks and image edges included."""
@@ -230,6 +232,7 @@ def test_result_is_an_array_of_samples():
     np.testing.assert_array_equal(zone.interface[zone.row, zone.column], True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", [denuded_zone_widths, unobstructed_widths])
 def test_memory_on_a_montage(annotations, measure):
     """Check that memory is a few bytes for each pixel; two distance transforms take over 30."""

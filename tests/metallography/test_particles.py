@@ -140,6 +140,7 @@ def test_micrometres_are_scaled_pixels(mask, pixel_size):
     assert math.isnan(number_density(without).um.value)
 
 
+@pytest.mark.slow
 @given(masks)
 def test_flips_change_nothing_but_places(mask):
     """Check that mirror images and the transpose have the same particles."""

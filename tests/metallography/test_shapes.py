@@ -36,6 +36,7 @@ def test_perimeters_are_scikit_images(mask, band_pixels):
     np.testing.assert_allclose(table["circularity"], circularity)
 
 
+@pytest.mark.slow
 @given(masks, st.integers(1, 40))
 def test_feret_is_the_largest_distance_of_pixels_and_one_more(mask, band_pixels):
     """Check that 16 directions find at least 99.5 % of it, and never more."""

@@ -90,6 +90,7 @@ def test_ratios_by_hand():
     )
 
 
+@pytest.mark.slow
 @given(map_pairs())
 def test_ratios_are_scikit_learns(pair):
     """Check random label maps against scikit-learn, undefined values included."""
@@ -132,6 +133,7 @@ def test_stack_of_matrices_gives_what_each_gives():
         np.testing.assert_array_equal(measure(stack), [measure(confusion) for confusion in stack])
 
 
+@pytest.mark.slow
 def test_large_maps_are_counted_exactly_in_bounded_memory():
     """Check counts beyond 2^24 on a 10,000 x 10,000 map, and that 1.5 times the maps is enough."""
     tile = np.zeros((50, 50), np.uint8)
@@ -220,6 +222,7 @@ def test_fractions_are_shares_of_the_labels(pair):
     np.testing.assert_allclose(fraction_errors(confusion), predicted - annotated, atol=1e-15)
 
 
+@pytest.mark.slow
 @given(confusions)
 def test_exchanging_the_maps(confusion):
     """Check that Dice and kappa are symmetric and that errors of fractions change their sign."""

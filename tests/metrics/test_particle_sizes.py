@@ -250,6 +250,7 @@ def test_scores_by_counting():
         assert score.ks_score == score.n_consistent / 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_real_annotations():
     """Check identity, Otsu against the annotation, and the row of the protocol, on one micrograph.

@@ -58,6 +58,7 @@ def board(folder):
     return leaderboard.build(*leaderboard.read_entries(folder))
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_score(folder, board):
     """Check every number of leaderboard.json against `uhcs_bench.score` of the folder."""
     (group,) = json.loads(text_of(board))["groups"]
@@ -106,6 +107,7 @@ def test_retired_and_unfinished_have_no_rank(board):
     assert "[Old](old/): 24 of 24 label maps, IU" in page
 
 
+@pytest.mark.slow
 def test_same_maps_give_same_bytes(folder, board, tmp_path):
     """Check a second build, from a copy with other PNG encodings."""
     copy = shutil.copytree(folder, tmp_path / "copy")
@@ -138,6 +140,7 @@ def test_check_finds_every_difference(board, tmp_path):
         files.check(tmp_path, board)
 
 
+@pytest.mark.slow
 def test_one_changed_pixel_changes_the_board(folder, board, tmp_path):
     """Check that no number survives the map that it was computed from."""
     copy = shutil.copytree(folder, tmp_path / "copy")
@@ -246,6 +249,7 @@ def test_synthetic_boards_say_so_and_report_nothing(board):
     assert "**n = 24** micrographs in 6 folds" in page
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_the_committed_board_is_what_the_maps_give():
     """Check every committed number of the real board against the committed label maps."""

@@ -57,6 +57,7 @@ def test_a_cache_that_cannot_be_written_is_none(tmp_path):
     assert (tmp_path / "scores").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_board_from_the_cache_is_the_same(kept, tmp_path):
     """Check the bytes of a board that was computed, kept, looked up and damaged."""
     write_entry(tmp_path / "board" / "a", {"particles": noisy(0.1)})
@@ -75,6 +76,7 @@ def test_a_board_from_the_cache_is_the_same(kept, tmp_path):
     assert text(kept) == computed
 
 
+@pytest.mark.slow
 def test_a_board_of_two_processes_is_the_same(tmp_path, monkeypatch):
     """Check the bytes of a board whose entries were read and scored in two processes."""
     monkeypatch.setattr(executors, "TASKS_WORTH_A_WORKER", 1)

@@ -264,6 +264,7 @@ def test_huge_files_are_not_read(folder):
         assert any(p.startswith(f"{name}: is 1099511627776 bytes long") for p in found)
 
 
+@pytest.mark.slow
 def test_giant_images_are_not_decoded(folder, monkeypatch):
     """Check a small file that claims 30000 x 30000 pixels."""
     stream = io.BytesIO()
@@ -361,6 +362,7 @@ def test_status_follows_the_facts(tmp_path, value, n_maps):
     assert problem.startswith(f"particles: is declared {value}, but")
 
 
+@pytest.mark.slow
 def test_maps_without_a_status(tmp_path):
     """Check maps of a task that entry.yaml does not name."""
     maps = {task: annotations(task) for task in ("particles", "microconstituents")}
@@ -405,6 +407,7 @@ def test_swapped_maps_have_another_fingerprint():
     assert one.sha256 != other.sha256
 
 
+@pytest.mark.slow
 def test_create_makes_an_entry_but_for_its_texts(tmp_path):
     """Check that a new entry lacks what only its authors know, and is valid once that is there."""
     for name, labels in noisy(0.1).items():
@@ -462,6 +465,7 @@ def several_runs(folder, seeds=(0, 1)):
     return folder
 
 
+@pytest.mark.slow
 def test_runs_have_folders_of_their_own(tmp_path):
     """Check an entry of two runs, and its fingerprint by hand."""
     folder = several_runs(tmp_path / "method")
@@ -475,6 +479,7 @@ def test_runs_have_folders_of_their_own(tmp_path):
     assert found.fingerprint.tasks["particles"] == hashlib.sha256(lines.encode()).hexdigest()
 
 
+@pytest.mark.slow
 def test_runs_are_those_that_are_declared(tmp_path):
     """Check a folder that is not declared, one that is not there, and a run that lacks maps."""
     folder = several_runs(tmp_path / "method")
@@ -488,6 +493,7 @@ def test_runs_are_those_that_are_declared(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_create_takes_several_runs(tmp_path):
     """Check the folders of two runs, and that both are declared."""
     for seed in (0, 1):

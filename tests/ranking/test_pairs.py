@@ -130,6 +130,7 @@ def test_many_methods_list_neighbours_alone():
     assert len(list(many.pairs())) == MOST_LISTED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "fewest_unknown"), [(0.0, 20), (0.002, 20), (0.1, 1)])
 def test_large_boards_skip_no_test_that_matters(step, fewest_unknown, monkeypatch):
     """Check ranks and pairs against those of tests that are all computed in full."""

@@ -36,6 +36,7 @@ def rows(board):
     return {row.entry.slug: row for row in board.groups[0].scored}
 
 
+@pytest.mark.slow
 def test_a_method_scores_the_mean_of_its_runs(rows):
     """Check each micrograph, the mean, and the overall means of two conventions."""
     row = rows["seeds"]

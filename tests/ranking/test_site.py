@@ -97,6 +97,7 @@ def outline(path):
     return Outline(path.read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_links_and_images_lead_somewhere(folder):
     """Check every page: structure, ids, and that each link within the site has its target."""
     pages = {path: outline(path) for path in folder.rglob("*.html")}
@@ -137,6 +138,7 @@ def test_hostile_texts_stay_texts(folder):
     assert "&lt;script&gt;alert(1)" in (folder / "entries" / "evil.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_same_board_gives_same_bytes(folder, board):
     """Check that there is no date or order of chance in any file."""
     found = dict(site.files(board))

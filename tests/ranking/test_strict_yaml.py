@@ -34,6 +34,7 @@ def same(found, expected):
     return type(found) is type(expected) and found == expected
 
 
+@pytest.mark.slow
 @given(CONTENT)
 def test_what_pyyaml_writes_is_read_back(content):
     """Check values of all kinds within each other against the library's own writer."""

@@ -87,6 +87,7 @@ def test_no_claim_and_no_maps(maps):
         claims.check({"nothing": next(iter(maps.values()))}, "IU=0.5")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_command(tmp_path):
     """Check output and exit codes on real annotations without a particle."""

@@ -38,6 +38,7 @@ class Method:
         return labels
 
 
+@pytest.mark.slow
 def test_each_fold_is_trained_without_its_validation_micrographs(tmp_path):
     """Check the ids that are handed out, and the scores against Otsu's threshold."""
     method = Method()
@@ -52,6 +53,7 @@ def test_each_fold_is_trained_without_its_validation_micrographs(tmp_path):
     assert report == uhcs_bench.score(tmp_path, **DATA)
 
 
+@pytest.mark.slow
 def test_interrupted_run_is_resumed(tmp_path):
     """Check that finished folds are not trained again, and a lost map is made again."""
     with pytest.raises(KeyboardInterrupt):

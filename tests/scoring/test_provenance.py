@@ -57,6 +57,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_cross_validation_is_its_own_declaration(tmp_path):
     """Check that the maps that `cross_validate` writes are scored on its split alone."""
     report = uhcs_bench.cross_validate(

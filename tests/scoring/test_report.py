@@ -137,6 +137,7 @@ def picture(html: str, alt: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
+@pytest.mark.slow
 def test_page_is_written_whole(path: Path, html: str) -> None:
     """Check the file, and that nothing else is left beside it."""
     assert path.name == "index.html"
@@ -144,6 +145,7 @@ def test_page_is_written_whole(path: Path, html: str) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_same_input_gives_same_bytes(
     report: Report, submissions: tuple[Submission, ...], html: str
 ) -> None:
@@ -221,6 +223,7 @@ def test_page_states_what_its_intervals_hold(
     assert "No 95 % intervals: below 19 micrographs" in page
 
 
+@pytest.mark.slow
 def test_page_shows_the_unit_that_is_asked_for(submissions: tuple[Submission, ...]) -> None:
     """Check the intervals by heat-treated sample."""
     report = scoring.score_submissions(submissions, "samples")

@@ -68,6 +68,7 @@ def assert_estimate(estimate, values):
         assert estimate.se == pytest.approx(stats.sem(values, ddof=1), abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("convention", "keep"),
     [
@@ -417,6 +418,7 @@ def test_what_the_particle_scores_can_and_cannot_see():
     assert scored.conventions["paper"].classes["particle"].IU.mean == pytest.approx(0.994, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("version", ["1.0", "audited"])
 @pytest.mark.parametrize("split", protocol.SPLITS)

@@ -57,6 +57,7 @@ def test_csv_says_which_data(report):
     assert found == {("synthetic", "paper", t.task, t.data_id) for t in report.tasks}
 
 
+@pytest.mark.slow
 def test_extended_tables(report):
     """Check that the further measures come with the option alone, within the same width."""
     maps = {

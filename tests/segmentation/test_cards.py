@@ -95,6 +95,7 @@ def test_inverted_and_smoothed_pictures_are_doubted():
     assert card.doubts(np.zeros((9, 9), np.uint8), None) != []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_ranges_are_those_of_the_training_data():
     """Check the file against the tool that writes it, and that no training picture is doubted."""

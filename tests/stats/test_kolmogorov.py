@@ -13,6 +13,7 @@ from scipy.stats import kstwo
 from uhcs_bench.stats import kolmogorov
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 139, 140, 141, 142, 1000, 5000, 100_000, 100_001])
 def test_survival_is_scipys(n):
     """Check both sides of every limit between two ways of computing it."""
@@ -32,6 +33,7 @@ def test_survival_is_scipys(n):
             assert kolmogorov.survival(statistic, n) == pytest.approx(expected, rel=1e-8, abs=1e-13)
 
 
+@pytest.mark.slow
 def test_survival_of_a_million():
     """Check the accuracy that is promised for very large samples."""
     for statistic in (0.0005, 0.001, 0.002, 0.004):
@@ -46,6 +48,7 @@ def test_survival_is_scipys_anywhere(n, statistic):
     assert kolmogorov.survival(statistic, n) == pytest.approx(expected, rel=1e-8, abs=1e-13)
 
 
+@pytest.mark.slow
 @given(st.integers(1, 500))
 def test_survival_falls(n):
     """Check that a larger statistic is never more probable, from 1 down to 0."""

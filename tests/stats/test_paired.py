@@ -30,6 +30,7 @@ def test_sign_flips_are_scipys(differences):
     assert paired.sign_flip_p_value(values / 10) == pytest.approx(expected.pvalue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 23, 24])
 @pytest.mark.parametrize("shift", [0, 0.3, 0.8])
 def test_sign_flips_that_exceed_a_level(n, shift):
@@ -52,6 +53,7 @@ def test_sign_flips_by_hand():
     assert paired.sign_flip_p_value(np.zeros(24)) == 1
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_without_a_difference():
     """Check that chance alone is called a difference about as often as it should be."""
     rng = np.random.default_rng(0)

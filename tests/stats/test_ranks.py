@@ -18,6 +18,7 @@ def test_ranks_by_hand():
     assert found == [(1, 1), (2, 3), (2, 3), (4, 4)]
 
 
+@pytest.mark.slow
 @given(pairs, pairs)
 def test_wider_range_holds_both(by_micrograph, by_fold):
     """Check that a second unit can only widen a rank, in either order."""

@@ -152,6 +152,7 @@ def test_catalogue_imports_neither_scipy_nor_skimage():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_same_bytes_in_any_order(task):
     """Check that a micrograph does not depend on what was generated before it."""

@@ -183,6 +183,7 @@ def test_denuded_zone_has_the_stated_width(grown):
     assert last.mean() == pytest.approx(width_px, abs=0.3)
 
 
+@pytest.mark.slow
 def test_the_zone_is_the_same_at_any_pixel_size():
     """Check that zone and network cover the stated share of pixels, coarse or fine."""
     structure = replace(STRUCTURE, roughness_um=0.01, network_log_sd=0.0, lath_share=0.0)
@@ -212,6 +213,7 @@ def test_denuded_zone_is_free_of_cementite(grown):
     assert (labels[beside] == labels_of.SPHEROIDITE).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_rough_zone_has_the_stated_local_width(seed):
     """Check the width at the zone's edge against the stated one there, and its spread."""

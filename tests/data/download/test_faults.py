@@ -27,6 +27,7 @@ def server(tmp_path):
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", fault_server.CASES)
 def test_server_faults(name):
     """Check the message or success, the cache afterwards, and that the next fetch completes it."""
@@ -34,6 +35,7 @@ def test_server_faults(name):
     assert row.is_sound, row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", faults.DAMAGES)
 def test_damaged_caches(name):
     """Check that damage is found when a micrograph is read, and renewed by the next fetch."""
@@ -51,6 +53,7 @@ def test_killed_clients_leave_whole_micrographs():
     assert row.is_sound, row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_zip", [False, True])
 def test_eight_clients_fetch_each_file_once(as_zip):
     """Check that processes share a cache: none fails, none repeats what another does."""

@@ -115,6 +115,7 @@ def test_deposits_are_searched_in_order_of_trust(server):
     assert not {"/page", "/image"} & set(server.asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../evil.png", "/etc/evil.png", "C:evil.png", "a\\evil.png"])
 def test_names_in_a_zip_are_never_used_as_paths(server, tmp_path, monkeypatch, name):
     """Check that a member is read, and nothing written, where its name leaves the folder."""
@@ -238,6 +239,7 @@ def write_copy(folder, members):
             (folder / name).write_bytes(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["folder", "zip", "zip in a folder", "zip in a zip"])
 def test_a_users_copy_is_imported(server, tmp_path, form):
     """Check the deposit unpacked, as a zip of any name, and as GitHub would pack it again."""
@@ -380,6 +382,7 @@ def test_git_blob_ids_are_gits(tmp_path):
         sources.check_git_blob(tmp_path / "file", "0" * 40)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_the_real_deposit_is_recognised_under_any_name(tmp_path, monkeypatch):
     """Check all 48 micrographs, renamed, with data bars, in one zip."""

@@ -32,6 +32,7 @@ def where(picture, color):
     return (picture == color).all(axis=2)
 
 
+@pytest.mark.slow
 def test_outlines_of_whole_and_cut_particles():
     """Check that both sides of a particle's edge are coloured, by whether the border cuts it."""
     labels = np.zeros(SHAPE, np.uint8)
@@ -46,6 +47,7 @@ def test_outlines_of_whole_and_cut_particles():
     assert (rows.max(), columns.min(), columns.max()) == (30, 499, 540)
 
 
+@pytest.mark.slow
 def test_the_micrograph_is_unchanged_elsewhere():
     """Check gray levels away from outlines, stretched to the whole range."""
     labels = np.zeros(SHAPE, np.uint8)
@@ -58,6 +60,7 @@ def test_the_micrograph_is_unchanged_elsewhere():
     assert np.abs(away - expected[..., np.newaxis]).max() <= 1
 
 
+@pytest.mark.slow
 def test_classes_of_microconstituents_meet_in_their_colours():
     """Check that each side of a border has the colour of its class."""
     labels = np.full(SHAPE, 2, np.uint8)
@@ -68,6 +71,7 @@ def test_classes_of_microconstituents_meet_in_their_colours():
     assert tuple(picture[600, 400]) == pictures.rgba(colors[2])[:3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("um", [0.01, 0.0388, 0.1, 0.37])
 def test_scale_bar_has_its_length(um):
     """Check the black bar's pixels against the length that a picture of that width gets."""

@@ -48,6 +48,7 @@ def texts(figure):
     return " | ".join(t.get_text() for t in figure.findobj(matplotlib.text.Text))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scale", "unit"), [(SIZED, "µm"), (UNSIZED, "px")])
 @pytest.mark.parametrize(
     ("labels", "task", "name"),
