@@ -32,6 +32,7 @@ INPUTS = {
     "uhcs-bench submit predictions",
     "uhcs-bench validate entries",
     "baselines ablation runs",
+    "baselines efficiency runs",
     "baselines export checkpoint",
     "baselines figures maps",
     "baselines figures particle_model",
@@ -64,6 +65,7 @@ FILES = {
     ),
     "uhcs-bench score out": "score maps --dataset-version synthetic --out {}",
     "uhcs-bench validate out": "validate entries/near --out {}",
+    "baselines efficiency picture": "efficiency unet --task particles maps --picture {}",
     "baselines export out": "export model.pt --out {}",
     "baselines ship model": "ship unet --task particles --maps maps --out runs --model {}",
 }
@@ -75,12 +77,16 @@ WITHOUT_INPUT_FILE = {
     "uhcs-bench describe croissant out",
     "uhcs-bench leaderboard show out",
     "uhcs-bench validate out",
+    "baselines efficiency picture",
     "baselines ship model",
 }
 
 FOLDERS = {
     "uhcs-bench audit report_folder": "audit --dataset-version synthetic --report out",
     "uhcs-bench calibrate out": "calibrate --resolution 6 --noise 4 --replicates 2 --out out",
+    "uhcs-bench compare report_folder": (
+        "compare maps other --task particles --dataset-version synthetic --report out"
+    ),
     "uhcs-bench demo out": "demo --out out",
     "uhcs-bench leaderboard build folder": "leaderboard build --entries entries",
     "uhcs-bench leaderboard build site": "leaderboard build --entries entries --site out",
