@@ -211,6 +211,7 @@ def test_language_of_every_block_is_known(page):
         assert known, f"{block.place}: unknown language {block.language!r}"
 
 
+@pytest.mark.slow
 def test_few_blocks_are_not_run():
     """Check that at most a quarter of the blocks is not run, each with a reason.
 

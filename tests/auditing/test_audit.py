@@ -348,6 +348,7 @@ class Terminal(io.StringIO):
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "shown"), [(Terminal, True), (io.StringIO, False)])
 def test_progress_is_shown_in_a_terminal_alone(monkeypatch, kind, shown):
     """Check that a terminal shows each of the three searches, and a pipe nothing."""

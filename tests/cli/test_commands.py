@@ -310,6 +310,7 @@ def test_a_closed_pipe_is_no_error(predictions):
     assert result.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -25,6 +25,7 @@ def small(monkeypatch):
     monkeypatch.setattr(dataset, "load", exports.load_small)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", export.FORMATS)
 @pytest.mark.usefixtures("small")
 def test_export_says_where_to_read_on(form, tmp_path):
@@ -73,6 +74,7 @@ def test_errors_have_exit_codes_and_no_traceback(
     assert list((tmp_path / "work").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_collect_prints_how_to_score(tmp_path):
     """Check the command on the truth as nnU-Net would lay it out, and the command that it names."""
     for micrograph in dataset.load("particles", version="synthetic"):

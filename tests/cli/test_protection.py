@@ -217,6 +217,7 @@ def test_files_of_the_user_stay(place, name, made):
     assert contents(place) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted({*FILES} - WITHOUT_INPUT_FILE))
 def test_inputs_stay(place, name):
     """Check an input as the output, also with force, through a link."""

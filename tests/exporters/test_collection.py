@@ -80,6 +80,7 @@ def test_instances_of_coco_become_label_maps(exports, tmp_path):
     assert first[:50, :50].all()
 
 
+@pytest.mark.slow
 def test_faults_of_coco_results_are_listed(exports, tmp_path):
     """Check one fault of each kind, and that nothing is written."""
     results = write_results(tmp_path / "results", exports / "coco")

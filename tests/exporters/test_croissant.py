@@ -202,6 +202,7 @@ def decoded(content: bytes):
     return tifffile.imread(io.BytesIO(content))
 
 
+@pytest.mark.slow
 @needs_mirror
 def test_mlcroissant_downloads_and_checks_the_files(tmp_path, monkeypatch):
     """Check a download from a server: good files are taken, a file of another hash is refused."""

@@ -101,6 +101,7 @@ def test_smallest_diameter_takes_specks_away():
     assert "from 0.4um on" in with_one.to_text()
 
 
+@pytest.mark.slow
 def test_intervals_are_counted(exact):
     """Check that most intervals on exact maps hold the mean truth, of measures without bias."""
     errors = [e for name in UNBIASED for e in exact.line(name, None)]
@@ -207,6 +208,7 @@ def six_digits(value):
     return pytest.approx(value, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_tables_hold_all_errors(noisy):
     """Check JSON and CSV against the errors, and the text's width."""
     content = json.loads(noisy.to_json(), parse_constant=pytest.fail)

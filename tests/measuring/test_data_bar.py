@@ -73,6 +73,7 @@ def micrographs():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_is_found(style):
     """Check the exact number of rows, for each maker's way to draw."""

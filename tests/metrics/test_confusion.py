@@ -178,6 +178,7 @@ def test_dice_by_hand():
     np.testing.assert_allclose(dice(confusion), [12 / 16, 6 / 9, np.nan, 0])
 
 
+@pytest.mark.slow
 @given(label_lists)
 def test_dice_is_scikit_learns_f1(pair):
     """Check random labels against scikit-learn, undefined values included."""

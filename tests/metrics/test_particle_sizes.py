@@ -285,6 +285,7 @@ def test_ks_test_is_scipys(sample, other):
     assert p_value == pytest.approx(expected.pvalue, rel=1e-9, abs=1e-14)
 
 
+@pytest.mark.slow
 @given(samples, samples)
 def test_ks_test_ignores_a_monotone_rescaling(sample, other):
     """Check that areas and their square roots give the same, in either order."""

@@ -82,6 +82,7 @@ def test_numbers_are_those_of_score(folder, board):
         assert group["data_id"] == score.data_id
 
 
+@pytest.mark.slow
 def test_ties_share_ranks(folder, board):
     """Check rank ranges against the command's own comparison of the three ranked methods."""
     (group,) = board.groups

@@ -32,6 +32,7 @@ def test_particles_are_those_of_scikit_image():
         assert found["diameter_by_area_px"][place] == pytest.approx(weighted)
 
 
+@pytest.mark.slow
 def test_the_network_is_measured_as_the_command_does():
     """Check fractions, both zone widths and the spacing against the row of a table."""
     found = fit.measure(maps("microconstituents"), "uhcs")

@@ -52,6 +52,7 @@ def test_a_method_scores_the_mean_of_its_runs(rows):
         assert low < means.IU.mean < high
 
 
+@pytest.mark.slow
 def test_pooled_scores_are_of_all_pixels_of_all_runs(rows):
     """Check the pooled accuracy against the sum of all confusion matrices."""
     row = rows["seeds"]

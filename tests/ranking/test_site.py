@@ -115,6 +115,7 @@ def test_links_and_images_lead_somewhere(folder):
                 assert anchor in pages[target].values("id")
 
 
+@pytest.mark.slow
 def test_pages_load_nothing_from_elsewhere(folder):
     """Check the policy, and that there is one script and no style beside it."""
     for path in folder.rglob("*.html"):

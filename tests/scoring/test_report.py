@@ -153,6 +153,7 @@ def test_same_input_gives_same_bytes(
     assert html_report.to_html(report, submissions, "otsu") == html
 
 
+@pytest.mark.slow
 def test_elements_are_closed_and_ids_unique(html: str) -> None:
     """Check the structure, and that links within the page lead somewhere."""
     assert html.startswith("<!doctype html>")

@@ -350,6 +350,7 @@ def test_extended_measures_of_denuded_zones():
     assert measured["wasserstein_um"].mean == pytest.approx(np.mean(expected) * pixel_size)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 @pytest.mark.parametrize("task", protocol.TASKS)
 def test_real_annotations_score_one(task):

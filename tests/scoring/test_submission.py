@@ -263,6 +263,7 @@ LINKS = {
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.slow
 @pytest.mark.parametrize("target", LINKS)
 def test_links(tmp_path, target):
     """Check links by what they lead to, without and with the option."""

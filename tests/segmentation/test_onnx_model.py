@@ -221,6 +221,7 @@ def test_tiles_have_one_shape_and_cover_the_image_once(size, halo, monkeypatch):
     assert len(shapes) == 1
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_micrograph(threshold, monkeypatch):
     """Check that four times the pixels take their label map more, and nothing else."""
     monkeypatch.setattr(onnx_model, "TILE_SIDE", 128)

@@ -163,6 +163,7 @@ def test_same_bytes_in_any_order(task):
             assert before.tobytes() == now.tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_micrographs_differ(task):
     """Check that no two images and no two label maps are the same."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,7 +119,7 @@ def replacing(
     if not private:
         protection.check(path, mark)
     folder = path.parent if workspace is None else workspace
-    partial = folder / f".partial.{secrets.token_hex(8)}{path.suffix}"
+    partial = folder / f".partial.{os.urandom(8).hex()}{path.suffix}"
     try:
         # Not tempfile: it narrows the mode, which the umask should give.
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -196,7 +195,7 @@ def new_folder(target: Path) -> Iterator[Path]:
     if target == Path.cwd():
         raise UsageError(f"{target} is the current folder. Nothing was written; name a new one.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name}.{secrets.token_hex(8)}"
+    partial = target.parent / f".{target.name}.{os.urandom(8).hex()}"
     partial.mkdir()
     _UNFINISHED.add(partial)
     try:

@@ -367,6 +367,7 @@ DAMAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_is_renewed_or_named(simple, mirror, damage):
     """Check that no damaged file is loaded: it is fetched again, or named where that fails."""

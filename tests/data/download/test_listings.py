@@ -47,6 +47,7 @@ def test_a_damaged_capture_leads_on_to_the_next(server):
     assert fetch.fetch(with_deposits(server, index)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [b"", b"[]", b"<html>", b'{"a": 1}', b'[["x"], ["y"]]', b"[[], 1]"]
 )

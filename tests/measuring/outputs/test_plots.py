@@ -141,6 +141,7 @@ def test_missing_library(monkeypatch):
         plots.check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("um", [0.0004, 0.1, 30.0])
 @pytest.mark.parametrize("largest", [1, 2, 3, 8, 20])
 def test_labels_of_sizes_do_not_overlap(drawn, largest, um):
