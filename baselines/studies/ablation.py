@@ -146,5 +146,7 @@ def to_text(trials: Sequence[Trial], form: str = "github") -> str:
 
 def _written(value: Any) -> str:
     if isinstance(value, list):  # the stages
-        return " + ".join(str(stage["updates"]) for stage in value) + " updates"
+        return ", then ".join(
+            f"{stage['updates']} updates at {stage['learning_rate']:g}" for stage in value
+        )
     return str(value)

@@ -50,11 +50,11 @@ def test_choices_are_scored_on_the_inner_fold(tmp_path):
     assert lines[0].split()[-3:] == ["100.0", "100.0", "10"]
 
 
-def test_stages_are_written_as_updates(tmp_path):
+def test_stages_are_written_as_updates_and_rates(tmp_path):
     """Check the cell of runs of different lengths."""
     runs = [write(tmp_path / "a", updates=300), write(tmp_path / "b", updates=600)]
     text = ablation.to_text(ablation.read(runs, "unet", "particles"))
-    assert "300 updates" in text
+    assert "300 updates at 0.001" in text
 
 
 def test_runs_that_have_seen_the_fold_are_refused(tmp_path):
