@@ -104,10 +104,12 @@ def compare(
 
 def _entry(predictions: Path) -> Path:
     """Take the name of an entry of the board for its folder, where no folder of this name is."""
+    if predictions.exists():
+        return predictions
+
     from uhcs_bench.ranking import files, rows
 
-    names = [entry["entry"] for entry in rows.read()["entries"]]
-    if predictions.exists() or str(predictions) not in names:
+    if str(predictions) not in [entry["entry"] for entry in rows.read()["entries"]]:
         return predictions
     folder = files.SHIPPED / predictions
     if folder.is_dir():
