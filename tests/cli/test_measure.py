@@ -179,11 +179,12 @@ def test_micrographs_without_a_model_get_the_shipped_one(raw, tmp_path):
     options = ("--pixel-size", 0.5, "--overlays", tmp_path / "over", "--out", tmp_path / "o.csv")
     result = run(raw, "--task", "particles", *options)
     assert result.exit_code == 0, result.stderr
-    first, second, *_ = result.stderr.splitlines()
-    assert first.startswith("Model particles: ")
-    assert "CC BY-SA" in first
-    assert "IU 81.1" in first
-    assert "--model otsu" in second
+    card, _, rest = result.stderr.partition("--model names another one, --model otsu")
+    assert card.startswith("Model particles: ")
+    assert "CC BY-SA" in card
+    assert "IU 81.1" in card
+    assert max(map(len, card.splitlines())) <= 80
+    assert rest
     assert "outside of the 0.01942 to 0.09709 um that particles was trained on" in result.stderr
     with (tmp_path / "o.csv").open(newline="") as stream:
         assert all("CC BY-SA" in row["segmentation"] for row in csv.DictReader(stream))

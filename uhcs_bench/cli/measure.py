@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -338,7 +339,7 @@ def _announce(options: Options, found: Found) -> None:
         from uhcs_bench.segmentation import models
 
         card = models.load(options.model, options.model_threads, options.task).card
-        echo(card.sentence(), err=True)
+        echo(textwrap.fill(card.sentence(), 80, break_long_words=False), err=True)
         if card.name in models.NAMES:
             echo("--model names another one, --model otsu the simplest.", err=True)
     for line in inputs.account(found.passed_over):

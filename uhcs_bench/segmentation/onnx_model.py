@@ -393,7 +393,7 @@ def load(path: str | Path, threads: int = 0, name: str | None = None) -> Segment
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingPackageError("Segmenting with an ONNX model", "onnx") from error
+        raise MissingPackageError("Segmenting with an ONNX model", "measure") from error
     sha256 = onnx_files.content_sha256(path)  # also checks what it takes weights from
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
