@@ -56,6 +56,9 @@ DECLARATION: dict[str, Any] = {
 }
 
 
+UNFINISHED = {"particles": {"status": "incomplete", "reason": "Not run yet"}}
+
+
 @cache
 def annotations(task: str = "particles") -> dict[str, NDArray[np.uint8]]:
     """Label maps of the synthetic set."""
@@ -78,6 +81,31 @@ def declared(**changes: Any) -> dict[str, Any]:
     """Give a valid declaration with some keys changed; None takes a key out."""
     content = copy.deepcopy(DECLARATION) | changes
     return {key: value for key, value in content.items() if key not in changes or value is not None}
+
+
+def named(name: str, status: str = "active", **changes: Any) -> dict[str, Any]:
+    """Give a valid declaration for particles, under a name and with a status."""
+    tasks = {"particles": {"status": status, "reason": f"Because of {status}"}}
+    return declared(**{"name": name, "tasks": tasks} | changes)
+
+
+def hostile(text: str, **changes: Any) -> dict[str, Any]:
+    """Give a declaration that has a text wherever one can stand."""
+    content = {
+        "name": text[:60],
+        "summary": text,
+        "authors": [{"name": text, "orcid": "0000-0002-1825-0097"}],
+        "licence": text[:60],
+        "training_data": text,
+        "external_data": [{"name": text, "use": text}],
+        "hyperparameters": {"key": text},
+        "selection": [{"task": "particles", "folds": [1], "choice": text}],
+        "compute": DECLARATION["compute"] | {"device": text},
+        "retrained": {"date": "2026-11-22", "command": text},
+        "notes": [text],
+        "tasks": {"particles": {"status": "active", "reason": text}},
+    }
+    return declared(**content | changes)
 
 
 def write_entry(

@@ -8,7 +8,8 @@ import uhcs_bench
 from tests import browser
 from tests.entries import declared, noisy, write_entry
 from tests.release import require
-from uhcs_bench.ranking import board, site
+from uhcs_bench.ranking import board
+from uhcs_bench.ranking.outputs import site
 from uhcs_bench.scoring import comparison_page, report
 from uhcs_bench.scoring.score import score_submissions
 from uhcs_bench.scoring.submission import read_submission

@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from uhcs_bench.errors import MissingPackageError, SubmissionError, UsageError, printable
-from uhcs_bench.ranking.declaration import EntryError
+from uhcs_bench.ranking.entries.declaration import EntryError
 
 HOSTILE = {
     "clear the screen": "\x1b[2J",

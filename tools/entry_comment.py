@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.ranking import board as ranking
-from uhcs_bench.ranking import content, tables, words
-from uhcs_bench.ranking.page import escaped
+from uhcs_bench.ranking.outputs import board_json, sentences, text_tables
+from uhcs_bench.ranking.outputs.markdown_page import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +73,7 @@ def _problems(found: LeftOut) -> str:
 
 def _ranked(board: Board, changed: Sequence[str]) -> Iterator[str]:
     """Give scores and ranks of entries, and the tables that they stand in."""
-    plain = content.to_dict(board)
+    plain = board_json.to_dict(board)
     for group, of_group in zip(board.groups, plain["groups"], strict=True):
         concerned = [
             row
@@ -86,14 +86,14 @@ def _ranked(board: Board, changed: Sequence[str]) -> Iterator[str]:
         for row in concerned:
             lines = [f"**{escaped(row.entry.name)}**, {row.maps.status}"]
             lines += [
-                f"- {metric.name} {words.with_interval(metric, row.mean(metric.name))}: "
-                + words.rank_meaning(row.ranks[metric.name], len(group.ranked))
+                f"- {metric.name} {sentences.with_interval(metric, row.mean(metric.name))}: "
+                + sentences.rank_meaning(row.ranks[metric.name], len(group.ranked))
                 for metric in group.metrics
                 if row.ranks
             ]
             yield "\n".join(lines)
         for what in ("ranks", "fit"):
-            table = tables.text(plain | {"groups": [of_group]}, what, "markdown")
+            table = text_tables.text(plain | {"groups": [of_group]}, what, "markdown")
             yield table.partition("\n\n")[2]
 
 

@@ -8,7 +8,7 @@ from .measuring.calibration import calibrate
 from .measuring.combine import combine
 from .measuring.measure import measure
 from .metallography.denuded_zone import denuded_zone_widths
-from .ranking.table import leaderboard
+from .ranking.outputs.board_rows import leaderboard
 from .scoring.claims import check
 from .scoring.compare import compare
 from .scoring.comparison import Comparison

@@ -8,7 +8,7 @@ import pytest
 
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
-from uhcs_bench.ranking import strict_yaml
+from uhcs_bench.ranking.entries import strict_yaml
 from uhcs_bench.scoring import training_record
 
 LEADERBOARD = Path(__file__).parents[2] / "leaderboard"

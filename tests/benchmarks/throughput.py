@@ -19,9 +19,9 @@ import numpy as np
 from tabulate import tabulate
 
 import uhcs_bench
-from uhcs_bench import protocol
+from uhcs_bench import executors, protocol
 from uhcs_bench.data import label_maps
-from uhcs_bench.measuring import executors, row
+from uhcs_bench.measuring import row
 from uhcs_bench.measuring.pixel_size import Scale
 from uhcs_bench.metallography import denuded_zone, particles
 from uhcs_bench.metallography.labels import NETWORK

@@ -17,7 +17,7 @@ from uhcs_bench.auditing import magnifications
 from uhcs_bench.cli import score as scoring
 from uhcs_bench.data import label_maps
 from uhcs_bench.data.download import fetch
-from uhcs_bench.ranking import files
+from uhcs_bench.ranking.outputs import board_files
 
 
 def run(*arguments):
@@ -258,13 +258,13 @@ def test_compare_two_submissions(predictions, tmp_path):
 def test_entry_of_the_board_is_compared_by_its_name(tmp_path, monkeypatch):
     """Check the name against the folder, and that an installed wheel says where the maps are."""
     monkeypatch.chdir(tmp_path)
-    shipped = files.SHIPPED
+    shipped = board_files.SHIPPED
     options = ("--task", "particles", "--fold", 2, "--format", "csv")
     by_name = run("compare", "unet", "otsu", *options)
     by_folder = run("compare", shipped / "unet", shipped / "otsu", *options)
     assert by_name.exit_code == 0
     assert by_name.stdout == by_folder.stdout
-    monkeypatch.setattr(files, "SHIPPED", tmp_path / "leaderboard")
+    monkeypatch.setattr(board_files, "SHIPPED", tmp_path / "leaderboard")
     missing = run("compare", "unet", shipped / "otsu", *options)
     assert missing.exit_code == 2
     assert "Clone the repository, and name its folder leaderboard/unet." in missing.stderr

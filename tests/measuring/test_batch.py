@@ -18,10 +18,12 @@ import tifffile
 from PIL import Image
 
 import uhcs_bench
+from uhcs_bench import executors
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io import installed_code
 from uhcs_bench.io.atomic import UnwritableError
-from uhcs_bench.measuring import batch, executors, identity, inputs, jobs, journal
+from uhcs_bench.measuring import batch, inputs, jobs, journal
 from uhcs_bench.metallography import particles
 
 PARTICLES = jobs.Options("particles")
@@ -235,7 +237,7 @@ def test_a_flipped_bit_in_the_journal_changes_no_table(folder, unfinished, tmp_p
 
 def test_other_code_measures_everything_again(folder, unfinished, measured, monkeypatch):
     """Check that a journal of other code, even of the same version number, counts for nothing."""
-    monkeypatch.setattr(identity, "of_code", lambda: "0.1.0+other")
+    monkeypatch.setattr(installed_code, "version_and_hash", lambda: "0.1.0+other")
     measure(folder, unfinished)
     assert len(measured) == 8
 

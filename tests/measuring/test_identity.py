@@ -1,4 +1,4 @@
-"""Identity of files and code: by content, and by nothing else."""
+"""Identity of files: by content, and by nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 
 import pytest
 
-import uhcs_bench
 from uhcs_bench.measuring import identity
 
 
@@ -38,17 +37,3 @@ def test_pipes_are_not_waited_for(tmp_path):
     """Check a pipe that nobody writes to."""
     os.mkfifo(tmp_path / "pipe.png")
     assert identity.of_file(tmp_path / "pipe.png") == ""
-
-
-def test_code_has_the_version_and_a_hash(tmp_path, monkeypatch):
-    """Check that a copy of the package has the same, and one changed line another."""
-    copy = tmp_path / "uhcs_bench"
-    package = os.path.dirname(uhcs_bench.__file__)  # noqa: PTH120
-    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
-    original = identity.of_code()
-    assert original.startswith(f"{uhcs_bench.__version__}+")
-    monkeypatch.setattr(identity.resources, "files", lambda _: copy)
-    assert identity.of_code.__wrapped__() == original
-    with (copy / "protocol.py").open("a") as stream:
-        stream.write("\n")
-    assert identity.of_code.__wrapped__() != original

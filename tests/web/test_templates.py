@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
+from pathlib import Path
 
 import jinja2
 import pytest
 
+import uhcs_bench
 from uhcs_bench.scoring.results import MeanScore
 from uhcs_bench.web import templates
 
@@ -25,7 +28,7 @@ def test_html_is_escaped():
     [
         ("scoring/templates/page.html.jinja", True),
         ("ranking/templates/index.html.jinja", True),
-        ("ranking/entry.yaml.jinja", False),
+        ("ranking/entries/entry.yaml.jinja", False),
         ("exporters/card.md.jinja", False),
     ],
 )
@@ -61,3 +64,21 @@ def test_filters_write_numbers():
         "{% autoescape false %}" + text + "{% endautoescape %}"
     )
     assert template.render(e=score) == '50.0 ± 1.0, 40.0 to 60.0, , "ü\\""'
+
+
+def rooms_of_named_files():
+    """List which room's files a room's code and templates name, as import-linter does not see."""
+    package = Path(uhcs_bench.__file__).parent
+    for path in sorted(package.rglob("*")):
+        if path.suffix in {".py", ".jinja"}:
+            for name in re.findall(r'"(\w+/[\w/.]+\.(?:jinja|css|js))"', path.read_text("utf-8")):
+                yield path.relative_to(package), name
+
+
+def test_rooms_name_their_own_files_and_those_of_web():
+    """Check templates, styles and scripts: no room takes those of a room beside or above it."""
+    found = list(rooms_of_named_files())
+    assert len(found) > 20
+    for path, name in found:
+        assert name.split("/")[0] in (path.parts[0], "web"), f"{path} names {name}"
+        assert (Path(uhcs_bench.__file__).parent / name).is_file(), f"{path} names {name}"

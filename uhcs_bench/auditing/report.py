@@ -105,7 +105,7 @@ def to_html(datasets: Sequence[Dataset], audited: Audit, repeated: Agreement) ->
     >>> "No field is shown twice." in to_html([particles], found, repeated)
     True
     """
-    css = templates.asset("scoring/templates/report.css") + templates.asset(
+    css = templates.asset("web/templates/pages.css") + templates.asset(
         "auditing/templates/audit.css"
     )
     template = templates.environment().get_template("auditing/templates/audit.html.jinja")

@@ -107,11 +107,11 @@ def _entry(predictions: Path) -> Path:
     if predictions.exists():
         return predictions
 
-    from uhcs_bench.ranking import files, rows
+    from uhcs_bench.ranking.outputs import board_files, board_json
 
-    if str(predictions) not in [entry["entry"] for entry in rows.read()["entries"]]:
+    if str(predictions) not in [entry["entry"] for entry in board_json.read()["entries"]]:
         return predictions
-    folder = files.SHIPPED / predictions
+    folder = board_files.SHIPPED / predictions
     if folder.is_dir():
         return folder
     raise UsageError(

@@ -70,13 +70,14 @@ def build(
     and named at the end; the exit code is then 2.
     """
     from uhcs_bench.data.download.cache import cache_folder
-    from uhcs_bench.measuring.executors import n_cores
+    from uhcs_bench.executors import n_cores
     from uhcs_bench.ranking import board as ranking
-    from uhcs_bench.ranking import files
-    from uhcs_bench.ranking import site as pages
-    from uhcs_bench.ranking.cache import Cache
-    from uhcs_bench.ranking.declaration import EntryError
-    from uhcs_bench.ranking.page import DATA_NAME, PAGE_NAME
+    from uhcs_bench.ranking.entries.declaration import EntryError
+    from uhcs_bench.ranking.outputs import board_files
+    from uhcs_bench.ranking.outputs import site as pages
+    from uhcs_bench.ranking.outputs.board_json import DATA_NAME
+    from uhcs_bench.ranking.outputs.markdown_page import PAGE_NAME
+    from uhcs_bench.ranking.result_cache import Cache
 
     if site is not None:
         pages.check_folder(site, folder)
@@ -86,10 +87,10 @@ def build(
     board = ranking.build(entries, left_out, cache, workers)
     count = "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
     if not check:
-        files.write(folder, board)
+        board_files.write(folder, board)
         echo(f"Wrote {PAGE_NAME} and {DATA_NAME} of {count} to {folder}.")
     elif not left_out:
-        files.check(folder, board)
+        board_files.check(folder, board)
         echo(f"{folder} is what the label maps of {count} give.")
     if site is not None:
         echo(f"Site: {pages.write(site, board)}", err=True)
@@ -126,12 +127,12 @@ def show(
     Ranks; agreement of particle sizes; fit to measure, by how much what is
     measured on the maps is off; or the tests between pairs of methods.
     """
-    from uhcs_bench.ranking import rows, tables
+    from uhcs_bench.ranking.outputs import board_json, board_rows, text_tables
 
-    board = rows.read() if path is None else rows.read(path)
-    shown = tables.chosen(board, task, entry)
+    board = board_json.read() if path is None else board_json.read(path)
+    shown = text_tables.chosen(board, task, entry)
     if form == "json":
-        listed = [*rows.rows(shown, protocol.TASKS)]
+        listed = [*board_rows.rows(shown, protocol.TASKS)]
         emit(json_text({"schema": board["schema"], "rows": listed}), out)
     else:
-        emit(tables.text(shown, what, "markdown" if form == "markdown" else "table"), out)
+        emit(text_tables.text(shown, what, "markdown" if form == "markdown" else "table"), out)

@@ -15,8 +15,8 @@ from uhcs_bench.errors import UhcsBenchError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from uhcs_bench.executors import Pool
     from uhcs_bench.measuring.batch import Outputs, Summary
-    from uhcs_bench.measuring.executors import Pool
     from uhcs_bench.measuring.inputs import About, Found
     from uhcs_bench.measuring.jobs import Options
 
@@ -347,7 +347,7 @@ def _announce(options: Options, found: Found) -> None:
 
 
 def _pool(workers: int | None, scheduler: str | None) -> Pool | None:
-    from uhcs_bench.measuring import executors
+    from uhcs_bench import executors
 
     if scheduler is not None:
         return executors.cluster(scheduler)

@@ -57,7 +57,7 @@ def submit(
     are checked and copied as PNG, and an entry.yaml is written beside them, with
     comments; what only you know is left to be filled in.
     """
-    from uhcs_bench.ranking import create, declaration
+    from uhcs_bench.ranking.entries import create, declaration
 
     folder, to_fill = create.create(
         predictions, name, out, version, split, follow_links=follow_links

@@ -36,7 +36,7 @@ def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
     several runs, runs/<name>/<task>/<id>.png. All problems of all entries are
     reported at once; any of them exits with 2.
     """
-    from uhcs_bench.ranking import declaration, entry
+    from uhcs_bench.ranking.entries import declaration, entry
 
     results: list[dict[str, Any]] = []
     for folder in entries:

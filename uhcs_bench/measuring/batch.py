@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench import protocol
+from uhcs_bench import executors, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
-from uhcs_bench.io import atomic, protection
+from uhcs_bench.io import atomic, installed_code, protection
 from uhcs_bench.io import tables as table_files
-from uhcs_bench.measuring import executors, identity, jobs, specimens
+from uhcs_bench.measuring import identity, jobs, specimens
 from uhcs_bench.measuring import row as measurement
 from uhcs_bench.measuring.jobs import ENDINGS, Job, Kind, Options, Outcome
 from uhcs_bench.measuring.journal import Journal
@@ -36,8 +36,8 @@ from uhcs_bench.measuring.outputs import tidy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from uhcs_bench.executors import Pool
     from uhcs_bench.io.tables import Notes, Row
-    from uhcs_bench.measuring.executors import Pool
     from uhcs_bench.measuring.inputs import About
 
 JOURNAL_SUFFIX = ".journal"
@@ -385,7 +385,7 @@ class _Run:
         if isinstance(outcome, Exception):
             self.failures[job.index] = str(outcome) or type(outcome).__name__
             return
-        own, its = identity.of_code(), getattr(outcome, "code", "unknown")
+        own, its = installed_code.version_and_hash(), getattr(outcome, "code", "unknown")
         if its != own:
             raise executors.ClusterError(
                 f"A worker has uhcs-bench {its}, and this is {own}; its results would differ. What "
@@ -460,7 +460,7 @@ class _Run:
             "schema": measurement.SCHEMA,
             "versions": {
                 "uhcs_bench": __version__,
-                "code": identity.of_code(),
+                "code": installed_code.version_and_hash(),
                 "numpy": np.__version__,
                 "scipy": scipy.__version__,
                 "scikit_image": version("scikit-image"),
@@ -489,7 +489,7 @@ def _key(job: Job) -> str:
     """Identify what is done with which file; its content is compared apart."""
     options = asdict(job.options)
     del options["model_threads"]
-    parts = [measurement.SCHEMA, identity.of_code(), job.file, job.path, options]
+    parts = [measurement.SCHEMA, installed_code.version_and_hash(), job.file, job.path, options]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

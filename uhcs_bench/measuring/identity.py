@@ -1,4 +1,4 @@
-"""Identity of what a measurement depends on: the content of a file, and the code that measures.
+"""Identity of a file that is measured: its content.
 
 Sizes and times of files are no identity: copies, mounts and archives keep them while the content
 changes.
@@ -7,15 +7,9 @@ changes.
 from __future__ import annotations
 
 import hashlib
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from uhcs_bench._version import __version__
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.resources.abc import Traversable
     from pathlib import Path
 
 SIDECAR_SUFFIX = ".txt"
@@ -58,29 +52,3 @@ def of_file(path: Path) -> str:
     if not hashes:
         return ""
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-
-
-@cache
-def of_code() -> str:
-    """Return the version of this package, and the beginning of a hash over its source files.
-
-    Two installations of one version number that differ in a line of code differ here, so that a
-    worker with other code, or a journal of other code, is told apart.
-
-    Examples
-    --------
-    >>> of_code().startswith(__version__ + "+")
-    True
-    """
-    digest = hashlib.sha256()
-    for name, file in sorted(_sources(resources.files("uhcs_bench"), "")):
-        digest.update(f"{name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    return f"{__version__}+{digest.hexdigest()[:12]}"
-
-
-def _sources(folder: Traversable, prefix: str) -> Iterator[tuple[str, Traversable]]:
-    for item in folder.iterdir():
-        if item.is_dir():
-            yield from _sources(item, f"{prefix}{item.name}/")
-        elif item.name.endswith((".py", ".json")):
-            yield prefix + item.name, item

@@ -15,7 +15,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import label_maps, registry
 from uhcs_bench.data.pixels import pixel_sha256
 from uhcs_bench.errors import UhcsBenchError
-from uhcs_bench.io import images
+from uhcs_bench.io import images, installed_code
 from uhcs_bench.measuring import data_bar, identity, inputs, pixel_size
 from uhcs_bench.measuring import row as measurement
 from uhcs_bench.metallography import arguments, components
@@ -114,7 +114,7 @@ class Outcome:
     error : str
         Why it could not be measured, a phrase that follows its name.
     code : str
-        `uhcs_bench.measuring.identity.of_code` of who measured it.
+        `uhcs_bench.io.installed_code.version_and_hash` of who measured it.
     """
 
     row: Row
@@ -148,7 +148,7 @@ class Measured:
 
 def do(job: Job) -> Outcome:
     """Do a job; whatever is wrong with the file is in the outcome."""
-    code = identity.of_code()
+    code = installed_code.version_and_hash()
     try:
         return _do(job, code)
     except UhcsBenchError as error:

@@ -1,6 +1,7 @@
-"""Ranked submissions: entries, their validation, the board and its pages.
+"""Ranked submissions: entries, their scores, and the board.
 
-`entry` reads and checks an entry, `declaration` its YAML, `board` ranks, `page` and `site` write.
+`entries` reads, checks and makes entries. `run_scores` scores them, `fit` compares what is measured
+on their maps, `pair_tests` ranks them, and `board` holds the result, which `outputs` writes.
 
 Imports: `scoring`, `measuring`, `auditing` and what stands below them.
 """

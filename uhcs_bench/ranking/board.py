@@ -1,8 +1,8 @@
 """The leaderboard: entries scored from their label maps, and ranked.
 
-Methods are ranked by paired tests and not by means, see `uhcs_bench.ranking.pairs`: by intersection
-over union and accuracy, by the distance of particle sizes, and by how near they come to what is
-measured on the maps, see `uhcs_bench.ranking.fit`.
+Methods are ranked by paired tests and not by means, see `uhcs_bench.ranking.pair_tests`: by
+intersection over union and accuracy, by the distance of particle sizes, and by how near they come
+to what is measured on the maps, see `uhcs_bench.ranking.fit`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from uhcs_bench import paper, protocol
-from uhcs_bench.measuring import executors
-from uhcs_bench.ranking import ceiling, declaration, entry, fit, scored
-from uhcs_bench.ranking.declaration import EntryError
-from uhcs_bench.ranking.pairs import MOST_LISTED, Pair, PairTests, Ranks
+from uhcs_bench import executors, paper, protocol
+from uhcs_bench.ranking import fit, run_scores
+from uhcs_bench.ranking.annotator_agreement import annotator_agreement
+from uhcs_bench.ranking.entries import declaration, entry
+from uhcs_bench.ranking.entries.declaration import EntryError
+from uhcs_bench.ranking.pair_tests import MOST_LISTED, Pair, PairTests, Ranks
 from uhcs_bench.scoring.conventions import estimates
 from uhcs_bench.stats.runs import mean_of_runs, seed_spread
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from uhcs_bench.ranking.cache import Cache
-    from uhcs_bench.ranking.entry import LeaderboardEntry, TaskMaps
-    from uhcs_bench.ranking.scored import RunScore, Truth
+    from uhcs_bench.ranking.entries.entry import LeaderboardEntry, TaskMaps
+    from uhcs_bench.ranking.result_cache import Cache
+    from uhcs_bench.ranking.run_scores import RunScore, Truth
     from uhcs_bench.scoring.results import MeanScore, MicrographScore, TaskScore
     from uhcs_bench.stats.runs import SeedSpread
 
@@ -138,12 +139,16 @@ class Row:
         values = mean_of_runs(self.values[metric])
         return [None if np.isnan(value) else float(value) for value in values]
 
-    def size_distance_px(self) -> MeanScore:
-        """Mean Wasserstein distance of the particles' diameters, in pixels."""
-        picked = scored.values_of(
+    def size_distances_px(self) -> NDArray[np.float64]:
+        """Wasserstein distance of the particles' diameters on each micrograph, in pixels."""
+        picked = run_scores.values_of(
             self.runs, lambda image: image.measures["sizes"]["wasserstein_px"]
         )
-        return self._estimate(mean_of_runs(picked), (0.0, np.inf))
+        return mean_of_runs(picked)
+
+    def size_distance_px(self) -> MeanScore:
+        """Mean of `size_distances_px`, with its interval."""
+        return self._estimate(self.size_distances_px(), (0.0, np.inf))
 
     def _estimate(self, values: NDArray[np.float64], within: tuple[float, float]) -> MeanScore:
         (found,) = estimates(values[:, np.newaxis], self.result.samples, within)
@@ -175,9 +180,9 @@ class Group:
     reported : list of paper.Reported
         Numbers of the paper, whose label maps are not public.
     pairs : list of Pair
-        Of ranked rows, see `uhcs_bench.ranking.pairs.PairTests.pairs`.
-    ceiling : dict or None
-        See `uhcs_bench.ranking.ceiling`.
+        Of ranked rows, see `uhcs_bench.ranking.pair_tests.PairTests.pairs`.
+    annotator_agreement : dict or None
+        See `uhcs_bench.ranking.annotator_agreement`.
     """
 
     task: protocol.Task
@@ -190,7 +195,7 @@ class Group:
     unfinished: list[Row]
     reported: list[paper.Reported]
     pairs: list[Pair]
-    ceiling: dict[str, Any] | None
+    annotator_agreement: dict[str, Any] | None
 
     @property
     def n_images(self) -> int:
@@ -259,7 +264,7 @@ def read_entries(
     folder : Path
         Each folder in it that is not hidden is an entry.
     cache : Cache, optional
-        See `uhcs_bench.ranking.entry.read_entry`.
+        See `uhcs_bench.ranking.entries.entry.read_entry`.
     workers : int, optional
         Processes to read in, at most.
 
@@ -357,7 +362,7 @@ def build(
         )
     ]
     jobs = [job for outline in outlines for job in outline.jobs]
-    scores = iter(scored.run_scores(jobs, cache, workers))
+    scores = iter(run_scores.run_scores(jobs, cache, workers))
     groups = [_group(outline, [next(scores) for _ in outline.jobs], cache) for outline in outlines]
     return Board(list(entries), groups, list(left_out))
 
@@ -375,10 +380,10 @@ class _Outline:
         self.members = members
         complete = [found for found in members if found.tasks[task.name].complete]
         self.truth = (
-            scored.truth(complete[0], complete[0].tasks[task.name], cache) if complete else None
+            run_scores.truth(complete[0], complete[0].tasks[task.name], cache) if complete else None
         )
         self.jobs = [
-            scored.Job((found.version, found.split), maps, run, self.truth)
+            run_scores.Job((found.version, found.split), maps, run, self.truth)
             for found in complete
             for maps in [found.tasks[task.name]]
             for run in maps.runs
@@ -415,7 +420,9 @@ def _group(outline: _Outline, scores: Sequence[RunScore], cache: Cache | None) -
         unfinished=[row for row in rows if row.maps.status == "incomplete"],
         reported=paper.reported(task.name) if is_papers else [],
         pairs=pairs,
-        ceiling=ceiling.ceiling(task.name, first.version, cache) if annotated else None,
+        annotator_agreement=annotator_agreement(task.name, first.version, cache)
+        if annotated
+        else None,
     )
 
 
@@ -456,7 +463,7 @@ def _row(
         for measure in fit.MEASURES[maps.task.name]
     }
     values = {
-        metric.name: scored.values_of(runs, metric.pick)
+        metric.name: run_scores.values_of(runs, metric.pick)
         if metric.pick is not None
         else fit.share_within(np.array([*errors.values()]))
         for metric in METRICS
@@ -466,7 +473,7 @@ def _row(
         entry=found,
         maps=maps,
         runs=tuple(runs),
-        score=scored.mean_of_runs(runs, maps.task.classes),
+        score=run_scores.mean_of_runs(runs, maps.task.classes),
         values=values,
         fits={name: fit.summary(found_errors) for name, found_errors in errors.items()},
     )

@@ -152,8 +152,8 @@ def to_html(comparison: Comparison, a: Scored, b: Scored) -> str:
     """Lay a comparison out as a web page, see `write`."""
     if len(comparison.names) != 2:
         raise ValueError(f"the page shows two submissions, not {len(comparison.names)}")
-    css = asset("scoring/templates/report.css")
-    script = asset("scoring/templates/report.js")
+    css = asset("web/templates/pages.css")
+    script = asset("web/templates/pages.js")
     return render(
         "scoring/templates/comparison.html.jinja",
         title=" and ".join(comparison.names),

@@ -218,8 +218,8 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
     ]
     if scored != submitted:
         raise ValueError(f"the report is on {scored}, the submissions are {submitted}")
-    css = asset("scoring/templates/report.css") + _shades_css()
-    script = asset("scoring/templates/report.js")
+    css = asset("web/templates/pages.css") + _shades_css()
+    script = asset("web/templates/pages.js")
     return render(
         "scoring/templates/page.html.jinja",
         title=title,

@@ -80,7 +80,7 @@ def asset(name: str) -> str:
     Parameters
     ----------
     name : str
-        Path in the package, for example ``"scoring/templates/report.css"``.
+        Path in the package, for example ``"web/templates/pages.css"``.
 
     Returns
     -------

@@ -1,0 +1,97 @@
+"""Entries made of the runs of a reference method."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import uhcs_bench
+from uhcs_bench.errors import SubmissionError
+from uhcs_bench.ranking.entries import create, declaration, entry, strict_yaml
+from uhcs_bench.scoring import training_record
+
+
+@pytest.fixture
+def predictions(tmp_path):
+    """Write label maps of a method's six folds and what is on record of them."""
+
+    def make(**changes):
+        folds = {}
+        for number in range(6):
+            fold = uhcs_bench.load("particles", fold=number, version="synthetic")
+            for micrograph in fold.val:
+                np.save(tmp_path / f"{micrograph.id}.npy", micrograph.labels)
+            folds[str(number)] = {
+                "dataset_version": "synthetic",
+                "configuration": {
+                    "loss": "ce",
+                    "stages": [{"updates": 9, "learning_rate": 1e-5, "features_rate": 0.0}],
+                    "batch": 4,
+                    "crop": None,
+                    "weight_decay": 0.01,
+                    "precision": "float32",
+                },
+                "training": list(fold.train.ids),
+                "validation": list(fold.val.ids),
+                "weights": "sha256:abc",
+                "parameters": 1234,
+                "seed": number,
+                "seconds": {"train": 600.0, "predict": 2.0},
+                "hardware": {"device": "cpu", "cpu": "a processor", "threads": 2},
+                **changes,
+            }
+        content = {"schema": training_record.RUN_SCHEMA, "tasks": {"particles": folds}}
+        (tmp_path / "record.json").write_text(json.dumps(content), encoding="utf-8")
+        return tmp_path
+
+    return make
+
+
+def test_what_is_on_record_is_filled_in(predictions, tmp_path):
+    """Check the values of entry.yaml, what is left, and that the record goes with the maps."""
+    folder, to_fill = create.create([predictions()], "mine", tmp_path / "out", "synthetic")
+    assert to_fill == ["summary", "authors.0.name", "licence"]
+    declared = strict_yaml.load((folder / "entry.yaml").read_bytes())
+    assert declared["runs"] == [{"folder": ".", "seeds": [0, 1, 2, 3, 4, 5]}]
+    assert declared["compute"] == {
+        "device": "a processor",
+        "count": 2,
+        "training_hours": 1.0,
+        "inference_seconds": 0.5,
+        "inference_gb": None,
+    }
+    assert declared["parameters"] == 1234
+    assert "the 20 training micrographs" in declared["training_data"]
+    assert declared["hyperparameters"]["learning_rate"] == [1e-5]
+    assert declared["hyperparameters"]["crop of particles"] == "whole micrographs"
+    assert declared["external_data"][0]["use"] == "Pretrained encoder, weights sha256:abc"
+    path = folder / "entry.yaml"
+    path.write_text(path.read_text("utf-8").replace(f'"{declaration.TO_FILL}"', "filled"), "utf-8")
+    assert entry.read_entry(folder).name == "mine"
+    assert len(training_record.read(folder)) == 6
+
+
+def test_a_subset_and_no_weights_are_declared(predictions, tmp_path):
+    """Check the declaration of a run from scratch on few micrographs."""
+    some = predictions(train_size=2, training=["a", "b"], weights=None)
+    folder, _ = create.create([some], "mine", tmp_path / "out", "synthetic")
+    declared = strict_yaml.load((folder / "entry.yaml").read_bytes())
+    assert "a fixed subset of 2 training micrographs" in declared["training_data"]
+    assert declared["external_data"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": "grouped"}, r"split grouped, not.* paper.* Say --split grouped"),
+        ({"dataset_version": "1.0"}, "Say --dataset-version 1.0."),
+        ({"inner": True}, "those of inner folds"),
+    ],
+)
+def test_maps_of_other_folds_are_refused(predictions, tmp_path, changes, message):
+    """Check that a run on one split is not submitted as another."""
+    with pytest.raises(SubmissionError, match=message):
+        create.create([predictions(**changes)], "mine", tmp_path / "out", "synthetic")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,98 @@
+"""The board as a page of Markdown: what it states, and that strangers' texts stay texts."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from markdown_it import MarkdownIt
+
+from tests.entries import annotations, hostile, named, noisy, write_entry
+from uhcs_bench.ranking import board as leaderboard
+from uhcs_bench.ranking.outputs.markdown_page import escaped, to_markdown
+
+HOSTILE = (
+    "</td><script>alert(1)</script> | a | [x](javascript:y) ![i](//e) `c` *b* @all www.evil.org"
+)
+
+
+class Tags(HTMLParser):
+    """Collect tags, attributes and text of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags = []
+        self.links = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_hostile_texts_stay_texts(tmp_path):
+    """Check Markdown of an entry that has HTML, links and table marks in every text."""
+    content = hostile(
+        HOSTILE,
+        external_data=[{"name": HOSTILE, "use": HOSTILE, "link": "https://example.org/a"}],
+        hyperparameters={"key": HOSTILE, "keys": [HOSTILE]},
+        notes=[HOSTILE, "https://evil.org", "# heading", "- list"],
+    )
+    write_entry(tmp_path / "evil", {"particles": annotations()}, content)
+    page = to_markdown(leaderboard.build(*leaderboard.read_entries(tmp_path)))
+    reader = MarkdownIt("gfm-like", {"html": True}).disable("linkify")
+    found = Tags(reader.render(page))
+    assert "script" not in found.tags
+    assert "img" not in found.tags
+    assert set(found.links) == {
+        "leaderboard.json",
+        "evil/",
+        "https://orcid.org/0000-0002-1825-0097",
+        "https://example.org/a",
+        "https://example.org/code",
+    }
+    assert HOSTILE in found.text
+    rows = [line for line in page.splitlines() if line.startswith("| [")]
+    assert len(rows) == 1
+    assert len(re.findall(r"(?<!\\)\|", rows[0])) == 10
+    for bare in ("https://evil", "www.evil"):
+        assert bare not in page
+
+
+def test_synthetic_boards_say_so_and_report_nothing(board):
+    """Check that the paper's numbers don't stand beside synthetic ones."""
+    page = to_markdown(board)
+    assert "SYNTHETIC" in page
+    assert "reported" not in page.partition("## Particles")[2].lower()
+    assert "**n = 24** micrographs in 6 folds" in page
+
+
+def test_the_page_of_ones_own_entries_is_true_there(board):
+    """Check that nothing of the project's own board is spoken of, and that commands name it."""
+    page = to_markdown(board, folder="entries")
+    for absent in ("RULES.md", "baselines", "tests fail"):
+        assert absent not in page
+    assert "uhcs-bench leaderboard build --entries entries --site board/" in page
+    assert "uhcs-bench score entries/half" in page
+    shipped = to_markdown(board, is_shipped=True)
+    assert "[RULES.md](RULES.md)" in shipped
+
+
+def test_formulas_stay_texts():
+    """Check that GitHub sets nothing between dollars."""
+    assert "$" not in escaped("$x$ and \\$y")
+
+
+def test_choices_that_saw_folds_are_marked(tmp_path):
+    """Check mark and sentence of an entry whose choice looked at two folds."""
+    choice = {"task": "particles", "folds": [0, 2], "choice": "The size of windows."}
+    write_entry(tmp_path / "a", {"particles": noisy(0.1)}, named("Seen", selection=[choice]))
+    write_entry(tmp_path / "b", {"particles": noisy(0.1, seed=1)}, named("Unseen"))
+    page = to_markdown(leaderboard.build(*leaderboard.read_entries(tmp_path)))
+    assert "[Seen](a/) † |" in page
+    assert "[Unseen](b/) |" in page.replace("  ", "")
+    assert "† Seen: Particles, folds 0, 2 had been looked at: The size of windows." in page

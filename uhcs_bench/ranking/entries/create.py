@@ -1,0 +1,234 @@
+"""Make an entry of predicted label maps, declared as far as the record of its runs tells."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shutil
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from uhcs_bench import protocol
+from uhcs_bench.data import label_maps
+from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.io.atomic import new_folder
+from uhcs_bench.ranking.entries import entry_files, strict_yaml
+from uhcs_bench.ranking.entries.declaration import (
+    FILE_NAME,
+    SCHEMA,
+    TO_FILL,
+    schema,
+    shown,
+    text_problems,
+    texts,
+)
+from uhcs_bench.scoring import submission, training_record
+from uhcs_bench.web import templates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from uhcs_bench.scoring.training_record import TrainedModel
+
+_WHOLE = "whole micrographs"
+_LONGEST = 100
+
+
+def create(
+    predictions: Sequence[Path],
+    name: str,
+    out: Path,
+    version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
+    *,
+    follow_links: bool = False,
+) -> tuple[Path, list[str]]:
+    """Make an entry of predicted label maps, with an ``entry.yaml`` to be filled in.
+
+    What the ``record.json`` of a reference method says is filled in, and the record goes with it.
+
+    Parameters
+    ----------
+    predictions : sequence of Path
+        A folder of each run of the method, as `uhcs_bench.score` takes it.
+    name : str
+        Name on the board, from which the folder is named.
+    out : Path
+        Folder of the entries; made where needed.
+    version, split : str, optional
+        What the maps are for.
+    follow_links : bool, optional
+        As of `uhcs_bench.score`.
+
+    Returns
+    -------
+    folder : Path
+        The new entry, written atomically.
+    to_fill : list of str
+        The keys of ``entry.yaml`` that only its authors can fill in.
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong with the maps, or the models that made them were trained on other
+        folds.
+    UsageError
+        If there is such a folder already, `name` can't stand on the board or name a folder, or
+        there is no such version or split.
+    MissingPackageError
+        If PyYAML is not installed.
+    """
+    slug = _slug(name)
+    folder = out / slug
+    if folder.exists() or folder.is_symlink():
+        raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
+    runs = {
+        entry_files.OWN_FOLDER if len(predictions) == 1 else f"runs/{number}": path
+        for number, path in enumerate(predictions, start=1)
+    }
+    submissions = {
+        run: submission.read_submission(
+            path, version=version, split=split, follow_links=follow_links
+        )
+        for run, path in runs.items()
+    }
+    models = {run: training_record.read(path) for run, path in runs.items()}
+    for run, path in runs.items():
+        problems = training_record.contradictions(models[run], version, split)
+        if problems:
+            raise SubmissionError(str(path), problems)
+    all_models = [model for found in models.values() for model in found]
+    text = templates.render(
+        "ranking/entries/entry.yaml.jinja",
+        schema=SCHEMA,
+        to_fill=TO_FILL,
+        name=name,
+        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        version=version,
+        split=split,
+        tasks={f.task.name: len(f.maps) for found in submissions.values() for f in found},
+        runs={run: _seeds(found) for run, found in models.items()},
+        known=declared_of(all_models) if all_models else {},
+    )
+    text += "\n"
+    to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
+    with new_folder(folder) as unfinished:
+        (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
+        for run, found in submissions.items():
+            record = training_record.find(runs[run]) if models[run] else None
+            if record is not None:
+                (unfinished / run).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(record, unfinished / run / training_record.FILE_NAME)
+            for of_task in found:
+                for map_name, labels in of_task.maps.items():
+                    path = unfinished / run / of_task.task.name / f"{map_name}.png"
+                    label_maps.write_label_map(path, labels)
+    return folder, to_fill
+
+
+def _slug(name: str) -> str:
+    """Name an entry's folder after a method.
+
+    Raises
+    ------
+    UsageError
+        If the name can't stand on the board or name a folder.
+    """
+    wrong = [problem.removeprefix(": ") for problem in text_problems(name)]
+    longest = schema()["properties"]["name"]["maxLength"]
+    if len(name) > longest:
+        wrong.append(f"is longer than {longest} characters")
+    if wrong:
+        raise UsageError(f"The name {shown(name)} {' and '.join(wrong)}.")
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
+    if not slug:
+        raise UsageError(f"No folder can be named after {shown(name)}; use some of a-z and 0-9.")
+    return slug
+
+
+def declared_of(models: Sequence[TrainedModel]) -> dict[str, Any]:
+    """Give the values of ``entry.yaml`` that follow from the record of the models.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        At least one.
+
+    Returns
+    -------
+    dict
+        By key of ``entry.yaml``; a key that the record does not tell is left out.
+    """
+    runs = [model.run for model in models]
+    sources = sorted({run["weights"] for run in runs if run.get("weights")})
+    declared = {
+        "training_data": _training_data(models),
+        "external_data": [
+            {"name": "ImageNet (ILSVRC 2012)", "use": f"Pretrained encoder, weights {source}"}
+            for source in sources
+        ],
+        "hyperparameters": _hyperparameters(models),
+        "compute": _compute(models),
+    }
+    if all("parameters" in run for run in runs):
+        declared["parameters"] = max(run["parameters"] for run in runs)
+    return declared
+
+
+def _training_data(models: Sequence[TrainedModel]) -> str:
+    counts = sorted({len(model.training) for model in models})
+    number = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
+    sizes = sorted({model.train_size for model in models if model.train_size is not None})
+    if sizes:
+        return (
+            f"Of each fold a fixed subset of {number} training micrographs, augmented; the first "
+            "in the order that splits.json has"
+        )
+    return f"Of each fold the {number} training micrographs, augmented; no state is selected"
+
+
+def _hyperparameters(models: Sequence[TrainedModel]) -> dict[str, Any]:
+    settings = models[0].run["configuration"]
+    stages = settings["stages"]
+    return {
+        "loss": settings["loss"],
+        "updates": [stage["updates"] for stage in stages],
+        "learning_rate": [stage["learning_rate"] for stage in stages],
+        "learning_rate of the encoder": [stage["features_rate"] for stage in stages],
+        "batch": settings["batch"],
+        **{
+            f"crop of {model.task}": model.run["configuration"]["crop"] or _WHOLE
+            for model in models
+        },
+        "weight_decay": settings["weight_decay"],
+        "number format": settings["precision"],
+        "test-time averaging": any(model.tta for model in models),
+    }
+
+
+def _seeds(models: Sequence[TrainedModel]) -> list[int]:
+    return sorted({model.run["seed"] for model in models})
+
+
+def _compute(models: Sequence[TrainedModel]) -> dict[str, Any]:
+    runs = [model.run for model in models]
+    described = [run["hardware"] for run in runs]
+    names = (found.get("gpu") or found.get("cpu") or found["device"] for found in described)
+    counts = {1 if found.get("gpu") else found.get("threads") for found in described}
+    compute: dict[str, Any] = {
+        "device": _joined(map(str, names))[:_LONGEST],
+        "training_hours": round(sum(run["seconds"]["train"] for run in runs) / 3600, 2),
+    }
+    if len(counts) == 1:
+        compute["count"] = counts.pop()
+    if all("predict" in run["seconds"] for run in runs):
+        seconds = sum(run["seconds"]["predict"] for run in runs)
+        n_micrographs = sum(len(model.validation) for model in models)
+        compute["inference_seconds"] = float(f"{seconds / n_micrographs:.3g}")
+    return compute
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))

@@ -1,0 +1,163 @@
+"""Which files make up an entry, and which label maps belong to which run.
+
+::
+
+    <entry>/entry.yaml
+    <entry>/record.json                     how it was run, in the form of its own program
+    <entry>/<task>/<id>.png                 label maps of the run whose folder is "."
+    <entry>/runs/<name>/record.json
+    <entry>/runs/<name>/<task>/<id>.png     label maps of another run, which differs by its seeds
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from typing import TYPE_CHECKING
+
+from uhcs_bench import protocol
+from uhcs_bench.io.texts import from_json
+from uhcs_bench.ranking.entries.declaration import FILE_NAME, shown, unreadable
+from uhcs_bench.scoring import training_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+RECORD_NAME = training_record.FILE_NAME
+
+OWN_FOLDER = "."
+"""Folder of the run whose maps stand in the entry's own folder."""
+
+_RUNS = "runs"
+_MAP_LIMIT = 1024 * 1024
+_LIMITS = {FILE_NAME: 64 * 1024, RECORD_NAME: 1024 * 1024}
+_MAX_FILES = 1500
+_TASKS = "|".join(protocol.TASKS)
+_RUN = rf"{_RUNS}/[a-z0-9][a-z0-9-]{{0,39}}"
+_FOLDER = re.compile(rf"(?:{_RUN}/)?(?:{_TASKS})|{_RUNS}|{_RUN}")
+_MAP = re.compile(rf"(?:(?P<run>{_RUN})/)?(?P<task>{_TASKS})/(?P<id>[^/]+)\.png")
+_RECORD = re.compile(rf"(?:{_RUN}/)?{re.escape(RECORD_NAME)}")
+
+Maps = dict[str, dict[str, "Path"]]
+"""Files of one run, by task and id."""
+
+
+def files(folder: Path, problems: list[str]) -> dict[str, Path]:
+    """List the files that belong to an entry, by place, and report all others.
+
+    Parameters
+    ----------
+    folder : Path
+    problems : list of str
+        What does not belong to an entry, is too large or can't be read is appended.
+
+    Returns
+    -------
+    dict of str to Path
+        Places have slashes.
+    """
+    found: dict[str, Path] = {}
+    for place, path in _walk(folder, problems):
+        limit = _limit(place)
+        if limit is None:
+            expected = f"{FILE_NAME}, {RECORD_NAME}, <task>/<id>.png and runs/<name>/..."
+            problems.append(f"{shown(place)}: does not belong to an entry, which has {expected}")
+            continue
+        size = path.lstat().st_size
+        if size > limit:
+            problems.append(
+                f"{shown(place)}: is {size} bytes long, more than the {limit} that are read"
+            )
+        else:
+            found[place] = path
+    return found
+
+
+def runs(found: Mapping[str, Path]) -> dict[str, Maps]:
+    """Sort the label maps of an entry by run, task and id.
+
+    Parameters
+    ----------
+    found : mapping of str to Path
+        What `files` gives.
+
+    Returns
+    -------
+    dict of str to dict
+        By folder of the run, the entry's own first.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> runs({"runs/b/particles/x.png": Path("x.png")})["runs/b"]["particles"]
+    {'x': PosixPath('x.png')}
+    """
+    sorted_: dict[str, Maps] = {}
+    for place in sorted(found):
+        match = _MAP.fullmatch(place)
+        if match:
+            run = sorted_.setdefault(match["run"] or OWN_FOLDER, {})
+            run.setdefault(match["task"], {})[match["id"]] = found[place]
+    return sorted_
+
+
+def check_records(found: Mapping[str, Path], problems: list[str]) -> None:
+    """Report each ``record.json`` that is no JSON object."""
+    for place, path in found.items():
+        if not _RECORD.fullmatch(place):
+            continue
+        try:
+            content = from_json(path.read_bytes())
+        except OSError as error:
+            problems.append(f"{place}: {unreadable(error)}")
+        except ValueError:
+            problems.append(f"{place}: is not JSON in UTF-8")
+        else:
+            if not isinstance(content, dict):
+                problems.append(f"{place}: is not a JSON object")
+
+
+def _limit(place: str) -> int | None:
+    """Bytes of a file that are read; None for one that does not belong to an entry."""
+    if _MAP.fullmatch(place):
+        return _MAP_LIMIT
+    return _LIMITS[RECORD_NAME] if _RECORD.fullmatch(place) else _LIMITS.get(place)
+
+
+def _walk(folder: Path, problems: list[str]) -> Iterator[tuple[str, Path]]:
+    """Give regular files by place; report links and the like, and never follow them."""
+    count = 0
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        try:
+            paths = sorted(current.iterdir())
+        except OSError as error:
+            place = current.relative_to(folder).as_posix()
+            problems.append(f"{shown(place)}/: {unreadable(error)}")
+            continue
+        for path in paths:
+            if path.name.startswith("._") or path.name == ".DS_Store":  # of macOS
+                continue
+            count += 1
+            if count > _MAX_FILES:
+                problems.append(f"the folder holds more than {_MAX_FILES} files; none was read on")
+                return
+            place = path.relative_to(folder).as_posix()
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                problems.append(f"{shown(place)}: is a link; put the file itself there")
+            elif stat.S_ISDIR(mode):
+                if _FOLDER.fullmatch(place):
+                    pending.append(path)
+                else:
+                    known = " and ".join(protocol.TASKS)
+                    problems.append(
+                        f"{shown(place)}/: the folders of an entry are {known}, "
+                        "and runs/<name>/ with the same in it"
+                    )
+            elif stat.S_ISREG(mode):
+                yield place, path
+            else:
+                problems.append(f"{shown(place)}: is not a regular file")

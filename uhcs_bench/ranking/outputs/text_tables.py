@@ -1,0 +1,179 @@
+"""Tables of a board as text, from ``leaderboard.json`` alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from uhcs_bench import formatting
+from uhcs_bench.errors import UsageError
+from uhcs_bench.formatting import percent
+from uhcs_bench.ranking import fit
+from uhcs_bench.ranking.board import METRICS
+from uhcs_bench.ranking.outputs import sentences
+from uhcs_bench.ranking.outputs.markdown_page import escaped
+from uhcs_bench.ranking.pair_tests import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Form = Literal["table", "markdown"]
+
+
+def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[str, Any]:
+    """Pick what concerns a task, and in the lists of pairs an entry.
+
+    Parameters
+    ----------
+    board : dict
+        What `uhcs_bench.ranking.outputs.board_json.read` gives.
+    task, entry : str or None
+        None for all.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    UsageError
+        If the board has no such entry.
+    """
+    slugs = [found["entry"] for found in board["entries"]]
+    if entry is not None and entry not in slugs:
+        raise UsageError(f"There is no entry {entry!r} on the board. It has {', '.join(slugs)}.")
+    groups = []
+    for group in board["groups"]:
+        if task not in (None, group["task"]):
+            continue
+        concerned = [row for row in group["recomputed"] if entry in (None, row["entry"])]
+        pairs = [p for p in group["pairs"] if entry in (None, p["better"], p["worse"])]
+        groups.append(group | {"recomputed": concerned, "pairs": pairs})
+    return board | {"groups": groups}
+
+
+def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
+    """Lay a board out.
+
+    Parameters
+    ----------
+    board : dict
+        What `chosen` gives.
+    what : {'ranks', 'sizes', 'fit', 'pairs'}
+    form : {'table', 'markdown'}, optional
+
+    Returns
+    -------
+    str
+        A table, or for pairs a list, for each task, version and split.
+
+    Examples
+    --------
+    >>> from uhcs_bench.ranking.outputs import board_json
+    >>> print(text(chosen(board_json.read(), "particles", None), "fit").splitlines()[0])
+    particles, data set 1.0, split paper, n = 24
+    """
+    names = {found["entry"]: found["declaration"]["name"] for found in board["entries"]}
+    if form == "markdown":
+        names = {slug: escaped(name) for slug, name in names.items()}
+    lay_out = _TABLES[what]
+    parts = []
+    for group in board["groups"]:
+        table = lay_out(group, names, form)
+        if table:
+            where = f"data set {group['dataset_version']}, split {group['split']}"
+            heading = f"{group['task']}, {where}, n = {group['n_images']}"
+            parts.append(f"{heading}\n\n{table}")
+    return "\n\n".join(parts) or "The board has nothing of this."
+
+
+def _ranks(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
+    metrics = [m for m in METRICS if any(m.name in row["rank"] for row in group["recomputed"])]
+    rows = []
+    for row in group["recomputed"]:
+        cells = [names[row["entry"]]]
+        for metric in metrics:
+            ranks = row["rank"].get(metric.name)
+            cells += [sentences.amount(metric, _mean(row, metric.name)), _range(ranks)]
+        rows.append(cells)
+    headers = [text for m in metrics for text in (m.name, "rank")]
+    return formatting.table(["method", *headers], rows, form) if rows else ""
+
+
+def _mean(row: dict[str, Any], metric: str) -> float | None:
+    places: dict[str, Callable[[], Any]] = {
+        "D": lambda: row["sizes"]["D"],
+        "fit": lambda: row["fit"]["mean"],
+    }
+    found = places.get(metric, lambda: row["conventions"]["paper"][metric])()
+    mean: float | None = found["mean"]
+    return mean
+
+
+def _range(ranks: dict[str, Any] | None) -> str:
+    if ranks is None:
+        return formatting.MISSING
+    best, worst = ranks["best"], ranks["worst"]
+    return str(best) if best == worst else f"{best}-{worst}"
+
+
+def _sizes(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
+    rows = []
+    for row in group["recomputed"]:
+        if "sizes" not in row:
+            continue
+        counts = [run["n_not_rejected"] for run in row["sizes"]["ks"]]
+        rows.append(
+            [
+                names[row["entry"]],
+                formatting.decimal(row["sizes"]["D"]["mean"], 3),
+                formatting.decimal(row["sizes"]["W1_px"]["mean"]),
+                sentences.counts_of(counts, group["n_images"]),
+            ]
+        )
+    headers = ["method", "D", "W1, px", "not rejected"]
+    return formatting.table(headers, rows, form) if rows else ""
+
+
+def _fit(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
+    measures = fit.MEASURES[group["task"]]
+    rows = [
+        [
+            names[row["entry"]],
+            percent(row["fit"]["mean"]["mean"]),
+            _range(row["rank"].get("fit")),
+            *(_fit_cell(row["fit"]["measures"][measure.name]) for measure in measures),
+        ]
+        for row in group["recomputed"]
+    ]
+    headers = ["method", "fit", "rank", *(measure.heading for measure in measures)]
+    if not rows:
+        return ""
+    if form == "markdown":
+        return formatting.table(headers, rows, form)
+    # A line for each measure: side by side they don't fit into a terminal.
+    columns = list(zip(headers, *rows, strict=True))
+    return formatting.table([*columns[0]], [[*column] for column in columns[1:]], form)
+
+
+def _fit_cell(found: dict[str, Any]) -> str:
+    within = dict(zip(fit.TOLERANCES, found["within"], strict=True))
+    return sentences.fit_cell(fit.Fit(found["n"], found["bias"], found["missed"], within))
+
+
+def _pairs(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
+    del form  # a list is Markdown and text
+    return "\n".join(f"- {sentences.pair_sentence(_pair(pair), names)}" for pair in group["pairs"])
+
+
+def _pair(content: dict[str, Any]) -> Pair:
+    fields = {name: value for name, value in content.items() if name != "separable_by"}
+    ends: Sequence[float] | None = fields["ci95"]
+    return Pair(**fields | {"ci95": None if ends is None else (ends[0], ends[1])})
+
+
+_TABLES: dict[str, Callable[[dict[str, Any], dict[str, str], Form], str]] = {
+    "ranks": _ranks,
+    "sizes": _sizes,
+    "fit": _fit,
+    "pairs": _pairs,
+}
