@@ -57,7 +57,7 @@ def render(name: str, /, **values: object) -> str:
     Parameters
     ----------
     name : str
-        Path in the package, for example ``"scoring/templates/page.html.jinja"``.
+        Path in the package, for example ``"web/templates/notebook.html.jinja"``.
     **values : object
         Variables of the template.
 
