@@ -85,6 +85,17 @@ def _escaped(code: int) -> str:
     return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
 
 
+def things(number: int, noun: str) -> str:
+    """Write a number of things, in the singular for one.
+
+    Examples
+    --------
+    >>> things(1, "problem"), things(3, "problem")
+    ('1 problem', '3 problems')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def listed(fact: str, problems: Sequence[str]) -> str:
     """Return a message with everything that was found, one problem a line.
 
@@ -106,8 +117,8 @@ def listed(fact: str, problems: Sequence[str]) -> str:
       - a.png is empty.
       - b.png is empty.
     """
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return f"{fact}: {count}." + "".join(f"\n  - {_closed(problem)}" for problem in problems)
+    lines = "".join(f"\n  - {_closed(problem)}" for problem in problems)
+    return f"{fact}: {things(len(problems), 'problem')}.{lines}"
 
 
 def _closed(sentence: str) -> str:

@@ -178,17 +178,6 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
-def things(number: int, noun: str) -> str:
-    """Write a number of things, in the singular for one.
-
-    Examples
-    --------
-    >>> things(1, "problem"), things(3, "problem")
-    ('1 problem', '3 problems')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def abbreviated(thing: Any) -> str:
     """Represent a dataclass on one line: arrays by their shape, long parts by their length.
 

@@ -8,9 +8,14 @@ the numbers that it reported.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from uhcs_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_Name = TypeVar("_Name", bound=str)
 
 TaskName = Literal["particles", "microconstituents"]
 Version = Literal["1.0", "audited", "synthetic"]
@@ -170,11 +175,7 @@ def check_version(version: str) -> Version:
     UsageError
         If there is no such version; the message lists those that exist.
     """
-    for known in VERSIONS:
-        if version == known:
-            return known
-    listing = ", ".join(f"{name} ({meaning})" for name, meaning in VERSIONS.items())
-    raise UsageError(f"There is no data set version {version!r}. The versions are {listing}.")
+    return _known(version, VERSIONS, "data set version")
 
 
 def check_split(split: str) -> Split:
@@ -185,8 +186,13 @@ def check_split(split: str) -> Split:
     UsageError
         If there is no such split; the message lists those that exist.
     """
-    for known in SPLITS:
-        if split == known:
+    return _known(split, SPLITS, "split")
+
+
+def _known(name: str, meanings: Mapping[_Name, str], kind: str) -> _Name:
+    for known in meanings:
+        if name == known:
             return known
-    listing = ", ".join(f"{name} ({meaning})" for name, meaning in SPLITS.items())
-    raise UsageError(f"There is no split {split!r}. The splits are {listing}.")
+    listing = ", ".join(f"{known} ({meaning})" for known, meaning in meanings.items())
+    plural = f"{kind.rpartition(' ')[2]}s"
+    raise UsageError(f"There is no {kind} {name!r}. The {plural} are {listing}.")

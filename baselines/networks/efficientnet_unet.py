@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +18,7 @@ from baselines.networks.unet import double_convolution
 from baselines.networks.vgg import pad_to_multiple
 from uhcs_bench.cli.common import echo
 from uhcs_bench.errors import DataUnavailableError, UsageError
+from uhcs_bench.io.hashes import file_sha256
 from uhcs_bench.segmentation.equalization import Equalization
 from uhcs_bench.segmentation.preprocessing import Preprocessing
 
@@ -210,7 +210,7 @@ def _local_file(name: str) -> Path | None:
 
 def _read_file(path: Path, name: str) -> tuple[dict[str, Tensor], str]:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_sha256(path)
     except OSError as error:
         raise DataUnavailableError(
             f"The weights of {name} could not be read from {path} ({error.strerror}). Name a file "

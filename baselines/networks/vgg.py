@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from uhcs_bench.cli.common import echo
 from uhcs_bench.errors import DataUnavailableError, UsageError
+from uhcs_bench.io.hashes import file_sha256
 
 WEIGHTS_VARIABLE = "UHCS_BENCH_VGG16"
 """Environment variable that names a local file with the weights of VGG-16."""
@@ -184,7 +184,7 @@ def load_weights(vgg: VGG16, weights: str) -> str | None:
 
 def _read_file(path: Path) -> tuple[dict[str, Tensor], str]:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_sha256(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise DataUnavailableError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +12,7 @@ from baselines.reproduction import reproduce
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.io.hashes import file_sha256
 from uhcs_bench.io.images import ImageError
 
 if TYPE_CHECKING:
@@ -196,8 +196,7 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
     plan, source = board.plan, board.plan.particle_model
     if source is None or not source.is_file():
         raise UhcsBenchError(f"There is no checkpoint {source}.")
-    with source.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    digest = file_sha256(source)
     folder = plan.out / _MAP_FOLDER / digest[:16]
     micrographs = board.micrographs["microconstituents"]
     maps: dict[str, NDArray[np.uint8]] = {}

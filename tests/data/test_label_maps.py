@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from uhcs_bench.data import dataset
-from uhcs_bench.data.label_maps import label_map
+from uhcs_bench.data.label_maps import read_label_map
 from uhcs_bench.io.images import ImageError
 
 PARTICLES = dataset.catalogue("particles", "synthetic")[0]
@@ -24,7 +24,7 @@ def labels(n_classes=2, entry=PARTICLES):
 def problem(content, entry=PARTICLES):
     """What is said of a map."""
     with pytest.raises(ImageError) as caught:
-        label_map(content, entry)
+        read_label_map(content, entry)
     return str(caught.value)
 
 
@@ -49,16 +49,16 @@ def palette(indices):
 )
 def test_forms_of_a_map(make):
     """Check that each gives the same labels."""
-    np.testing.assert_array_equal(label_map(make(labels()), PARTICLES), labels())
+    np.testing.assert_array_equal(read_label_map(make(labels()), PARTICLES), labels())
 
 
 def test_tensors_with_gradients():
     """Check tensors of PyTorch, on the processor and with a graph behind them."""
     torch = pytest.importorskip("torch")
     expected = torch.from_numpy(labels().copy())
-    np.testing.assert_array_equal(label_map(expected, PARTICLES), labels())
+    np.testing.assert_array_equal(read_label_map(expected, PARTICLES), labels())
     scores = torch.stack([1.0 - expected, expected.float()]).requires_grad_()
-    np.testing.assert_array_equal(label_map(scores.argmax(0), PARTICLES), labels())
+    np.testing.assert_array_equal(read_label_map(scores.argmax(0), PARTICLES), labels())
     assert "float32 values" in problem(scores[0])
     assert ".detach().cpu().numpy()" in problem(scores[0].to(torch.bfloat16))
 

@@ -21,6 +21,7 @@ from uhcs_bench.auditing import magnifications
 from uhcs_bench.metallography import components
 from uhcs_bench.metrics import confusion as metrics
 from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -310,10 +311,7 @@ def _compared(a: Micrograph, b: Micrograph, overlap: Overlap) -> RepeatedField:
         scale=overlap.scale,
         shape=overlap.shape,
         AC=float(metrics.accuracy(confusion)),
-        IU={
-            name: None if np.isnan(iou) else float(iou)
-            for name, iou in zip(task.classes, ious, strict=True)
-        },
+        IU={name: none_if_nan(iou) for name, iou in zip(task.classes, ious, strict=True)},
         mean_IU=float(np.nanmean(ious)),
         sizes=_sizes(field) if task.has_particles else None,
     )
@@ -328,7 +326,7 @@ def _sizes(field: magnifications.SharedField) -> SizeAgreement:
     return SizeAgreement(
         n_a=len(areas_a),
         n_b=len(areas_b),
-        ks_statistic=None if np.isnan(statistic) else statistic,
-        p_value=None if np.isnan(p_value) else p_value,
+        ks_statistic=none_if_nan(statistic),
+        p_value=none_if_nan(p_value),
         consistent=particle_sizes.not_rejected(areas_a, areas_b, p_value),
     )

@@ -1,6 +1,6 @@
 """Show an audit as one self-contained web page, with pictures of what is shown twice.
 
-The page is ``data/report/audit.html.jinja``. Each pair of micrographs of one task that show the
+The page is ``templates/audit.html.jinja``. Each pair of micrographs of one task that show the
 same field is laid side by side: the coarser micrograph with the field marked, its crop, the finer
 one resampled, both label maps, and where they differ.
 """
@@ -14,7 +14,6 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.auditing import magnifications
-from uhcs_bench.io.atomic import replacing
 from uhcs_bench.web import pictures, templates
 from uhcs_bench.web.pictures import LegendItem
 
@@ -74,12 +73,7 @@ def write(folder: Path, datasets: Sequence[Dataset], audited: Audit, repeated: A
     Path
         ``index.html`` in `folder`. The same input gives the same bytes.
     """
-    page = to_html(datasets, audited, repeated)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    with replacing(path) as partial:
-        partial.write_text(page, encoding="utf-8")
-    return path
+    return templates.write_page(folder, to_html(datasets, audited, repeated))
 
 
 def to_html(datasets: Sequence[Dataset], audited: Audit, repeated: Agreement) -> str:
@@ -105,20 +99,15 @@ def to_html(datasets: Sequence[Dataset], audited: Audit, repeated: Agreement) ->
     >>> "No field is shown twice." in to_html([particles], found, repeated)
     True
     """
-    css = templates.asset("web/templates/pages.css") + templates.asset(
-        "auditing/templates/audit.css"
-    )
-    template = templates.environment().get_template("auditing/templates/audit.html.jinja")
-    return template.render(
+    return templates.render(
+        "auditing/templates/audit.html.jinja",
         audited=audited,
-        synthetic=audited.dataset_version == protocol.SYNTHETIC_VERSION,
-        version_meaning=protocol.VERSIONS[protocol.check_version(audited.dataset_version)],
         pairs=_pairs(datasets, audited),
         sections=_sections(audited.findings),
         agreement=repeated.to_text() if repeated.fields else None,
-        css=css,
-        css_hash=templates.csp_hash(css),
-    ).lstrip()
+        **templates.described(audited.dataset_version),
+        **templates.inline(templates.asset("auditing/templates/audit.css")),
+    )
 
 
 def _sections(findings: Iterable[Finding]) -> dict[str, list[str]]:

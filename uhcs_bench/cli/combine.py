@@ -19,7 +19,7 @@ from uhcs_bench.cli.common import (
     echo,
     emit,
 )
-from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.errors import UhcsBenchError, UsageError, things
 from uhcs_bench.io import atomic
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def combine(
         echo(fill(text, 80), err=True)
     if problems:
         kind = UhcsBenchError if results else UsageError
-        raise kind("\n  - ".join([f"{_count(len(problems), 'problem')}.", *problems]))
+        raise kind("\n  - ".join([f"{things(len(problems), 'problem')}.", *problems]))
 
 
 def _check_outputs(out: Path, particle_table: Path | None) -> None:
@@ -277,7 +277,3 @@ def summary(results: Mapping[str, CombinedAnalysis]) -> str:
         f"{table}\n\nmedian: equivalent diameter inside the spheroidite; rho: Spearman's rank\n"
         "correlation of diameter and distance from the network"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

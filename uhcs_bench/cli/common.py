@@ -194,27 +194,25 @@ TASK = Name(*protocol.TASKS)
 
 def version_option(command: Any) -> Any:
     """Add the option that names the data set version."""
-    return click.option(
-        "--dataset-version",
-        "version",
-        type=Name(*protocol.VERSIONS),
-        default=protocol.REAL_VERSION,
-        show_default=True,
-        metavar="VERSION",
-        help="; ".join(f"{name}: {meaning}" for name, meaning in protocol.VERSIONS.items()) + ".",
-    )(command)
+    names = ("--dataset-version", "version")
+    return _name_option(*names, known=protocol.VERSIONS, default=protocol.REAL_VERSION)(command)
 
 
 def split_option(command: Any) -> Any:
     """Add the option that names the split."""
+    return _name_option("--split", known=protocol.SPLITS, default=protocol.PAPER_SPLIT)(command)
+
+
+def _name_option(*names: str, known: Mapping[Any, str], default: str) -> Any:
+    """Make an option that takes one of some names, whose meanings its help lists."""
     return click.option(
-        "--split",
-        type=Name(*protocol.SPLITS),
-        default=protocol.PAPER_SPLIT,
+        *names,
+        type=Name(*known),
+        default=default,
         show_default=True,
-        metavar="SPLIT",
-        help="; ".join(f"{name}: {meaning}" for name, meaning in protocol.SPLITS.items()) + ".",
-    )(command)
+        metavar=names[-1].lstrip("-").upper(),
+        help="; ".join(f"{name}: {meaning}" for name, meaning in known.items()) + ".",
+    )
 
 
 def links_option(command: Any) -> Any:

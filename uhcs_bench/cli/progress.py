@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from uhcs_bench.cli.common import echo
-from uhcs_bench.formatting import things
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from uhcs_bench.errors import things
 
 EVERY_S = 60.0
 """How often a line is written where standard error is no terminal."""
@@ -34,12 +31,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
 

@@ -15,6 +15,7 @@ from uhcs_bench.cli.common import (
     json_text,
     out_option,
 )
+from uhcs_bench.errors import things
 
 SCHEMA = "uhcs-bench/validation/2"
 
@@ -77,7 +78,7 @@ def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
 def _validation_text(result: dict[str, Any]) -> str:
     problems = result["problems"]
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        count = things(len(problems), "problem")
         return "\n".join([f"{result['entry']}: {count}.", *(f"  - {text}" for text in problems)])
     lines = [f"{result['entry']}: valid.", f"  sha256 {result['sha256']}"]
     lines += [

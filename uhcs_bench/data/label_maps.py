@@ -74,28 +74,6 @@ def read_map(path: Path, classes: Sequence[str], page: int | None = None) -> NDA
     return _check_labels(images.read_image(path, check, kind="labels", page=page), classes)
 
 
-def read_label_map(path: Path, entry: Entry) -> NDArray[np.uint8]:
-    """Read and check one label map under any file name.
-
-    Parameters
-    ----------
-    path : Path
-    entry : Entry
-        The micrograph that the map is for.
-
-    Returns
-    -------
-    ndarray of uint8, shape (rows, columns)
-        Class labels.
-
-    Raises
-    ------
-    ImageError
-        If anything is wrong; the message is a phrase that follows the file's name.
-    """
-    return label_map(path, entry)
-
-
 def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
     """Write a label map as the file of a submission, a gray PNG of the class labels.
 
@@ -115,7 +93,7 @@ def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
         Image.fromarray(labels.astype(np.uint8)).save(partial, format="PNG", optimize=True)
 
 
-def label_map(content: Path | ArrayLike, entry: Entry) -> NDArray[np.uint8]:
+def read_label_map(content: Path | ArrayLike, entry: Entry) -> NDArray[np.uint8]:
     """Read one map and check it.
 
     Parameters

@@ -63,6 +63,24 @@ def write_png(path: Path, micrograph: Micrograph, kind: FileKind) -> None:
     Image.fromarray(pixels).save(path, format="PNG")
 
 
+def write_pairs(
+    micrographs: Dataset, images: Path, labels: Path, *, image_suffix: str = ""
+) -> None:
+    """Write each micrograph and its label map as PNG, into a folder of each kind.
+
+    Parameters
+    ----------
+    micrographs : Dataset
+    images, labels : Path
+        Made where needed. Files are named by the micrograph's id.
+    image_suffix : str, optional
+        What follows the id in the names of micrographs.
+    """
+    for micrograph in micrographs:
+        write_png(images / f"{micrograph.id}{image_suffix}.png", micrograph, "image")
+        write_png(labels / f"{micrograph.id}.png", micrograph, "labels")
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, in UTF-8 and with the same line ends everywhere."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench.exporters.collection import Collection, data_problem, read_folds, read_manifest
 from uhcs_bench.exporters.collection import write as write_collection
-from uhcs_bench.exporters.common import Usage, folds, identity, rgb, write_png, write_text
+from uhcs_bench.exporters.common import Usage, folds, identity, rgb, write_pairs, write_text
 
 if TYPE_CHECKING:
     import os
@@ -99,9 +99,7 @@ def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
     """Write data sets into a folder."""
     for micrographs in sets:
         root = folder / micrographs.task.name
-        for micrograph in micrographs:
-            write_png(root / "img_dir" / f"{micrograph.id}.png", micrograph, "image")
-            write_png(root / "ann_dir" / f"{micrograph.id}.png", micrograph, "labels")
+        write_pairs(micrographs, root / "img_dir", root / "ann_dir")
         for fold in folds(micrographs):
             for name, part in (("train", fold.train), ("val", fold.val)):
                 lines = "".join(f"{id_}\n" for id_ in part.ids)

@@ -29,7 +29,7 @@ from uhcs_bench.exporters.common import (
     licence,
     score_options,
     write_json,
-    write_png,
+    write_pairs,
 )
 from uhcs_bench.io.texts import read_json
 
@@ -92,9 +92,7 @@ def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
     for micrographs in sets:
         name = dataset_name(micrographs)
         raw = folder / "nnUNet_raw" / name
-        for micrograph in micrographs:
-            write_png(raw / "imagesTr" / f"{micrograph.id}_0000.png", micrograph, "image")
-            write_png(raw / "labelsTr" / f"{micrograph.id}.png", micrograph, "labels")
+        write_pairs(micrographs, raw / "imagesTr", raw / "labelsTr", image_suffix="_0000")
         write_json(raw / "dataset.json", _dataset_json(micrographs))
         splits = [
             {"train": list(fold.train.ids), "val": list(fold.val.ids)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from uhcs_bench.exporters.common import Usage, write_json, write_png, write_text
+from uhcs_bench.exporters.common import Usage, write_json, write_pairs, write_text
 from uhcs_bench.io.tables import csv_text
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
     """Write data sets into a folder."""
     for micrographs in sets:
         root = folder / micrographs.task.name
-        for micrograph in micrographs:
-            write_png(root / "images" / f"{micrograph.id}.png", micrograph, "image")
-            write_png(root / "labels" / f"{micrograph.id}.png", micrograph, "labels")
+        write_pairs(micrographs, root / "images", root / "labels")
         write_text(root / "folds.csv", _folds_csv(micrographs))
         task = micrographs.task
         write_json(

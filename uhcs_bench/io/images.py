@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, things
 from uhcs_bench.io import raster, tiff
 from uhcs_bench.io.quiet import quiet_pillow, silenced
 from uhcs_bench.io.raster import Header, ImageError, Kind, Raster
@@ -231,7 +231,7 @@ def _read_npy(path: Path, check: Callable[[Header], None], kind: Kind, page: int
     if len(kept) == 2 and page is not None and np.prod(shape) != np.prod(kept):
         stack = values.reshape(-1, *kept)
         if not 1 <= page <= len(stack):
-            raise ImageError(f"has no page {page}; it holds {tiff.counted(len(stack))}")
+            raise ImageError(f"has no page {page}; it holds {things(len(stack), 'image')}")
         values = np.array(stack[page - 1])
     return Raster(values.reshape(kept), model, 8 * dtype.itemsize)
 
@@ -340,7 +340,7 @@ def _choose_frame(image: Image.Image, page: int | None, kind: Kind) -> None:
         raise ImageError(tiff.several(n, kind))
     if page is not None:
         if not 1 <= page <= n:
-            raise ImageError(f"has no page {page}; it holds {tiff.counted(n)}")
+            raise ImageError(f"has no page {page}; it holds {things(n, 'image')}")
         if page > 1:
             image.seek(page - 1)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io.hashes import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -259,9 +260,7 @@ def _state() -> Path:
 
 
 def _line(path: Path, content: Path) -> bytes:
-    with content.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return _name_hash(path) + b" " + digest.encode() + b"\n"
+    return _name_hash(path) + b" " + file_sha256(content).encode() + b"\n"
 
 
 def _name_hash(path: Path) -> bytes:

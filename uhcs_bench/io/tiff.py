@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from uhcs_bench.errors import things
 from uhcs_bench.io import raster, tiff_codecs
 from uhcs_bench.io.quiet import silenced
 from uhcs_bench.io.raster import ImageError, Raster
@@ -155,7 +156,7 @@ def _page(tiff: Any, number: int | None, kind: Kind) -> Any:
         raise ImageError("holds no image")
     if number is not None:
         if not 1 <= number <= len(full):
-            raise ImageError(f"has no page {number}; it holds {counted(len(full))}")
+            raise ImageError(f"has no page {number}; it holds {things(len(full), 'image')}")
         return full[number - 1]
     if len(full) > 1:
         sizes = dict.fromkeys(f"{page.imagelength} x {page.imagewidth}" for page in full)
@@ -177,12 +178,7 @@ def several(number: int, kind: Kind) -> str:
     remedy = f"say which one is meant, --page 1 to {number}"
     if kind == "labels":
         remedy = "save the one that is meant alone"
-    return f"holds {counted(number)}; {remedy}"
-
-
-def counted(number: int) -> str:
-    """Give a number of images with its noun."""
-    return "1 image" if number == 1 else f"{number} images"
+    return f"holds {things(number, 'image')}; {remedy}"
 
 
 def _pages(tiff: Any) -> Iterator[Any]:

@@ -127,7 +127,7 @@ class Measure:
             else:
                 values.append(part)
         for column, cell in zip(self.columns, values, strict=True):
-            yield column.name, _defined(cell)
+            yield column.name, defined(cell)
 
     def _text_of(self, end: str) -> str:
         if not end:
@@ -135,7 +135,7 @@ class Measure:
         return f"{INTERVAL_TEXT[self.interval]}, {'lower' if end == '_low' else 'upper'} end"
 
 
-def _defined(value: Cell) -> Cell:
+def defined(value: Cell) -> Cell:
     """Give back a value, None for NaN and infinity, which JSON does not have."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

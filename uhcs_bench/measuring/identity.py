@@ -6,8 +6,9 @@ changes.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
+
+from uhcs_bench.io.hashes import combined_sha256, file_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +46,7 @@ def of_file(path: Path) -> str:
     for part in (path, path.with_suffix(SIDECAR_SUFFIX)):
         try:
             if part.is_file():  # a pipe would wait for its writer
-                with part.open("rb") as stream:
-                    hashes.append(hashlib.file_digest(stream, "sha256").hexdigest())
+                hashes.append(file_sha256(part))
         except OSError:
             return ""
-    if not hashes:
-        return ""
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+    return combined_sha256(hashes) if hashes else ""

@@ -17,7 +17,6 @@ from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 _HEAD = b"uhcs-bench journal 2\n"
 _HASH_LENGTH = 64
@@ -107,12 +106,7 @@ class Journal:
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stream.close()
 
     def __contains__(self, key: str) -> bool:

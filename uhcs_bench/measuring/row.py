@@ -186,12 +186,8 @@ def particle_rows(table: NDArray[np.void], file: str, id_: str) -> Iterator[Row]
     lists = [cast("list[Cell]", table[name].tolist()) for name in names]
     for number, values in enumerate(zip(*lists, strict=True), start=1):
         row: Row = {"file": file, "id": id_, "particle": number}
-        row.update(zip(names, map(_defined, values), strict=True))
+        row.update(zip(names, map(measures.defined, values), strict=True))
         yield row
-
-
-def _defined(value: Cell) -> Cell:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _head(labels: LabelMap, task: protocol.TaskName, scale: Scale, file: str) -> dict[str, Value]:

@@ -24,6 +24,7 @@ from uhcs_bench.ranking.entries.declaration import EntryError
 from uhcs_bench.ranking.pair_tests import MOST_LISTED, Pair, PairTests, Ranks
 from uhcs_bench.scoring.conventions import estimates
 from uhcs_bench.stats.runs import mean_of_runs, seed_spread
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -137,7 +138,7 @@ class Row:
     def micrographs(self, metric: str) -> list[float | None]:
         """Give a score of each micrograph, the mean over runs; None where undefined."""
         values = mean_of_runs(self.values[metric])
-        return [None if np.isnan(value) else float(value) for value in values]
+        return [none_if_nan(value) for value in values]
 
     def size_distances_px(self) -> NDArray[np.float64]:
         """Wasserstein distance of the particles' diameters on each micrograph, in pixels."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.metallography import components, particles
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,9 +122,7 @@ def measure(maps: Sequence[LabelMap], task: str) -> dict[str, list[float | None]
     measured = _of_particles if protocol.task(task).has_particles else _of_network
     rows = [measured(labels) for labels in maps]
     return {
-        found.name: [
-            None if math.isnan(row[found.name]) else float(row[found.name]) for row in rows
-        ]
+        found.name: [none_if_nan(row[found.name]) for row in rows]
         for found in MEASURES[protocol.task(task).name]
     }
 

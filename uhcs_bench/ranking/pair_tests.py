@@ -56,7 +56,18 @@ class Ranks:
     by_fold: tuple[int, int]
 
     def __str__(self) -> str:
-        return f"{self.best}" if self.best == self.worst else f"{self.best}-{self.worst}"
+        return range_text(self.best, self.worst)
+
+
+def range_text(best: int, worst: int) -> str:
+    """Write a range of places.
+
+    Examples
+    --------
+    >>> range_text(1, 2), range_text(3, 3)
+    ('1-2', '3')
+    """
+    return str(best) if best == worst else f"{best}-{worst}"
 
 
 @dataclass(frozen=True)

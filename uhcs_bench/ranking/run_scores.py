@@ -153,25 +153,7 @@ def _kept(job: Job, cache: Cache) -> RunScore | None:
 
 
 def run_score(job: Job, cache: Cache | None = None) -> RunScore:
-    """Score a run.
-
-    Parameters
-    ----------
-    job : Job
-    cache : Cache, optional
-        Where the scores are kept.
-
-    Returns
-    -------
-    RunScore
-
-    Raises
-    ------
-    EntryError
-        If a map changed since it was checked.
-    DataUnavailableError
-        If the annotations could not be had from any source.
-    """
+    """Score a run, and keep the scores in the cache if there is one; see `run_scores`."""
     task, (version, split) = job.maps.task, job.scope
     loaded = job.maps.load(job.run)
     submitted = Submission(task, version, job.maps.expected, loaded, split)

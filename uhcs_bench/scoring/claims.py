@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, protocol
-from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.errors import SubmissionError, UsageError, things
 from uhcs_bench.metrics.table import named_scores
 from uhcs_bench.scoring import published
 from uhcs_bench.scoring.score import score_submissions
@@ -282,7 +282,7 @@ def _readings(claim: Claim, scored: Sequence[_Scored]) -> list[Reading]:
 
 def _text(checked: CheckedClaim) -> str:
     shown = checked.fitting or checked.readings[:3]
-    verdict = f"fits {formatting.things(len(checked.fitting), 'reading')} within rounding"
+    verdict = f"fits {things(len(checked.fitting), 'reading')} within rounding"
     if not checked.fitting:
         verdict = "fits no reading within rounding"
         verdict += "; the nearest are" if shown else ", and no label map defines it"

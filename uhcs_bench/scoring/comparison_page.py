@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench import protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.data.facts import facts
 from uhcs_bench.formatting import percent
-from uhcs_bench.io.atomic import replacing
 from uhcs_bench.scoring import report, text
 from uhcs_bench.web.pictures import (
     RIGHT_COLORS,
@@ -30,12 +28,13 @@ from uhcs_bench.web.pictures import (
     legend,
     scale_bar,
 )
-from uhcs_bench.web.templates import asset, csp_hash, render
+from uhcs_bench.web.templates import described, inline, render, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from uhcs_bench import protocol
     from uhcs_bench.data.micrograph import Micrograph
     from uhcs_bench.scoring.comparison import Comparison, TaskComparison
     from uhcs_bench.scoring.results import MicrographScore, Report
@@ -139,35 +138,22 @@ def write(folder: Path, comparison: Comparison, a: Scored, b: Scored) -> Path:
     ...     write(Path(folder), found, a, b).name
     'index.html'
     """
-    page = to_html(comparison, a, b)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    with replacing(path) as partial:
-        # A folder's name may hold bytes that are no text.
-        partial.write_bytes(page.encode("utf-8", errors="replace"))
-    return path
+    return write_page(folder, to_html(comparison, a, b))
 
 
 def to_html(comparison: Comparison, a: Scored, b: Scored) -> str:
     """Lay a comparison out as a web page, see `write`."""
     if len(comparison.names) != 2:
         raise ValueError(f"the page shows two submissions, not {len(comparison.names)}")
-    css = asset("web/templates/pages.css")
-    script = asset("web/templates/pages.js")
     return render(
         "scoring/templates/comparison.html.jinja",
         title=" and ".join(comparison.names),
         names=comparison.names,
         comparison=comparison,
-        synthetic=comparison.dataset_version == protocol.SYNTHETIC_VERSION,
-        version_meaning=protocol.VERSIONS[protocol.check_version(comparison.dataset_version)],
-        split_meaning=protocol.SPLITS[protocol.check_split(comparison.split)],
         scorer_version=__version__,
         tasks=[_task_section(task, a, b) for task in comparison.tasks],
-        css=css,
-        script=script,
-        css_hash=csp_hash(css),
-        script_hash=csp_hash(script),
+        **described(comparison.dataset_version, comparison.split),
+        **inline(),
     )
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.data.facts import facts
-from uhcs_bench.io.atomic import replacing
 from uhcs_bench.metrics.table import CLASS_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import conventions, coverage, results
 from uhcs_bench.scoring import text as tables
@@ -34,7 +33,7 @@ from uhcs_bench.web.pictures import (
     scale_bar,
 )
 from uhcs_bench.web.size_plot import Diameters, SizePlot, size_plot, verdict
-from uhcs_bench.web.templates import asset, csp_hash, render
+from uhcs_bench.web.templates import described, inline, render, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -166,50 +165,16 @@ def write(folder: Path, report: Report, submissions: Sequence[Submission], title
     ...     write(Path(folder), report, submissions, "the annotations themselves").name
     'index.html'
     """
-    page = to_html(report, submissions, title)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "index.html"
-    with replacing(path) as partial:
-        # A folder's name may hold bytes that are no text.
-        partial.write_bytes(page.encode("utf-8", errors="replace"))
-    return path
+    return write_page(folder, to_html(report, submissions, title))
 
 
 def to_html(report: Report, submissions: Sequence[Submission], title: str) -> str:
-    """Lay the scores and maps of a submission out as a web page.
-
-    Parameters
-    ----------
-    report : Report
-        The scores of `submissions`.
-    submissions : sequence of Submission
-        The label maps that were scored.
-    title : str
-        What was scored.
+    """Lay the scores and maps of a submission out as a web page; see `write`.
 
     Returns
     -------
     str
-        The text of ``index.html``, see `write`.
-
-    Raises
-    ------
-    ValueError
-        If `report` is not that of `submissions`.
-    DataUnavailableError
-        If the micrographs could not be had from any source.
-
-    Examples
-    --------
-    >>> import uhcs_bench
-    >>> from uhcs_bench.scoring import score
-    >>> from uhcs_bench.scoring.submission import read_submission
-    >>> fold = uhcs_bench.load("particles", fold=2, version="synthetic")
-    >>> maps = {m.id: m.labels for m in fold.val}
-    >>> submissions = read_submission(maps, fold=2, version="synthetic")
-    >>> page = to_html(score.score_submissions(submissions), submissions, "<perfect>")
-    >>> "<h1>&lt;perfect&gt;</h1>" in page
-    True
+        The text of ``index.html``.
     """
     data = (report.dataset_version, report.split)
     scored = [(*data, task.task, [image.id for image in task.images]) for task in report.tasks]
@@ -218,15 +183,10 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
     ]
     if scored != submitted:
         raise ValueError(f"the report is on {scored}, the submissions are {submitted}")
-    css = asset("web/templates/pages.css") + _shades_css()
-    script = asset("web/templates/pages.js")
     return render(
         "scoring/templates/page.html.jinja",
         title=title,
         report=report,
-        synthetic=report.dataset_version == protocol.SYNTHETIC_VERSION,
-        version_meaning=protocol.VERSIONS[protocol.check_version(report.dataset_version)],
-        split_meaning=protocol.SPLITS[protocol.check_split(report.split)],
         conventions=protocol.CONVENTIONS,
         class_scores=CLASS_SCORES,
         ranked_scores=RANKED_SCORES,
@@ -236,10 +196,8 @@ def to_html(report: Report, submissions: Sequence[Submission], title: str) -> st
             _task_section(score, submission, report)
             for score, submission in zip(report.tasks, submissions, strict=True)
         ],
-        css=css,
-        script=script,
-        css_hash=csp_hash(css),
-        script_hash=csp_hash(script),
+        **described(report.dataset_version, report.split),
+        **inline(_shades_css()),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
-from uhcs_bench.data.label_maps import MAP_SUFFIXES, OTHER_SUFFIXES, label_map
+from uhcs_bench.data.label_maps import MAP_SUFFIXES, OTHER_SUFFIXES, read_label_map
 from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.io import images, protection
 from uhcs_bench.scoring import provenance
@@ -209,7 +209,7 @@ def _read_task(
             problems.add("", f"{places} are both maps of {entry.id}; keep one of them")
         for candidate in found:
             try:
-                maps[entry.id] = label_map(candidate.content, entry)
+                maps[entry.id] = read_label_map(candidate.content, entry)
             except images.ImageError as error:
                 problems.add(candidate.place, str(error))
     if any(entry.id not in maps_by_id for entry in wanted.entries):

@@ -7,11 +7,11 @@ onnx and without any of the values.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError, listed
+from uhcs_bench.io.hashes import combined_sha256, file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,13 +98,7 @@ def content_sha256(path: Path) -> str:
     ModelFileError
         As of `external_files`.
     """
-    hashes = [_sha256(file) for file in (path, *external_files(path))]
-    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return combined_sha256([file_sha256(file) for file in (path, *external_files(path))])
 
 
 def _locations(path: Path) -> Iterator[str]:

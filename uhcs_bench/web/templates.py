@@ -7,10 +7,15 @@ import hashlib
 import json
 from functools import cache, partial
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import jinja2
 
-from uhcs_bench import formatting
+from uhcs_bench import formatting, protocol
+from uhcs_bench.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @cache
@@ -87,6 +92,72 @@ def asset(name: str) -> str:
     str
     """
     return (resources.files("uhcs_bench") / name).read_text(encoding="utf-8")
+
+
+def inline(styles: str = "", script: str = "") -> dict[str, str]:
+    """Give a page the style and script that all pages share, and hashes that allow no others.
+
+    Parameters
+    ----------
+    styles, script : str, optional
+        What the page has besides.
+
+    Returns
+    -------
+    dict of str to str
+        Variables ``css``, ``css_hash``, ``script`` and ``script_hash`` of its template.
+    """
+    css = asset("web/templates/pages.css") + styles
+    all_scripts = asset("web/templates/pages.js") + script
+    return {
+        "css": css,
+        "css_hash": csp_hash(css),
+        "script": all_scripts,
+        "script_hash": csp_hash(all_scripts),
+    }
+
+
+def described(version: str, split: str = protocol.PAPER_SPLIT) -> dict[str, object]:
+    """Give a page the meaning of its data.
+
+    Parameters
+    ----------
+    version : str
+        Data set version.
+    split : str, optional
+
+    Returns
+    -------
+    dict of str to object
+        Variables ``synthetic``, ``version_meaning`` and ``split_meaning`` of its template.
+    """
+    return {
+        "synthetic": version == protocol.SYNTHETIC_VERSION,
+        "version_meaning": protocol.VERSIONS[protocol.check_version(version)],
+        "split_meaning": protocol.SPLITS[protocol.check_split(split)],
+    }
+
+
+def write_page(folder: Path, page: str) -> Path:
+    """Write a page as ``index.html`` of a folder, atomically.
+
+    Parameters
+    ----------
+    folder : Path
+        Made where needed.
+    page : str
+
+    Returns
+    -------
+    Path
+        The same page gives the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "index.html"
+    with replacing(path) as partial:
+        # A folder's name, which a page may show, may hold bytes that are no text.
+        partial.write_bytes(page.encode("utf-8", errors="replace"))
+    return path
 
 
 def csp_hash(text: str) -> str:

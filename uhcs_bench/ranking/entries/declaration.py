@@ -10,8 +10,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from uhcs_bench.errors import MissingPackageError, UhcsBenchError
-from uhcs_bench.formatting import things
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, things
 from uhcs_bench.ranking.entries import strict_yaml
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps, pixels
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io import images
+from uhcs_bench.io.hashes import file_sha256
 from uhcs_bench.ranking.entries import entry_files
 from uhcs_bench.ranking.entries.declaration import (
     FILE_NAME,
@@ -431,7 +432,7 @@ def _check_run(
     content: dict[str, str] = {}
     for name, path in files.items():
         try:
-            content[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            content[name] = file_sha256(path)
         except OSError as error:
             problems.append(f"{prefix}{task}/{name}.png: {unreadable(error)}")
     key = [task, *(f"{name} {known[name].shape} {digest}" for name, digest in content.items())]

@@ -7,8 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from uhcs_bench import paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.errors import UhcsBenchError
@@ -17,10 +15,12 @@ from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.ranking import fit
 from uhcs_bench.stats import proportions
 from uhcs_bench.stats.runs import mean_of_runs
+from uhcs_bench.stats.undefined import none_if_nan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from uhcs_bench.ranking.board import Board, Group, Row
@@ -81,6 +81,17 @@ def read(path: Path = PACKAGED) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
         raise UnreadableBoardError(f"{path} is no board of the form {SCHEMA}; {advice}.")
     return found
+
+
+def names(board: dict[str, Any]) -> dict[str, str]:
+    """Give the names of a board's methods, by slug.
+
+    Parameters
+    ----------
+    board : dict
+        What `read` gives.
+    """
+    return {found["entry"]: found["declaration"]["name"] for found in board["entries"]}
 
 
 def to_dict(board: Board) -> dict[str, Any]:
@@ -274,7 +285,7 @@ def _micrograph_content(row: Row, group: Group) -> dict[str, Any]:
 
 
 def _listed(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(value) else _short(float(value)) for value in values]
+    return [_short(none_if_nan(value)) for value in values]
 
 
 def _short(value: float | None) -> float | None:

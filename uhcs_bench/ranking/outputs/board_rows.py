@@ -11,6 +11,7 @@ from uhcs_bench.io.tables import Rows
 from uhcs_bench.metrics.table import OVERALL_SCORES
 from uhcs_bench.ranking import fit
 from uhcs_bench.ranking.outputs import board_json
+from uhcs_bench.ranking.pair_tests import range_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -85,7 +86,7 @@ def rows(board: dict[str, Any], tasks: Collection[str], convention: str = "paper
     >>> first["task"], 0 < first["IU"] < 1
     ('particles', True)
     """
-    names = {found["entry"]: found["declaration"]["name"] for found in board["entries"]}
+    names = board_json.names(board)
     for group in board["groups"]:
         if group["task"] not in tasks:
             continue
@@ -94,8 +95,7 @@ def rows(board: dict[str, Any], tasks: Collection[str], convention: str = "paper
             row: Row = {**about, "method": found["entry"], "name": names[found["entry"]]}
             row["n_runs"] = len(found["runs"])
             for metric, ranks in found["rank"].items():
-                best, worst = ranks["best"], ranks["worst"]
-                row[f"rank_{metric}"] = str(best) if best == worst else f"{best}-{worst}"
+                row[f"rank_{metric}"] = range_text(ranks["best"], ranks["worst"])
             yield row | dict(_scores(found, convention)) | dict(_measures(found))
 
 

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, paper, protocol
+from uhcs_bench.errors import things
 from uhcs_bench.formatting import percent
 from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.ranking.board import METRICS
@@ -278,7 +279,7 @@ def _status_line(row: Row, group: Group) -> str:
 
 def _left_out(board: Board) -> str:
     lines = [
-        f"- {escaped(found.slug)}: {formatting.things(len(found.problems), 'problem')}"
+        f"- {escaped(found.slug)}: {things(len(found.problems), 'problem')}"
         for found in board.left_out
     ]
     return "\n".join(["Something is wrong with these; `uhcs-bench validate` lists it.", "", *lines])

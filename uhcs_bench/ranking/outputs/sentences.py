@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import formatting, protocol
-from uhcs_bench.formatting import decimal, p_equals, percent, things
+from uhcs_bench.errors import things
+from uhcs_bench.formatting import decimal, p_equals, percent
 from uhcs_bench.ranking import fit
 from uhcs_bench.ranking.board import METRICS
 from uhcs_bench.ranking.pair_tests import MOST_LISTED

@@ -190,15 +190,11 @@ def _reported(number: paper.Published | None) -> str:
 
 
 def _shared(board: Board) -> dict[str, Any]:
-    css = templates.asset("web/templates/pages.css") + templates.asset("ranking/templates/site.css")
-    script = templates.asset("web/templates/pages.js") + templates.asset(
-        "ranking/templates/site.js"
-    )
     return {
-        "css": css,
-        "css_hash": templates.csp_hash(css),
-        "script": script,
-        "script_hash": templates.csp_hash(script),
+        **templates.inline(
+            templates.asset("ranking/templates/site.css"),
+            templates.asset("ranking/templates/site.js"),
+        ),
         "conventions": protocol.CONVENTIONS,
         "scores": RANKED_SCORES,
         "scorer_version": __version__,

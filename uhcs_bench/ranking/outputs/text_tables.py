@@ -9,9 +9,9 @@ from uhcs_bench.errors import UsageError
 from uhcs_bench.formatting import percent
 from uhcs_bench.ranking import fit
 from uhcs_bench.ranking.board import METRICS
-from uhcs_bench.ranking.outputs import sentences
+from uhcs_bench.ranking.outputs import board_json, sentences
 from uhcs_bench.ranking.outputs.markdown_page import escaped
-from uhcs_bench.ranking.pair_tests import Pair
+from uhcs_bench.ranking.pair_tests import Pair, range_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
     >>> print(text(chosen(board_json.read(), "particles", None), "fit").splitlines()[0])
     particles, data set 1.0, split paper, n = 24
     """
-    names = {found["entry"]: found["declaration"]["name"] for found in board["entries"]}
+    names = board_json.names(board)
     if form == "markdown":
         names = {slug: escaped(name) for slug, name in names.items()}
     lay_out = _TABLES[what]
@@ -112,8 +112,7 @@ def _mean(row: dict[str, Any], metric: str) -> float | None:
 def _range(ranks: dict[str, Any] | None) -> str:
     if ranks is None:
         return formatting.MISSING
-    best, worst = ranks["best"], ranks["worst"]
-    return str(best) if best == worst else f"{best}-{worst}"
+    return range_text(ranks["best"], ranks["worst"])
 
 
 def _sizes(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
