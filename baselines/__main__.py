@@ -23,7 +23,14 @@ from baselines.model_commands import (
     robustness,
     sizes,
 )
-from baselines.options import EXIT_CODES, PRECISIONS, task_option, training_options
+from baselines.options import (
+    EXIT_CODES,
+    device_option,
+    method_argument,
+    precision_option,
+    task_option,
+    training_options,
+)
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     OutputFile,
@@ -100,7 +107,7 @@ def otsu(task: str, version: str, out: Path) -> None:
     "  python -m baselines run unet-efficientnet --task particles --train-size 4 \\\n"
     "      --out runs-4/\n" + EXIT_CODES
 )
-@click.argument("method", metavar="METHOD")
+@method_argument
 @task_option
 @click.option("--folds", default="all", show_default=True, help='"all", or numbers as in 0,2.')
 @click.option(
@@ -184,7 +191,7 @@ def _plan(
     "  python -m baselines segment unet --task particles --runs seed0/ \\\n"
     "      --runs seed1/ --name unet-seeds --out ensembles/\n" + EXIT_CODES
 )
-@click.argument("method", metavar="METHOD")
+@method_argument
 @task_option
 @version_option
 @click.option(
@@ -201,8 +208,8 @@ def _plan(
     show_default=True,
     help="Average over the eight rotations and reflections of a micrograph.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@device_option
+@precision_option
 @click.option("--name", required=True, help="What the maps are filed under.")
 @click.option("--out", required=True, type=OutputFolder(may_be_input=True))
 def segment(
@@ -241,7 +248,7 @@ def segment(
     "  python -m baselines ship unet-efficientnet --task particles --out runs/ \\\n"
     "      --maps runs/unet-efficientnet-plain --model particles.onnx\n" + EXIT_CODES
 )
-@click.argument("method", metavar="METHOD")
+@method_argument
 @task_option
 @training_options
 @click.option(
@@ -314,8 +321,8 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True,
                 type=click.Path(path_type=Path))  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@device_option
+@precision_option
 @click.option(
     "--tta", is_flag=True, help="Average over the eight rotations and reflections of a micrograph."
 )

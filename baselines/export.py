@@ -27,7 +27,7 @@ MIN_HALF = 16
 def export(
     model_file: Path, out: Path, *, half: bool = False, about: Mapping[str, str] | None = None
 ) -> Description:
-    """Write a checkpoint's model as an ONNX file, whole or not at all.
+    """Write a checkpoint's model as an ONNX file, atomically.
 
     Parameters
     ----------

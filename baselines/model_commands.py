@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from tabulate import tabulate
 
-from baselines.options import EXIT_CODES, task_option
+from baselines.options import EXIT_CODES, method_argument, runs_argument, task_option
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder, echo, version_option
 from uhcs_bench.errors import UsageError
@@ -93,7 +93,7 @@ def robustness(
     "  python -m baselines quantization unet-efficientnet --task particles \\\n"
     "      --runs runs/\n" + EXIT_CODES,
 )
-@click.argument("method", metavar="METHOD")
+@method_argument
 @task_option
 @click.option(
     "--runs",
@@ -175,14 +175,8 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
     "      --crop 320 --out inner/crop-320\n"
     "  python -m baselines ablation unet --task particles inner/*\n" + EXIT_CODES,
 )
-@click.argument("method", metavar="METHOD")
-@click.argument(
-    "runs",
-    metavar="RUN...",
-    nargs=-1,
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-)
+@method_argument
+@runs_argument
 @task_option
 def ablation(method: str, runs: tuple[Path, ...], task: str) -> None:
     """Compare settings on folds inside the training folds.
@@ -203,14 +197,8 @@ def ablation(method: str, runs: tuple[Path, ...], task: str) -> None:
     "  python -m baselines efficiency unet --task particles label/* \\\n"
     "      --picture curve.png\n" + EXIT_CODES,
 )
-@click.argument("method", metavar="METHOD")
-@click.argument(
-    "runs",
-    metavar="RUN...",
-    nargs=-1,
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-)
+@method_argument
+@runs_argument
 @task_option
 @click.option("--picture", type=OutputFile(), metavar="FILE.png", help="Draw the curve.")
 def efficiency(method: str, runs: tuple[Path, ...], task: str, picture: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +23,29 @@ Exit codes:
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
+method_argument = click.argument("method", metavar="METHOD")
+
+runs_argument = click.argument(
+    "runs",
+    metavar="RUN...",
+    nargs=-1,
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+)
+
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."
+)
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="auto: bfloat16 on a GPU that has it, else float32.",
+)
+
+
 def task_option(command: Any) -> Any:
     """Add the option that names the task."""
     return click.option(
@@ -38,8 +62,7 @@ def training_options(command: Any) -> Any:
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
         click.option("--weights", type=click.Choice(["default", "none"]), default="default",
                      show_default=True, help="Start VGG-16 from ImageNet or from scratch."),
-        click.option("--precision", type=click.Choice(PRECISIONS), default="auto",
-                     show_default=True, help="auto: bfloat16 on a GPU that has it, else float32."),
+        precision_option,
         click.option("--crop", type=int, metavar="PIXELS",
                      help="Train on windows of this size; 224 is practical on a CPU.  "
                      "[default: the method's, for most whole micrographs]"),
@@ -52,8 +75,7 @@ def training_options(command: Any) -> Any:
         click.option("--tta/--no-tta", default=None,
                      help="Average over the eight rotations and reflections of a micrograph.  "
                      "[default: the method's]"),
-        click.option("--device", default="auto", show_default=True,
-                     help="auto, cpu, cuda or cuda:N."),
+        device_option,
     ):  # fmt: skip
         command = option(command)
     return command

@@ -85,7 +85,7 @@ class FoldRun:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     mark = content["schema"].encode() if "schema" in content else None
     with replacing(path, mark=mark) as partial:

@@ -21,6 +21,13 @@ def load_small(task, **_options):
     return small_set(task)
 
 
+def check_problems(error, *beginnings):
+    """Check how each problem begins that an error lists."""
+    assert len(error.problems) == len(beginnings), error
+    for problem, beginning in zip(error.problems, beginnings, strict=True):
+        assert problem.startswith(beginning)
+
+
 def small_sets():
     """Data sets of both tasks."""
     return [small_set(task) for task in protocol.TASKS]

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from tests.registry_entries import entry
 from uhcs_bench.data import pixels
 from uhcs_bench.data.download import http as download
-from uhcs_bench.data.registry import Deposit, Entry, File, HeatTreatment, PixelSize, Source
+from uhcs_bench.data.registry import Deposit, Entry, File, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -72,17 +73,9 @@ def micrographs(base: str) -> tuple[list[Entry], dict[str, bytes]]:
         return File(pixels.pixel_sha256(array), 0, (source,), "")
 
     entries = [
-        Entry(
-            task="particles",
-            id=f"m{i}",
-            version="1.0",
-            fold=0,
-            shape=SHAPE,
-            uhcsdb_id=None,
-            pixel_size=PixelSize(None, "none", {}, False),
-            heat_treatment=HeatTreatment(None, None, None, None),
-            licence="",
-            citation=(),
+        entry(
+            f"m{i}",
+            SHAPE,
             files={
                 "image": file(f"{i}/image.png", 256),
                 "labels": file(f"{i}/labels.png", 2),

@@ -103,7 +103,7 @@ def write(plan: Plan) -> tuple[list[Path], list[str]]:
 
 
 def _save(plan: Plan, drawn: Drawn) -> list[Path]:
-    """Write a figure in all formats, each file whole or not at all, and last its caption."""
+    """Write a figure in all formats, each file atomically, and last its caption."""
     import matplotlib
 
     plan.out.mkdir(parents=True, exist_ok=True)
@@ -125,16 +125,7 @@ def _save(plan: Plan, drawn: Drawn) -> list[Path]:
 
 
 def figure_2(board: Board) -> Drawn:
-    """Draw micrographs, annotations and the maps of all methods (microconstituents).
-
-    Parameters
-    ----------
-    board : Board
-
-    Returns
-    -------
-    Drawn
-    """
+    """Draw micrographs, annotations and the maps of all methods (microconstituents)."""
     task = protocol.TASKS["microconstituents"]
     micrographs = board.micrographs[task.name]
     methods = reproduce.METHODS
@@ -162,31 +153,23 @@ def figure_2(board: Board) -> Drawn:
             axes.set_xlabel(score, fontsize=panels.SMALL_PT, labelpad=2)
             facts.append(f"{micrograph.id}, {method}: {score}")
     panels.class_legend(sheet.figure, task)
-    caption = _caption(
+    return _drawn(
         board,
-        "Figure 2. Segmentation of microconstituents",
-        f"Columns: {_ids(micrographs)}. Rows: micrograph, annotation, then what each method "
+        2,
+        "Segmentation of microconstituents",
+        "Rows: micrograph, annotation, then what each method "
         "predicts; no trained model has seen the micrograph's fold. Below each map stand "
         "IU, the mean over the classes that are annotated or predicted, and the share of correct "
         "pixels AC, in percent.",
-        [board.path(m, e.entry) for m in methods for e in micrographs],
+        sheet.figure,
         facts,
-        micrographs,
+        methods,
+        task.name,
     )
-    return Drawn("figure-2", sheet.figure, caption, tuple(board.missing(task.name, methods)))
 
 
 def figure_3(board: Board) -> Drawn:
-    """Draw predicted particles over micrographs, and their sizes beside the annotated ones.
-
-    Parameters
-    ----------
-    board : Board
-
-    Returns
-    -------
-    Drawn
-    """
+    """Draw predicted particles over micrographs, and their sizes beside the annotated ones."""
     task, method = protocol.TASKS["particles"], board.plan.method
     micrographs = board.micrographs[task.name]
     sheet = panels.Sheet(
@@ -219,32 +202,26 @@ def figure_3(board: Board) -> Drawn:
     panels.line_legend(
         sheet.figure, [("annotated", panels.ANNOTATED_COLOR), ("predicted", panels.PREDICTED_COLOR)]
     )
-    caption = _caption(
+    return _drawn(
         board,
-        "Figure 3. Segmentation of single particles",
-        f"Columns: {_ids(micrographs)}. Rows: particles that {method} predicts, drawn over the "
+        3,
+        "Segmentation of single particles",
+        f"Rows: particles that {method} predicts, drawn over the "
         "micrograph; sizes of predicted and annotated particles, in classes that double the area; "
         "their cumulative distributions, with the largest difference (KS) and the verdict of the "
         f"two-sample Kolmogorov-Smirnov test at the level {protocol.KS_ALPHA:g}. Sizes are "
         "diameters of circles of equal area of 8-connected components; none is left out.",
-        [board.path(method, m.entry) for m in micrographs],
+        sheet.figure,
         facts,
-        micrographs,
+        [method],
+        task.name,
     )
-    return Drawn("figure-3", sheet.figure, caption, tuple(board.missing(task.name, [method])))
 
 
 def figure_4(board: Board) -> Drawn | str:
     """Draw the combined analysis: particles inside predicted spheroidite, and their sizes.
 
-    Parameters
-    ----------
-    board : Board
-
-    Returns
-    -------
-    Drawn or str
-        Without a particle model a warning instead.
+    Without a particle model it is a warning instead.
     """
     if board.plan.particle_model is None:
         return (
@@ -292,34 +269,25 @@ def figure_4(board: Board) -> Drawn | str:
     sheet.share_y(3, headroom=1.2)
     panels.write_note(sheet.figure, "Resolution is too low for exact size distributions.")
     panels.class_legend(sheet.figure, task, [("particle", panels.PREDICTED_COLOR)])
-    caption = _caption(
+    return _drawn(
         board,
-        "Figure 4. Particles inside predicted spheroidite",
-        f"Columns: {_ids(micrographs)}. Rows: micrograph; microconstituents as {method} predicts "
+        4,
+        "Particles inside predicted spheroidite",
+        f"Rows: micrograph; microconstituents as {method} predicts "
         f"them, with the particles that a particle model finds ({model}), of which those outside "
         "predicted spheroidite are dropped; sizes of the particles that are left, in classes that "
         "double the area; mean diameter, over the micrograph's mean, of particles at "
         "different distances from the network, with 95 % intervals, and Spearman's rank "
         f"correlation rho of diameter and distance. {combined.WARNING}",
-        [board.path(method, m.entry) for m in micrographs],
+        sheet.figure,
         facts,
-        micrographs,
+        [method],
+        task.name,
     )
-    warnings = board.missing(task.name, [method])
-    return Drawn("figure-4", sheet.figure, caption, tuple(warnings))
 
 
 def figure_5(board: Board) -> Drawn:
-    """Draw denuded-zone interfaces over micrographs, and the zones' widths.
-
-    Parameters
-    ----------
-    board : Board
-
-    Returns
-    -------
-    Drawn
-    """
+    """Draw denuded-zone interfaces over micrographs, and the zones' widths."""
     task, method = protocol.TASKS["microconstituents"], board.plan.method
     micrographs = board.micrographs[task.name]
     sheet = panels.Sheet(
@@ -357,18 +325,19 @@ def figure_5(board: Board) -> Drawn:
             ("widths, predicted", panels.PREDICTED_COLOR),
         ],
     )
-    caption = _caption(
+    return _drawn(
         board,
-        "Figure 5. Widths of the denuded zone",
-        f"Columns: {_ids(micrographs)}. Rows: interfaces of the network (blue) and of the denuded "
+        5,
+        "Widths of the denuded zone",
+        f"Rows: interfaces of the network (blue) and of the denuded "
         f"zone (yellow) in the annotation; the same as {method} predicts; widths of the zone, "
         "that is, distances to the network at every pixel of the zone's interface, as the authors' "
         "code takes them. Dashed lines and numbers are means with 95 % intervals.",
-        [board.path(method, m.entry) for m in micrographs],
+        sheet.figure,
         facts,
-        micrographs,
+        [method],
+        task.name,
     )
-    return Drawn("figure-5", sheet.figure, caption, tuple(board.missing(task.name, [method])))
 
 
 def _row_label(board: Board, method: str, task: protocol.TaskName) -> str:
@@ -400,8 +369,27 @@ def _score(micrograph: Micrograph, predicted: NDArray[np.uint8]) -> str:
     return f"IU {100 * mean_iu:.1f}, AC {100 * float(metrics.accuracy(confusion)):.1f}"
 
 
-def _ids(micrographs: Iterable[Micrograph]) -> str:
-    return ", ".join(micrograph.id for micrograph in micrographs)
+def _drawn(
+    board: Board,
+    number: int,
+    title: str,
+    rows: str,
+    figure: Figure,
+    facts: Sequence[str],
+    methods: Sequence[str],
+    task: protocol.TaskName,
+) -> Drawn:
+    """Give a figure of a task's micrographs, with its caption and what its methods lack."""
+    micrographs = board.micrographs[task]
+    caption = _caption(
+        board,
+        f"Figure {number}. {title}",
+        f"Columns: {', '.join(m.id for m in micrographs)}. {rows}",
+        [board.path(method, m.entry) for method in methods for m in micrographs],
+        facts,
+        micrographs,
+    )
+    return Drawn(f"figure-{number}", figure, caption, tuple(board.missing(task, methods)))
 
 
 def _caption(

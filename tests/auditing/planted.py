@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import settings
 from scipy import ndimage
 
+from tests.registry_entries import entry
 from uhcs_bench import protocol
 from uhcs_bench.auditing import audit
 from uhcs_bench.data import registry
@@ -37,19 +38,15 @@ def micrograph(
 ):
     """A micrograph from its gray levels and label map."""
     image, labels = pixels
-    entry = registry.Entry(
+    known = entry(
+        name,
+        image.shape,
         task=task,
-        id=name,
-        version="1.0",
         fold=fold,
-        shape=image.shape,
-        uhcsdb_id=None,
         pixel_size=registry.PixelSize(um, "test", dict(zip("abc", claims, strict=False)), False),
         heat_treatment=registry.HeatTreatment(sample, None, None, None),
-        licence="test",
-        citation=(),
     )
-    return Micrograph(entry, image, labels, filled_rows)
+    return Micrograph(known, image, labels, filled_rows)
 
 
 def audited(*micrographs, task="particles"):

@@ -9,11 +9,10 @@ import pytest
 from skimage.transform import AffineTransform, warp
 
 import uhcs_bench
+from tests.auditing import planted
 from uhcs_bench import protocol
 from uhcs_bench.auditing import circumstances, magnifications
 from uhcs_bench.auditing.overlaps import find_overlaps
-from uhcs_bench.data import registry
-from uhcs_bench.data.micrograph import Micrograph
 from uhcs_bench.synthetic import micrographs
 
 UM = 0.04
@@ -21,19 +20,7 @@ UM = 0.04
 
 def micrograph(name, image, labels, um=UM, fold=0, task="particles"):
     """A micrograph from its gray levels and label map."""
-    entry = registry.Entry(
-        task=task,
-        id=name,
-        version="1.0",
-        fold=fold,
-        shape=image.shape,
-        uhcsdb_id=None,
-        pixel_size=registry.PixelSize(um, "test", {}, False),
-        heat_treatment=registry.HeatTreatment(None, None, None, None),
-        licence="test",
-        citation=(),
-    )
-    return Micrograph(entry, image, labels)
+    return planted.micrograph(name, (image, labels), fold, task, claims=(), um=um)
 
 
 @pytest.fixture(scope="module")

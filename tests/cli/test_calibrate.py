@@ -7,17 +7,9 @@ import json
 import sys
 
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 
-from uhcs_bench import cli
-
-
-def run(*arguments):
-    return CliRunner().invoke(
-        cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
-    )
-
+from tests.command import run
 
 SMALL = ("--resolution", "4", "--resolution", "6", "--noise", "10", "--replicates", "2")
 

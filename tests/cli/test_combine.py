@@ -7,10 +7,9 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import uhcs_bench
-from uhcs_bench import cli
+from tests import command
 from uhcs_bench.cli import combine as combining
 from uhcs_bench.data import label_maps, registry
 from uhcs_bench.errors import UsageError
@@ -19,9 +18,7 @@ from uhcs_bench.metallography import spheroidite
 
 
 def run(*arguments):
-    return CliRunner().invoke(
-        cli.main, ["combine", *(str(argument) for argument in arguments)], prog_name="uhcs-bench"
-    )
+    return command.run("combine", *arguments)
 
 
 def maps(shape=(80, 100)):

@@ -9,21 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import uhcs_bench
+from tests.command import run
 from uhcs_bench import __version__, cli
 from uhcs_bench.auditing import magnifications
 from uhcs_bench.cli import score as scoring
 from uhcs_bench.data import label_maps
 from uhcs_bench.data.download import fetch
 from uhcs_bench.ranking.outputs import board_files
-
-
-def run(*arguments):
-    return CliRunner().invoke(
-        cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
-    )
 
 
 @pytest.fixture

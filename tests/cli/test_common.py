@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import baselines
 import uhcs_bench.cli
+from tests.command import run
 from tests.test_errors import HOSTILE
 from uhcs_bench.data import label_maps
 
@@ -34,12 +34,6 @@ def test_one_function_prints(path):
     ]
     allowed = ["click.echo(printable(str(text)), err=err)"] if path.stem == "common" else []
     assert found == allowed
-
-
-def run(*arguments):
-    return CliRunner().invoke(
-        uhcs_bench.cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
-    )
 
 
 COMMANDS = {

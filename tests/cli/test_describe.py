@@ -6,14 +6,9 @@ import json
 from functools import cache
 
 import pytest
-from click.testing import CliRunner
 
-from uhcs_bench import cli
+from tests.command import run
 from uhcs_bench.exporters import card, croissant, description
-
-
-def run(*arguments):
-    return CliRunner().invoke(cli.main, [str(a) for a in arguments], prog_name="uhcs-bench")
 
 
 @pytest.mark.slow

@@ -5,18 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
 from tests import exports
-from uhcs_bench import cli
+from tests.command import run
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.exporters import export
-
-
-def run(*arguments):
-    return CliRunner().invoke(
-        cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
-    )
 
 
 @pytest.fixture

@@ -7,16 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+from tests.command import run
 from tests.entries import declared, noisy, write_entry
-from uhcs_bench import cli
-
-
-def run(*arguments):
-    return CliRunner().invoke(
-        cli.main, [str(argument) for argument in arguments], prog_name="uhcs-bench"
-    )
 
 
 @pytest.fixture(scope="module")
@@ -191,14 +184,14 @@ def test_one_unreadable_entry_stops_neither_validate_nor_build(entries, monkeypa
     from pathlib import Path
 
     shutil.copytree(entries / "near", entries / "broken")
-    read = Path.read_bytes
+    opened = Path.open
 
-    def fail(path):
+    def fail(path, *arguments, **options):
         if "broken" in path.parts and path.suffix == ".png":
             raise OSError(5, "Input/output error")
-        return read(path)
+        return opened(path, *arguments, **options)
 
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr(Path, "open", fail)
     result = run("validate", *sorted(entries.iterdir()))
     assert result.exit_code == 2
     assert "near: valid." in result.stdout

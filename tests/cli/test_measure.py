@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from click.testing import CliRunner
 from PIL import Image
 
 import uhcs_bench
-from uhcs_bench import cli
+from tests import command
+from tests.particle_maps import particle_map, write_maps
 from uhcs_bench.data import label_maps
 from uhcs_bench.measuring import columns
 from uhcs_bench.metallography import particles
@@ -27,19 +27,13 @@ from uhcs_bench.segmentation import otsu
 
 
 def run(*arguments):
-    return CliRunner().invoke(cli.main, ["measure", *map(str, arguments)], prog_name="uhcs-bench")
-
-
-def particle_map(seed, shape=(60, 80)):
-    return (np.random.default_rng(seed).random(shape) < 0.2).astype(np.uint8)
+    return command.run("measure", *arguments)
 
 
 @pytest.fixture
 def maps(tmp_path):
     """A folder with three label maps."""
-    for seed in range(3):
-        label_maps.write_label_map(tmp_path / "maps" / f"map{seed}.png", particle_map(seed))
-    return tmp_path / "maps"
+    return write_maps(tmp_path / "maps", 3)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import uhcs_bench
+from tests.auditing.planted import picture
 from tools import write_corrections
 from uhcs_bench import protocol
 from uhcs_bench.auditing import audit, circumstances, registration
@@ -28,15 +29,6 @@ CORRECTED = (
     *(f"970C-5M-Q-{k}" for k in range(1, 6)),
 )
 """Those that the audit of version 1.0 calls shifted or drifting, see test_audit.py."""
-
-
-def picture(seed, shape=SHAPE):
-    """Gray levels and label map of bright blobs, the map in its place."""
-    random = np.random.default_rng(seed)
-    blobs = ndimage.gaussian_filter(random.standard_normal(shape), 3)
-    labels = (blobs > 0.8 * blobs.std()).astype(np.uint8)
-    gray = 60 + 120 * ndimage.gaussian_filter(labels.astype(float), 0.7)
-    return (gray + random.normal(0, 12, shape)).clip(0, 255).astype(np.uint8), labels
 
 
 def micrograph(image, labels):
@@ -76,7 +68,7 @@ def test_rows_that_are_not_filled_come_from_rows_of_their_own(shifts):
 @pytest.mark.parametrize("shift", [-3, -1, 1, 2])
 def test_a_planted_shift_is_undone(shift):
     """Check that the map comes back, but for the rows that were lost."""
-    image, labels = picture(3)
+    image, labels = picture(3, SHAPE)
     misplaced, lost = corrections.move(labels, [(0, -shift)])
     shifts = write_corrections.shifts(micrograph(image, misplaced))
     assert shifts == [(0, shift)]
@@ -108,7 +100,7 @@ def test_rows_that_were_put_in_are_taken_out(shift):
 
 def test_a_drift_is_undone_to_half_a_row():
     """Check a map with rows left out at even distances, which repeats nothing."""
-    image, labels = picture(5)
+    image, labels = picture(5, SHAPE)
     squeezed = np.delete(np.pad(labels, ((0, 2), (0, 0)), mode="edge"), (80, 240), axis=0)
     shifts = write_corrections.shifts(micrograph(image, squeezed))
     assert [s for _, s in shifts] == [0, 1, 2]
@@ -122,14 +114,14 @@ def test_a_drift_is_undone_to_half_a_row():
 
 def test_what_lies_right_is_left_alone():
     """Check silence: a map in its place, one of one class, and one of something else."""
-    image, labels = picture(1)
-    for other in (labels, 0 * labels, picture(51)[1]):
+    image, labels = picture(1, SHAPE)
+    for other in (labels, 0 * labels, picture(51, SHAPE)[1]):
         assert write_corrections.shifts(micrograph(image, other)) == []
 
 
 def test_a_shift_by_columns_is_refused():
     """Check that what can't be corrected by rows isn't passed over."""
-    image, labels = picture(2)
+    image, labels = picture(2, SHAPE)
     with pytest.raises(ValueError, match="off by columns"):
         write_corrections.shifts(micrograph(image, np.roll(labels, -2, axis=1)))
 
@@ -139,7 +131,7 @@ def test_a_shift_by_columns_is_refused():
 
 def test_a_damaged_label_map_is_not_corrected():
     """Check that the result must be the one whose hash is on record."""
-    _, labels = picture(0)
+    _, labels = picture(0, SHAPE)
     moved, _ = corrections.move(labels, [(0, 1)])
     correction = registry.Correction(((0, 1),), pixels.pixel_sha256(moved))
     entry = replace(registry.entries("particles", "audited")[0], shape=SHAPE, correction=correction)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csgraph
 
+from tests import registry_entries
 from tools import write_splits
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, registry, splits
@@ -32,18 +33,7 @@ class Pair:
 
 def entry(name, fold=0, treatment=NOT_RECORDED):
     """A micrograph of which only fold and heat treatment matter."""
-    return registry.Entry(
-        task="particles",
-        id=name,
-        version="1.0",
-        fold=fold,
-        shape=(1, 1),
-        uhcsdb_id=None,
-        pixel_size=registry.PixelSize(None, "test", {}, False),
-        heat_treatment=treatment,
-        licence="test",
-        citation=(),
-    )
+    return registry_entries.entry(name, fold=fold, heat_treatment=treatment)
 
 
 def treated(sample=None, temperature=None, hours=None):

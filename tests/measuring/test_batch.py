@@ -18,6 +18,7 @@ import tifffile
 from PIL import Image
 
 import uhcs_bench
+from tests.particle_maps import particle_map, write_maps
 from uhcs_bench import executors
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError
@@ -30,16 +31,10 @@ PARTICLES = jobs.Options("particles")
 NETWORK = jobs.Options("microconstituents")
 
 
-def particle_map(seed, shape=(60, 80)):
-    return (np.random.default_rng(seed).random(shape) < 0.2).astype(np.uint8)
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Eight label maps in a folder."""
-    for seed in range(8):
-        label_maps.write_label_map(tmp_path / "maps" / f"map{seed}.png", particle_map(seed))
-    return tmp_path / "maps"
+    return write_maps(tmp_path / "maps", 8)
 
 
 def outputs_of(out, particles=None, plots=None, **more):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import uhcs_bench
 from tests import browser
 from tests.browser import expect
+from tests.pages import picture
 from uhcs_bench.scoring import comparison_page
 from uhcs_bench.scoring.score import score_submissions
 from uhcs_bench.scoring.submission import read_submission
@@ -52,12 +50,6 @@ def html(compared, pair):
 @pytest.fixture(scope="module")
 def path(compared, pair, tmp_path_factory):
     return comparison_page.write(tmp_path_factory.mktemp("compared") / "new", compared, *pair)
-
-
-def picture(html, alt):
-    (source,) = re.findall(rf'<img src="([^"]+)"[^>]*alt="{re.escape(alt)}"', html)
-    content = base64.b64decode(source.partition("base64,")[2])
-    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def test_page_is_written(path, html):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-import io
 import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import uhcs_bench
 from tests import browser
 from tests.browser import expect
+from tests.pages import Outline, picture
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
     from uhcs_bench.scoring.submission import Submission
 
 HOSTILE = "<script>alert(1)</script>\"'&\n"
-VOID = {"meta", "link", "img", "input", "br", "hr"}
 
 
 @pytest.fixture(scope="module")
@@ -102,39 +98,6 @@ def page(chromium: Browser, path: Path) -> Iterator[Page]:
     """Open the page in a fresh window."""
     with browser.opened(chromium, path) as opened:
         yield opened
-
-
-class Outline(HTMLParser):
-    """Collect the elements of a page, and check that they are closed in order."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self._open: list[str] = []
-        self.feed(html)
-        assert self._open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def values(self, attribute: str) -> list[str]:
-        return [attrs[attribute] or "" for _, attrs in self.elements if attribute in attrs]
-
-
-def picture(html: str, alt: str) -> np.ndarray:
-    """Decode the image with this alternative text."""
-    (source,) = [a["src"] for tag, a in Outline(html).elements if tag == "img" and a["alt"] == alt]
-    assert source is not None
-    content = base64.b64decode(source.partition("base64,")[2])
-    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 @pytest.mark.slow

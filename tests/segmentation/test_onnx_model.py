@@ -270,7 +270,7 @@ def test_without_the_extra(threshold, monkeypatch):
     """Check that the message names the extra."""
     path = threshold()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'uhcs-bench\[onnx\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'uhcs-bench\[measure\]'"):
         onnx_model.load(path)
 
 

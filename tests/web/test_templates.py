@@ -78,7 +78,7 @@ def rooms_of_named_files():
 def test_rooms_name_their_own_files_and_those_of_web():
     """Check templates, styles and scripts: no room takes those of a room beside or above it."""
     found = list(rooms_of_named_files())
-    assert len(found) > 20
+    assert len(found) >= 10
     for path, name in found:
         assert name.split("/")[0] in (path.parts[0], "web"), f"{path} names {name}"
         assert (Path(uhcs_bench.__file__).parent / name).is_file(), f"{path} names {name}"

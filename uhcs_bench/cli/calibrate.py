@@ -102,7 +102,7 @@ def calibrate(
 
 
 def _write(found: Calibration, out: Path) -> None:
-    """Write all three files, each whole or not at all."""
+    """Write all three files, each atomically."""
     from uhcs_bench.io.atomic import replacing
     from uhcs_bench.measuring import calibration
 

@@ -27,7 +27,7 @@ class JournalError(UhcsBenchError):
 
 
 class Journal:
-    """Results by key, written one by one, each whole or not at all.
+    """Results by key, written one by one, each atomically.
 
     Parameters
     ----------

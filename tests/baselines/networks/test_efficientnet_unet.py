@@ -11,6 +11,7 @@ from torch import nn
 
 from baselines.networks import efficientnet_unet
 from baselines.networks.efficientnet_unet import EfficientNetUNet, Encoder, read_weights
+from tests.baselines.networks import any_size
 from uhcs_bench.errors import DataUnavailableError, UsageError
 
 NAME = "tf_efficientnet_lite0"
@@ -51,24 +52,15 @@ def test_encoder_is_that_of_timm(whole, generator):
     assert encoder.widths == tuple(found.shape[1] for found in maps)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (19, 45)])
+@pytest.mark.parametrize("shape", any_size.SHAPES)
 def test_any_size(model, shape, generator):
     """Check the shape of the logits of tiny and odd images."""
-    with torch.no_grad():
-        logits = model(torch.randn(2, 3, *shape, generator=generator))
-    assert logits.shape == (2, 3, *shape)
-    assert torch.isfinite(logits).all()
+    any_size.check_logits(model, torch.randn(2, 3, *shape, generator=generator))
 
 
 def test_slices_are_exact(model, generator):
     """Check overlapping slices against the whole image."""
-    image = torch.randn(3, 806, 18, generator=generator)
-    with torch.no_grad():
-        expected = model(image.unsqueeze(0))[0]
-    bands = list(model.logit_bands(image, slice_pixels=1))
-    assert len(bands) > 1
-    scale = float(expected.abs().max())
-    torch.testing.assert_close(torch.cat(bands, dim=1), expected, atol=1e-5 * scale, rtol=0)
+    any_size.check_slices(model, torch.randn(3, 806, 18, generator=generator))
 
 
 def test_weights_from_a_file(whole, tmp_path, monkeypatch):

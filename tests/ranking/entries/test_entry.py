@@ -520,14 +520,14 @@ def test_what_cannot_be_read_is_a_problem(folder, place):
 
 def test_a_failing_disk_is_a_problem(folder, monkeypatch):
     """Check that an error of reading one map is named beside that file."""
-    read = type(folder).read_bytes
+    opened = type(folder).open
 
-    def fail(path):
+    def fail(path, *arguments, **options):
         if path.name == f"{FIRST}.png":
             raise OSError(5, "Input/output error")
-        return read(path)
+        return opened(path, *arguments, **options)
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", fail)
+    monkeypatch.setattr("pathlib.Path.open", fail)
     (problem,) = problems(folder)
     assert problem.startswith(f"particles/{FIRST}.png: can't be read (Input/output error)")
 

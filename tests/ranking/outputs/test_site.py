@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from PIL import Image
 from tests import browser
 from tests.browser import expect
 from tests.entries import annotations, declared, hostile, noisy, write_entry
+from tests.pages import Outline
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.ranking import board as leaderboard
@@ -23,7 +23,6 @@ from uhcs_bench.web import pictures
 
 HOSTILE = "<script>alert(1)</script>\"'&</td><img src=x onerror=alert(1)>"
 PAGES = ("index.html", "particles.html", "microconstituents.html", "entries/near.html")
-VOID = {"meta", "link", "img", "input", "br", "hr"}
 
 
 @pytest.fixture(scope="module")
@@ -52,31 +51,6 @@ def folder(board, tmp_path_factory):
 def chromium():
     with browser.chromium() as started:
         yield started
-
-
-class Outline(HTMLParser):
-    """Collect the elements of a page, and check that they are closed in order."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.elements = []
-        self._open = []
-        self.feed(page)
-        assert self._open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def values(self, attribute):
-        return [attrs[attribute] for _, attrs in self.elements if attribute in attrs]
 
 
 def outline(path):

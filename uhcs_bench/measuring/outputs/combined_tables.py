@@ -1,4 +1,4 @@
-"""Tables of the combined analysis."""
+"""Tables of the combined analysis, which is given by the names of its micrographs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,6 @@ SCHEMA = "uhcs-bench/combined/1"
 
 def to_json(results: Mapping[str, CombinedAnalysis]) -> str:
     """Lay results out for programs.
-
-    Parameters
-    ----------
-    results : mapping of str to CombinedAnalysis
-        By micrograph.
 
     Returns
     -------
@@ -58,11 +53,6 @@ _CSV_COLUMNS = (
 
 def to_csv(results: Mapping[str, CombinedAnalysis]) -> str:
     """Lay results out as one tidy table, a row a number.
-
-    Parameters
-    ----------
-    results : mapping of str to CombinedAnalysis
-        By micrograph.
 
     Returns
     -------
@@ -122,11 +112,6 @@ def _length_rows(
 
 def particles_to_csv(results: Mapping[str, CombinedAnalysis]) -> str:
     """List the particles one by one, with their distance from the network.
-
-    Parameters
-    ----------
-    results : mapping of str to CombinedAnalysis
-        By micrograph.
 
     Returns
     -------

@@ -484,7 +484,7 @@ def _status_problems(
             if partial:
                 yield (
                     f"{where}: of fold {', '.join(map(str, partial))} only some label maps are "
-                    "there; a fold is there whole or not at all"
+                    "there; a fold has all of its maps or none"
                 )
     if status == "incomplete" and not any(absent_by_run.values()):
         yield (
