@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from uhcs_bench.data.download.fetch import Pixels
     from uhcs_bench.data.registry import Entry
     from uhcs_bench.data.torch_dataset import TorchDataset
     from uhcs_bench.web.notebook import HtmlTable
@@ -441,13 +442,12 @@ def micrographs(entries: Sequence[Entry]) -> tuple[Micrograph, ...]:
     DataUnavailableError
         If a micrograph could not be had from any source.
     """
-    fetch.fetch(entry for entry in entries if entry.files)
-    return tuple(_micrograph(entry) for entry in entries)
+    loaded = iter(fetch.load([entry for entry in entries if entry.files]))
+    return tuple(_micrograph(entry, next(loaded) if entry.files else None) for entry in entries)
 
 
-def _micrograph(entry: Entry) -> Micrograph:
-    if entry.files:
-        pixels = fetch.read(entry)
+def _micrograph(entry: Entry, pixels: Pixels | None) -> Micrograph:
+    if pixels is not None:
         labels = pixels.labels
         filled_label_rows: tuple[int, ...] = ()
         if entry.correction is not None:

@@ -408,18 +408,17 @@ def test_exchanged_files_of_two_micrographs_are_found(simple, mirror):
     np.testing.assert_array_equal(fetch.read(twin).image, other)
 
 
-def test_files_are_hashed_once_a_process(simple, monkeypatch):
-    """Check that what has been compared is compared again only after it has changed."""
-    fetch.fetch([simple])
-    compared = []
-    monkeypatch.setattr(canonical, "check_pixels", lambda *_: compared.append(1))
-    cache._PROVEN.clear()
-    for _ in range(3):
+def test_damage_that_keeps_the_time_is_found(simple):
+    """Check that pixels are compared whenever they are read, whatever the file's time says."""
+    (before,) = fetch.load([simple])
+    path = fetch.cache_path(simple)
+    state = path.stat()
+    with_a_flipped_label(path)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(fetch.DamagedError, match="holds other pixels"):
         fetch.read(simple)
-    assert len(compared) == 2, "image and labels"
-    os.utime(fetch.cache_path(simple))
-    fetch.read(simple)
-    assert len(compared) == 4
+    (after,) = fetch.load([simple])
+    np.testing.assert_array_equal(after.labels, before.labels)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

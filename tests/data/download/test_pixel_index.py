@@ -258,12 +258,12 @@ def test_a_users_copy_is_imported(server, tmp_path, form):
         if form == "zip in a folder":
             path = path.parent
     imported = fetch.import_from(path, server.entries)
-    assert imported.stored == tuple(server.entries)
+    assert imported.stored == server.entries
     assert not imported.unread
     assert fetch.verify(server.entries).n_intact == 3
     assert "3 micrographs imported" in str(imported)
     again = fetch.import_from(path, server.entries)
-    assert (again.stored, again.present) == ((), tuple(server.entries))
+    assert (again.stored, again.present) == ([], server.entries)
     assert not server.asked
 
 
@@ -297,7 +297,7 @@ def test_a_damaged_cache_is_replaced_by_a_copy(server, tmp_path):
     path.write_bytes(zipped(deposit_members(server.pixels)))
     fetch.import_from(path, server.entries)
     fetch.cache_path(server.entries[0]).write_bytes(b"")
-    assert fetch.import_from(path, server.entries).stored == (server.entries[0],)
+    assert fetch.import_from(path, server.entries).stored == server.entries[:1]
 
 
 def test_a_copy_with_the_true_row_replaces_a_filled_one(server, tmp_path):
@@ -314,9 +314,9 @@ def test_a_copy_with_the_true_row_replaces_a_filled_one(server, tmp_path):
     write_copy(tmp_path / "whole", {"a.tif": tif(image), "b.tif": labels})
     fetch.import_from(tmp_path / "headless", [entry])
     assert fetch.read(entry).filled_rows == (0,)
-    assert fetch.import_from(tmp_path / "whole", [entry]).stored == (entry,)
+    assert fetch.import_from(tmp_path / "whole", [entry]).stored == [entry]
     assert fetch.read(entry).filled_rows == ()
-    assert fetch.import_from(tmp_path / "headless", [entry]).stored == ()
+    assert fetch.import_from(tmp_path / "headless", [entry]).stored == []
     np.testing.assert_array_equal(fetch.read(entry).image, image)
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from uhcs_bench.io.texts import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -79,10 +81,6 @@ def cache_path(entry: Entry) -> Path:
     return cache_folder() / entry.source_version / entry.task / f"{entry.id}.npy"
 
 
-_PROVEN: dict[Path, tuple[object, ...]] = {}
-"""State of each file whose pixels this process has hashed; with them what they were compared to."""
-
-
 class DamagedError(DataUnavailableError):
     """A cached micrograph that is not the registry's; the message follows its path."""
 
@@ -93,14 +91,8 @@ class UnreadableError(DataUnavailableError):
     exit_code = 1
 
 
-def read(entry: Entry, again: bool = False) -> Pixels:
+def read(entry: Entry) -> Pixels:
     """Read a micrograph from the cache, and compare its pixels with the registry's hashes.
-
-    Parameters
-    ----------
-    entry : Entry
-    again : bool, optional
-        Compare even if this process has done it, and the file has not changed since.
 
     Raises
     ------
@@ -113,14 +105,9 @@ def read(entry: Entry, again: bool = False) -> Pixels:
     """
     path = cache_path(entry)
     try:
-        pixels, state = _load(path, entry)
-        if again or _PROVEN.get(path) != state:
-            _PROVEN.pop(path, None)
-            _prove(pixels, entry)
-            _PROVEN[path] = state
+        pixels = _load(path, entry)
+        _prove(pixels, entry)
     except FileNotFoundError:
-        if path.is_file():
-            raise DamagedError("lacks the file that says where it came from") from None
         raise
     except canonical.CanonicalError as error:
         raise DamagedError(str(error)) from error
@@ -134,33 +121,29 @@ def read(entry: Entry, again: bool = False) -> Pixels:
     return pixels
 
 
-def _load(path: Path, entry: Entry) -> tuple[Pixels, tuple[object, ...]]:
-    status = path.stat()
-    hashes = [file.pixel_sha256 for file in entry.files.values()]
-    state = status.st_mtime_ns, status.st_size, status.st_ino, *hashes
+def _load(path: Path, entry: Entry) -> Pixels:
     # Mapped first, so that a header that lies about the shape takes no memory.
     mapped = np.load(path, mmap_mode="r", allow_pickle=False)
     if mapped.shape != (2, *entry.shape) or mapped.dtype != np.uint8:
         raise canonical.CanonicalError(f"holds an array of shape {mapped.shape}")
     stacked = np.array(mapped)
     stacked.flags.writeable = False
-    provenance = from_json(path.with_suffix(".json").read_bytes())
+    try:
+        provenance = from_json(path.with_suffix(".json").read_bytes())
+    except FileNotFoundError:
+        raise canonical.CanonicalError("lacks the file that says where it came from") from None
     filled = tuple(int(row) for row in provenance["filled_rows"])
     sources = tuple(str(source) for source in provenance["sources"])
-    return Pixels(stacked[0], stacked[1], filled, sources), state
+    return Pixels(stacked[0], stacked[1], filled, sources)
 
 
 def _prove(pixels: Pixels, entry: Entry) -> None:
     canonical.check_pixels(pixels.image, entry.files["image"])
     canonical.check_pixels(pixels.labels, entry.files["labels"])
-    hashed_from = entry.files["image"].hashed_from_row
+    first = entry.files["image"].hashed_from_row
     for row in pixels.filled_rows:
-        if not 0 <= row < hashed_from:
-            raise canonical.CanonicalError("claims filled rows that no source lacks")
-        if not np.array_equal(pixels.image[row], pixels.image[hashed_from]):
-            raise canonical.CanonicalError(
-                f"has a filled row, {row}, that does not repeat its neighbour"
-            )
+        if row not in range(first) or not np.array_equal(pixels.image[row], pixels.image[first]):
+            raise canonical.CanonicalError(f"says that row {row} repeats row {first}, against fact")
 
 
 def write(entry: Entry, pixels: Pixels, workspace: Path) -> None:
@@ -190,7 +173,7 @@ def hold(timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[Path]:
     """
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
-        with _locked(timeout_s):
+        with _lock(timeout_s):
             _clear()
             _workspace().mkdir()
             try:
@@ -203,22 +186,16 @@ def hold(timeout_s: float = _LOCK_TIMEOUT_S) -> Iterator[Path]:
         raise unwritable(error) from error
 
 
-@contextmanager
-def _locked(timeout_s: float) -> Iterator[None]:
-    from filelock import FileLock, Timeout
+def _lock(timeout_s: float) -> AbstractContextManager[object]:
+    """Lock the cache; a wait of minutes is said, also where progress is not shown."""
+    import filelock
 
-    lock = FileLock(cache_folder() / LOCK_NAME)
+    line = f"Waiting for another process that fetches into {cache_folder()}."
+    notice = threading.Timer(_NOTICE_S, print, [line], {"file": sys.stderr})
+    notice.start()
     try:
-        try:
-            lock.acquire(timeout=min(timeout_s, _NOTICE_S))
-        except Timeout:
-            if timeout_s <= _NOTICE_S:
-                raise
-            print(  # noqa: T201 - a wait of minutes is said, also where progress is not shown
-                f"Waiting for another process that fetches into {cache_folder()}.", file=sys.stderr
-            )
-            lock.acquire(timeout=timeout_s - _NOTICE_S)
-    except Timeout as error:
+        return filelock.FileLock(cache_folder() / LOCK_NAME).acquire(timeout_s)
+    except filelock.Timeout as error:
         raise UnreadableError(
             f"Another process has been fetching into {cache_folder()} for {timeout_s / 60:.0f} "
             f"minutes, so that nothing was fetched. End it, or name another folder in "
@@ -226,10 +203,8 @@ def _locked(timeout_s: float) -> Iterator[None]:
         ) from error
     except NotImplementedError as error:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK)) from error
-    try:
-        yield
     finally:
-        lock.release()
+        notice.cancel()
 
 
 def remove_leftovers() -> None:

@@ -7,8 +7,7 @@ before the sources themselves, laid out ``<host>/<path>``; ``UHCS_BENCH_CACHE`` 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from uhcs_bench.data.download import cache, settings
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from uhcs_bench.data.download.pixel_index import Find, Index
-    from uhcs_bench.data.download.sources import Failure, Order
-    from uhcs_bench.data.registry import Entry, FileKind
+    from uhcs_bench.data.download.sources import Supply
+    from uhcs_bench.data.registry import Entry
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -42,9 +41,18 @@ __all__ = [
     "cache_path",
     "fetch",
     "import_from",
+    "load",
     "read",
     "verify",
 ]
+
+
+_LACKING: Mapping[frozenset[str], str] = {
+    frozenset(): "they were",
+    frozenset(["image"]): "the label map was",
+    frozenset(["labels"]): "the image was",
+}
+"""What was not found of a micrograph, by what was."""
 
 
 def fetch(entries: Iterable[Entry]) -> int:
@@ -78,7 +86,7 @@ def fetch(entries: Iterable[Entry]) -> int:
         return 0
     from tqdm import tqdm
 
-    from uhcs_bench.data.download import sources
+    from uhcs_bench.data.download.sources import Supply
 
     # disable=None: a bar on a terminal, silence in a pipe
     with (
@@ -87,34 +95,39 @@ def fetch(entries: Iterable[Entry]) -> int:
     ):
         # While this process waited, another may have fetched them.
         missing = _missing(missing)
-        failed = sources.supply(missing, workspace, bar.update)
-    if failed:
-        raise DataUnavailableError(_describe(failed, len(missing)))
+        supply = Supply(missing, workspace)
+        supply.bring(bar.update)
+    if supply.lacking:
+        raise DataUnavailableError(_describe(supply, len(missing)))
     return len(missing)
 
 
-def _missing(entries: Iterable[Entry]) -> list[Entry]:
-    return [entry for entry in entries if _problem(entry)]
+def load(entries: Sequence[Entry]) -> list[Pixels]:
+    """Read micrographs, fetching what the cache does not have.
 
-
-def _problem(entry: Entry, again: bool = False) -> str | None:
-    """Say why the cache does not have a micrograph; None if it has."""
+    Raises
+    ------
+    DataUnavailableError
+        As `fetch` does.
+    """
     try:
-        read(entry, again)
-    except FileNotFoundError:
-        return "is not in the cache"
-    except DamagedError as error:
-        return str(error)
-    return None
+        return [read(entry) for entry in entries]
+    except (FileNotFoundError, DamagedError):
+        fetch(entries)
+        return [read(entry) for entry in entries]
 
 
-@dataclass(frozen=True)
+def _missing(entries: Iterable[Entry]) -> list[Entry]:
+    return [entry for entry in entries if not verify([entry]).n_intact]
+
+
+@dataclass
 class Verified:
     """How many micrographs of the cache are intact or absent, and what is wrong with which file."""
 
-    n_intact: int
-    damaged: Mapping[Path, str]
-    n_absent: int
+    n_intact: int = 0
+    damaged: dict[Path, str] = field(default_factory=dict)
+    n_absent: int = 0
 
     def __str__(self) -> str:
         lines = [f"{path} {reason}" for path, reason in self.damaged.items()]
@@ -133,10 +146,16 @@ def verify(entries: Iterable[Entry]) -> Verified:
     DataUnavailableError
         If a file may not be read.
     """
-    problems = {cache_path(entry): _problem(entry, again=True) for entry in entries if entry.files}
-    damaged = {path: reason for path, reason in problems.items() if reason and path.is_file()}
-    n_intact = sum(reason is None for reason in problems.values())
-    return Verified(n_intact, damaged, len(problems) - n_intact - len(damaged))
+    verified = Verified()
+    for entry in entries:
+        try:
+            read(entry)
+            verified.n_intact += 1
+        except FileNotFoundError:
+            verified.n_absent += 1
+        except DamagedError as error:
+            verified.damaged[cache_path(entry)] = str(error)
+    return verified
 
 
 @dataclass(frozen=True)
@@ -145,18 +164,18 @@ class Imported:
 
     Attributes
     ----------
-    stored, present : tuple of Entry
+    stored, present : list of Entry
         Micrographs that are in the cache now, and that were before.
     lacking : mapping of str to str
         Micrographs that are not, with what was not found.
-    unread : tuple of str
+    unread : list of str
         Files that could not be read, each with the reason.
     """
 
-    stored: tuple[Entry, ...]
-    present: tuple[Entry, ...]
-    lacking: Mapping[str, str]
-    unread: Sequence[str]
+    unread: list[str]
+    stored: list[Entry] = field(default_factory=list)
+    present: list[Entry] = field(default_factory=list)
+    lacking: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lines = [*self.unread]
@@ -184,35 +203,33 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
     DataUnavailableError
         If nothing in it is of the benchmark, or the cache can't be written.
     """
-    from uhcs_bench.data.download import pixel_index
+    from uhcs_bench.data.download.pixel_index import Finds, Index, file_name
 
     if not path.exists():
         raise UsageError(f"There is no folder or file {path} to import from.")
     entries = list(entries)
-    finds: dict[str, dict[FileKind, Find]] = defaultdict(dict)
-    unread: list[str] = []
-    for find in _search_all(path, pixel_index.Index(entries), unread):
-        pixel_index.keep_better(finds[find.entry.id], find)
+    finds, imported = Finds(), Imported([])
+    for find in _search_all(path, Index(entries), imported.unread):
+        finds.add(find)
     if not finds:
-        lines = "".join(f"\n  {line}" for line in unread)
+        lines = "".join(f"\n  {line}" for line in imported.unread)
         raise DataUnavailableError(
             f"Nothing in {path} has the pixels of an image or label map of the benchmark. "
             "It takes the images of the deposit themselves, in any format without loss, not scaled "
             f"and not cut on the left, at the right or at the top.{lines}"
         )
-    stored, present, lacking = [], [], {}
     with cache.hold() as workspace:
         for entry in entries:
-            found = finds.get(entry.id, {})
-            if _is_good(entry, found):
-                present.append(entry)
-            elif len(found) == 2:
-                pixel_index.store(entry, found, workspace)
-                stored.append(entry)
+            pixels, is_there = finds.pixels(entry), not _missing([entry])
+            if is_there and not (pixels and len(pixels.filled_rows) < len(read(entry).filled_rows)):
+                imported.present.append(entry)
+            elif pixels:
+                cache.write(entry, pixels, workspace)
+                imported.stored.append(entry)
             else:
-                lack = "the label map was" if "image" in found else "the image was"
-                lacking[f"{entry.task} {entry.id}"] = lack if found else "they were"
-    return Imported(tuple(stored), tuple(present), lacking, unread)
+                found = {kind for kind in entry.files if file_name(entry, kind) in finds}
+                imported.lacking[f"{entry.task} {entry.id}"] = _LACKING[frozenset(found)]
+    return imported
 
 
 def _search_all(path: Path, index: Index, unread: list[str]) -> Iterator[Find]:
@@ -233,26 +250,16 @@ def _search_all(path: Path, index: Index, unread: list[str]) -> Iterator[Find]:
         unread += [f"{name}: {problem}" for problem in problems]
 
 
-def _is_good(entry: Entry, found: Mapping[FileKind, Find]) -> bool:
-    """Whether the cache has a micrograph that needs no replacement by what was found."""
-    if _problem(entry):
-        return False
-    return len(found) < 2 or len(found["image"].filled_rows) >= len(read(entry).filled_rows)
-
-
-def _describe(failed: Sequence[Order], n_wanted: int) -> str:
-    files_of: dict[Failure, list[str]] = defaultdict(list)
-    for order in failed:
-        for kind in order.lacking:
-            for failure in order.failures[kind]:
-                files_of[failure].append(f"{order.entry.task} {order.entry.id} ({kind})")
+def _describe(supply: Supply, n_wanted: int) -> str:
     lines = [
-        f"{len(failed)} of {n_wanted} micrographs could not be fetched. What was tried:",
-        *_damaged(failed),
+        f"{len(supply.lacking)} of {n_wanted} micrographs could not be fetched. What was tried:",
         *(
-            f"  {tried.location} for {_listing(list(dict.fromkeys(names)), 'files')}: "
-            f"{tried.reason}"
-            for tried, names in files_of.items()
+            f"  {path}: it {problem}, and was not used"
+            for path, problem in verify(supply.lacking).damaged.items()
+        ),
+        *(
+            f"  {failure.location} for {_listing(names, 'files')}: {failure.reason}"
+            for failure, names in supply.failures().items()
         ),
         f"Try again later, or set {MIRROR_VARIABLE} to a folder or base URL that holds the files "
         "as <host>/<path>" + (f", or unset {OFFLINE_VARIABLE}." if settings.offline() else "."),
@@ -260,14 +267,6 @@ def _describe(failed: Sequence[Order], n_wanted: int) -> str:
         "Micrographs that were fetched are kept.",
     ]
     return "\n".join(lines)
-
-
-def _damaged(failed: Sequence[Order]) -> Iterator[str]:
-    """Name the damaged files of the cache that were to be renewed."""
-    for order in failed:
-        path, problem = cache_path(order.entry), _problem(order.entry)
-        if problem and path.is_file():
-            yield f"  {path}: it {problem}, and was not used"
 
 
 def _listing(names: Sequence[str], what: str) -> str:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uhcs_bench.data import pixels as canonical
-from uhcs_bench.data.download import cache
+from uhcs_bench.data.download.cache import Pixels
 from uhcs_bench.data.registry import Source
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import IO
 
@@ -68,19 +68,27 @@ class Find:
     address: str
 
 
-def keep_better(finds: dict[FileKind, Find], find: Find) -> None:
-    """Keep a find unless there is one already; but one with the true rows replaces a filled one."""
-    known = finds.get(find.kind)
-    if known is None or len(find.filled_rows) < len(known.filled_rows):
-        finds[find.kind] = find
+def file_name(entry: Entry, kind: FileKind) -> str:
+    """Name a micrograph's image or label map, as messages show it."""
+    return f"{entry.task} {entry.id} ({kind})"
 
 
-def store(entry: Entry, finds: Mapping[FileKind, Find], workspace: Path) -> None:
-    """Put a micrograph, of which all is found, into the cache."""
-    image, labels = finds["image"], finds["labels"]
-    addresses = image.address, labels.address
-    pixels = cache.Pixels(image.array, labels.array, image.filled_rows, addresses)
-    cache.write(entry, pixels, workspace)
+class Finds(dict[str, Find]):
+    """What has been found, under the names of the files."""
+
+    def add(self, find: Find) -> None:
+        """Keep a find unless there is one; but true rows replace filled ones."""
+        known = self.get(name := file_name(find.entry, find.kind))
+        if known is None or len(find.filled_rows) < len(known.filled_rows):
+            self[name] = find
+
+    def pixels(self, entry: Entry) -> Pixels | None:
+        """Give a micrograph's pixels if image and label map have been found."""
+        image, labels = (self.get(file_name(entry, kind)) for kind in ("image", "labels"))
+        if image is None or labels is None:
+            return None
+        sources = image.address, labels.address
+        return Pixels(image.array, labels.array, image.filled_rows, sources)
 
 
 class Index:
@@ -139,21 +147,21 @@ def search(path: Path, index: Index, address: str, problems: list[str]) -> Itera
     """
     with path.open("rb") as stream:
         begin = stream.read(512)
-    if not begin.startswith(_ZIP_MAGIC):
-        if begin.startswith(_ARCHIVE_MAGIC) or begin[257:262] == b"ustar":
-            raise BundleError("is an archive, but no zip; unpack it, and name its folder")
+    if begin.startswith(_ZIP_MAGIC):
+        for name, content in members(path, problems):
+            try:
+                pixels = images.decode_image(content, _check_size, kind="labels")
+            except images.ImageError as error:
+                problems.append(f"{name} {error}")
+            else:
+                yield from index.look_up(pixels, f"{address}/{name}")
+    elif begin.startswith(_ARCHIVE_MAGIC) or begin[257:262] == b"ustar":
+        raise BundleError("is an archive, but no zip; unpack it, and name its folder")
+    else:
         yield from index.look_up(images.read_image(path, _check_size, kind="labels"), address)
-        return
-    for name, content in members(path, problems):
-        try:
-            pixels = images.decode_image(content, _check_size, kind="labels")
-        except images.ImageError as error:
-            problems.append(f"{name} {error}")
-            continue
-        yield from index.look_up(pixels, f"{address}/{name}")
 
 
-def members(archive: Path | IO[bytes], problems: list[str]) -> Iterator[tuple[str, bytes]]:
+def members(archive: Path, problems: list[str]) -> Iterator[tuple[str, bytes]]:
     """Read the images of a zip, and of zips in it, one after another into memory.
 
     Nothing is unpacked under the name that a zip gives it. A member that can't be read is added to
@@ -164,50 +172,40 @@ def members(archive: Path | IO[bytes], problems: list[str]) -> Iterator[tuple[st
     BundleError
         If the zip can't be read, or holds more than any copy of the data.
     """
-    yield from _members(archive, [MAX_TOTAL_BYTES], problems, "")
+    with archive.open("rb") as stream:
+        yield from _members(stream, [MAX_TOTAL_BYTES], problems)
 
 
 def _members(
-    archive: Path | IO[bytes], budget: list[int], problems: list[str], prefix: str
+    stream: IO[bytes], budget: list[int], problems: list[str], prefix: str = ""
 ) -> Iterator[tuple[str, bytes]]:
+    _check_directory(stream)
     try:
-        _check_directory(archive)
-        opened = zipfile.ZipFile(archive)
-    except BundleError:
-        raise
+        opened = zipfile.ZipFile(stream)
     except Exception as error:  # zipfile raises anything, even IndexError
         raise BundleError(f"is a damaged zip ({_reason(error)})") from error
-    with opened:
-        infos = opened.infolist()
-        if len(infos) > MAX_MEMBERS:
-            raise BundleError(f"holds {len(infos)} files, more than any copy of the data")
-        for info in infos:
-            name = prefix + info.filename
-            content = _content(opened, info, budget, problems, name)
-            if content.startswith(_ZIP_MAGIC):
-                try:
-                    yield from _members(io.BytesIO(content), budget, problems, f"{name}/")
-                except BundleError as error:
-                    problems.append(f"{name} {error}")
-            elif content:
-                yield name, content
+    infos = opened.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise BundleError(f"holds {len(infos)} files, more than any copy of the data")
+    for info in infos:
+        name = prefix + info.filename
+        content = _content(opened, info, budget, problems, prefix)
+        if not content.startswith(_ZIP_MAGIC):
+            yield from [(name, content)] if content else []
+            continue
+        try:
+            yield from _members(io.BytesIO(content), budget, problems, f"{name}/")
+        except BundleError as error:
+            problems.append(f"{name} {error}")
 
 
-def _check_directory(archive: Path | IO[bytes]) -> None:
+def _check_directory(stream: IO[bytes]) -> None:
     """Refuse a list of members that would take much memory, before zipfile reads it."""
-    stream = archive if not hasattr(archive, "open") else archive.open("rb")
-    try:
-        stream.seek(0, io.SEEK_END)
-        stream.seek(max(stream.tell() - 22 - (1 << 16), 0))
-        end = stream.read()
-        start = end.rfind(b"PK\x05\x06")
-        length = end[start + 12 : start + 16] if start >= 0 else b""
-        if int.from_bytes(length, "little") > MAX_DIRECTORY_BYTES:
-            raise BundleError("lists more files than any copy of the data has")
-        stream.seek(0)
-    finally:
-        if stream is not archive:
-            stream.close()
+    stream.seek(0, io.SEEK_END)
+    stream.seek(max(stream.tell() - 22 - (1 << 16), 0))
+    _, found, record = stream.read().rpartition(b"PK\x05\x06")
+    if found and int.from_bytes(record[8:12], "little") > MAX_DIRECTORY_BYTES:
+        raise BundleError("lists more files than any copy of the data has")
 
 
 def _content(
@@ -215,13 +213,13 @@ def _content(
     info: zipfile.ZipInfo,
     budget: list[int],
     problems: list[str],
-    name: str,
+    prefix: str,
 ) -> bytes:
     """Read a member that is an image, or a zip in the outer one; its length is not believed."""
     if info.filename.endswith("/") or is_resource_fork(info.filename):
         return b""
     limits = dict.fromkeys(_IMAGE_MAGIC, MAX_IMAGE_BYTES)
-    if name == info.filename:
+    if not prefix:
         limits[_ZIP_MAGIC] = MAX_ZIP_BYTES
     try:
         if info.compress_type not in _COMPRESSIONS:
@@ -229,12 +227,12 @@ def _content(
         with opened.open(info) as stream:
             content = stream.read(4)
             limit = next((n for magic, n in limits.items() if content.startswith(magic)), 0)
+            if not limit:
+                return b""
             limit = min(limit, budget[0])
-            content += stream.read(limit) if limit else b""
+            content += stream.read(limit)
     except Exception as error:  # noqa: BLE001 - zipfile raises anything
-        problems.append(f"{name} can't be read ({_reason(error)})")
-        return b""
-    if not any(map(content.startswith, limits)):
+        problems.append(f"{prefix}{info.filename} can't be read ({_reason(error)})")
         return b""
     if len(content) > limit:
         raise BundleError(f"holds {info.filename!r}, which is larger than any file of the data")

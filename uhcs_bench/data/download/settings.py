@@ -32,8 +32,8 @@ def mirror() -> str:
     if parts.scheme in ("http", "https"):
         return parts.geturl()  # with the scheme in lower case
     if parts.scheme == "file":
-        return str(folder(MIRROR_VARIABLE, url2pathname(parts.path)))
-    if "://" in named:
+        named = url2pathname(parts.path)
+    elif "://" in named:
         raise UsageError(_strange(MIRROR_VARIABLE, f"{parts.scheme}:// can't be read"))
     return str(folder(MIRROR_VARIABLE, named)) if named else ""
 

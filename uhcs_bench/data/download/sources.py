@@ -8,26 +8,29 @@ files are identified by the hash of their pixels.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pooch
 
 from uhcs_bench.data import pixels as canonical
-from uhcs_bench.data.download import listings, pixel_index, settings
-from uhcs_bench.data.download.http import Client, HostRefused, Refused, without_secrets
-from uhcs_bench.data.download.pixel_index import Find
+from uhcs_bench.data.download import cache, http, listings, pixel_index, settings
+from uhcs_bench.data.download.http import Refused
+from uhcs_bench.data.download.pixel_index import Find, Finds, file_name
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.io import images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from uhcs_bench.data.registry import Deposit, DepositKind, Entry, FileKind, Source
 
-KINDS: tuple[FileKind, ...] = ("image", "labels")
+_Place = TypeVar("_Place", "Source", "Deposit")
+
 DEPOSIT_KINDS: tuple[DepositKind, ...] = ("zip", "image", "archive", "page")
 """In order of trust."""
 _MAX_PROBLEMS = 5
@@ -42,160 +45,157 @@ class Failure:
     reason: str
 
 
-@dataclass
-class Order:
-    """A micrograph to be fetched: what of it has been found, and which attempts failed."""
-
-    entry: Entry
-    finds: dict[FileKind, Find] = field(default_factory=dict)
-    failures: dict[FileKind, list[Failure]] = field(
-        default_factory=lambda: {kind: [] for kind in KINDS}
-    )
-
-    @property
-    def lacking(self) -> tuple[FileKind, ...]:
-        """What has not been found yet."""
-        return tuple(kind for kind in KINDS if kind not in self.finds)
-
-    def lacking_from(self, deposit: Deposit) -> tuple[FileKind, ...]:
-        """List what has not been found yet and a deposit may have."""
-        if deposit not in self.entry.deposits:
-            return ()
-        return tuple(kind for kind in self.lacking if kind == "image" or deposit.kind != "image")
-
-
-def supply(entries: Iterable[Entry], workspace: Path, advance: Callable[[], object]) -> list[Order]:
-    """Bring micrographs into the cache and list those that could not be had.
+class Supply:
+    """The mirror and the network, as the environment variables allow them.
 
     Parameters
     ----------
     entries : iterable of Entry
+        Micrographs that are wanted.
     workspace : Path
         Folder from `uhcs_bench.data.download.cache.hold`.
-    advance : callable
-        Called after each micrograph that is complete.
+
+    Attributes
+    ----------
+    lacking : list of Entry
+        Micrographs that are not in the cache yet.
     """
-    sources = _Sources(workspace)
-    orders = [Order(entry) for entry in entries]
 
-    def store(complete: Iterable[Order]) -> None:
-        for order in complete:
-            if not order.lacking:
-                pixel_index.store(order.entry, order.finds, workspace)
-                advance()
-
-    for order in orders:
-        for kind in KINDS:
-            sources.try_in_turn(order, kind)
-        store([order])
-    deposits = dict.fromkeys(deposit for order in orders for deposit in order.entry.deposits)
-    for deposit in sorted(deposits, key=lambda deposit: DEPOSIT_KINDS.index(deposit.kind)):
-        concerned = [order for order in orders if order.lacking_from(deposit)]
-        if concerned:
-            sources.search(deposit, concerned)
-            store(concerned)
-    return [order for order in orders if order.lacking]
-
-
-class _Sources:
-    """The mirror and the network, as the environment variables allow them."""
-
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
-        self.mirror = settings.mirror()
-        self.client = Client(offline=settings.offline())
+    def __init__(self, entries: Iterable[Entry], workspace: Path) -> None:
+        self.lacking = list(entries)
+        self._workspace = workspace
+        self._finds = Finds()
+        self._failures: dict[Failure, list[str]] = defaultdict(list)
+        self._index = pixel_index.Index(self.lacking)
+        self._mirror = settings.mirror()
+        self._client = http.Client(offline=settings.offline())
         pooch.get_logger().setLevel("WARNING")
 
-    def try_in_turn(self, order: Order, kind: FileKind) -> None:
-        """Try a file's own sources until one gives it."""
-        file = order.entry.files[kind]
-        for source, location in self._locations(file.sources):
-            try:
-                path = self._retrieve(location, kind, source.n_bytes, source.sha256)
-                array = canonical.canonical_array(images.read_image(path), source)
-                canonical.check_pixels(array, file)
-            except UhcsBenchError as error:
-                order.failures[kind].append(_failure(location, source.url, error))
-            else:
-                filled = tuple(range(source.missing_rows))
-                order.finds[kind] = Find(order.entry, kind, array, filled, source.url)
-                return
+    def bring(self, advance: Callable[[], object]) -> None:
+        """Bring micrographs into the cache, and call `advance` after each that is complete."""
+        for entry in tuple(self.lacking):
+            for kind, file in entry.files.items():
+                for source in self._everywhere(file.sources):
+                    self._try([file_name(entry, kind)], *source, partial(self._own, entry, kind))
+            self._store(advance)
+        deposits = dict.fromkeys(place for entry in self.lacking for place in entry.deposits)
+        for deposit in sorted(deposits, key=lambda place: DEPOSIT_KINDS.index(place.kind)):
+            self._search(deposit)
+            self._store(advance)
 
-    def _locations(self, sources: tuple[Source, ...]) -> Iterator[tuple[Source, str]]:
-        if self.mirror:
-            for source in sources:
-                yield source, in_mirror(self.mirror, source.url)
-        for source in sources:
-            yield source, source.url
+    def failures(self) -> dict[Failure, list[str]]:
+        """Give each failure with the names of the files that were not had elsewhere."""
+        left = {
+            failure: [name for name in dict.fromkeys(names) if name not in self._finds]
+            for failure, names in self._failures.items()
+        }
+        return {failure: names for failure, names in left.items() if names}
 
-    def search(self, deposit: Deposit, orders: list[Order]) -> None:
-        """Search a deposit for what micrographs lack."""
-        try:
-            locations = self._files(deposit)
-            read = [self._search_file(deposit, orders, *location) for location in locations]
-            if not locations or any(read):
-                raise Refused("it holds no file with these pixels")
-        except UhcsBenchError as error:
-            _note(orders, deposit, _failure(deposit.url, deposit.url, error))
+    def _store(self, advance: Callable[[], object]) -> None:
+        for entry in tuple(self.lacking):
+            if pixels := self._finds.pixels(entry):
+                cache.write(entry, pixels, self._workspace)
+                self.lacking.remove(entry)
+                advance()
 
-    def _files(self, deposit: Deposit) -> list[tuple[str, str]]:
-        """Locations of a deposit's files, and their public addresses."""
-        listing = listings.OF_KIND.get(deposit.kind)
-        if listing:
-            return [(url, url) for url in listing(self.client, deposit.url)]
-        locations = [in_mirror(self.mirror, deposit.url)] if self.mirror else []
-        return [(location, deposit.url) for location in (*locations, deposit.url)]
+    def _everywhere(self, places: Sequence[_Place]) -> list[tuple[_Place, str]]:
+        """Pair places with their locations: all in the mirror, then all at their addresses."""
+        mirrored = [(place, in_mirror(self._mirror, place.url)) for place in places if self._mirror]
+        return mirrored + [(place, place.url) for place in places]
 
-    def _search_file(
-        self, deposit: Deposit, orders: list[Order], location: str, address: str
+    def _try(
+        self,
+        names: Iterable[str],
+        place: _Place,
+        location: str,
+        find: Callable[[_Place, str], Iterable[Find]],
     ) -> bool:
-        """Search a file of a deposit, if anything is lacking, and say whether it could be read."""
-        wanting = {order.entry.id: order for order in orders if order.lacking_from(deposit)}
-        if not wanting:
-            return False
-        index = pixel_index.Index(order.entry for order in wanting.values())
-        problems: list[str] = []
+        """Take what a location gives, if a file is lacking, and say whether it could be read."""
+        lacking = [name for name in names if name not in self._finds]
         try:
-            path = self._retrieve(location, "deposit", deposit.max_bytes)
-            if deposit.git_blob:
-                check_git_blob(path, deposit.git_blob)
-            for find in pixel_index.search(path, index, address, problems):
-                pixel_index.keep_better(wanting[find.entry.id].finds, find)
+            for found in find(place, location) if lacking else ():
+                self._finds.add(found)
         except UhcsBenchError as error:
-            _note(orders, deposit, _failure(location, address, error))
+            self._note(lacking, place, location, error)
             return False
-        for problem in problems[:_MAX_PROBLEMS]:
-            _note(orders, deposit, _failure(location, address, UhcsBenchError(problem)))
-        return True
+        return bool(lacking)
 
-    def _retrieve(
-        self, location: str, name: str, max_bytes: int, sha256: str | None = None
-    ) -> Path:
+    def _note(
+        self, names: Iterable[str], place: _Place, location: str, error: UhcsBenchError
+    ) -> None:
+        """Note a failure without the secrets of the user's mirror."""
+        shown = location if location == place.url else http.without_secrets(location)
+        if isinstance(error, http.HostRefused):
+            shown = urlsplit(shown).netloc
+        self._failures[Failure(shown, http.without_secrets(str(error)))] += names
+
+    def _own(self, entry: Entry, kind: FileKind, source: Source, location: str) -> Iterator[Find]:
+        """Get a file from a source of its own."""
+        path = self._retrieve(location, source.n_bytes, source.sha256)
+        array = canonical.canonical_array(images.read_image(path), source)
+        canonical.check_pixels(array, entry.files[kind])
+        yield Find(entry, kind, array, tuple(range(source.missing_rows)), source.url)
+
+    def _search(self, deposit: Deposit) -> None:
+        """Search a deposit for what micrographs lack."""
+        asked = [name for entry in self.lacking for name in _had_by(deposit, entry)]
+        names = [name for name in asked if name not in self._finds]
+        if not names:
+            return
+        listing, files = listings.OF_KIND.get(deposit.kind), self._everywhere([deposit])
+        try:
+            if listing:
+                urls = listing(self._client, deposit.url)
+                files = [(replace(deposit, url=url), url) for url in urls]
+        except Refused as error:
+            self._note(names, deposit, deposit.url, error)
+            return
+        read = [self._try(names, *file, partial(self._found, names)) for file in files]
+        if not read or any(read):
+            reason = Refused("it holds no file with these pixels")
+            self._note(names, deposit, deposit.url, reason)
+
+    def _found(self, names: list[str], deposit: Deposit, location: str) -> Iterator[Find]:
+        """Get what a file of a deposit has."""
+        path = self._retrieve(location, deposit.max_bytes)
+        if deposit.git_blob:
+            check_git_blob(path, deposit.git_blob)
+        problems: list[str] = []
+        yield from pixel_index.search(path, self._index, deposit.url, problems)
+        for problem in problems[:_MAX_PROBLEMS]:
+            self._note(names, deposit, location, Refused(problem))
+
+    def _retrieve(self, location: str, max_bytes: int, sha256: str | None = None) -> Path:
         """Let pooch retrieve a file; one of a known hash has to have `max_bytes` exactly."""
 
         def download(location: str, output_file: str, _: object) -> None:
-            content = (
-                self.client.get(location, max_bytes, exact=sha256 is not None)
-                if is_url(location)
-                else _read(Path(location), max_bytes)
-            )
-            Path(output_file).write_bytes(content)
+            get = self._client.get if is_url(location) else _read
+            Path(output_file).write_bytes(get(location, max_bytes, exact=sha256 is not None))
 
-        name += Path(urlsplit(location).path).suffix if sha256 else ""
-        (self.workspace / name).unlink(missing_ok=True)
+        name = "download"
+        (self._workspace / name).unlink(missing_ok=True)
         try:
-            return Path(pooch.retrieve(location, sha256, name, self.workspace, downloader=download))
+            return Path(
+                pooch.retrieve(location, sha256, name, self._workspace, downloader=download)
+            )
         except ValueError as error:  # for another hash
             raise Refused(str(error)) from error
 
 
-def _read(path: Path, max_bytes: int) -> bytes:
+def _had_by(deposit: Deposit, entry: Entry) -> list[str]:
+    """Name the files of a micrograph that a deposit may have."""
+    if deposit not in entry.deposits:
+        return []
+    only_images = deposit.kind == "image"
+    return [file_name(entry, kind) for kind in entry.files if kind == "image" or not only_images]
+
+
+def _read(location: str, max_bytes: int, exact: bool) -> bytes:
+    path = Path(location)
     try:
         if not path.is_file():
             raise Refused("there is no such file in the mirror")
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise Refused(f"it is {size} bytes long, more than the {max_bytes} expected")
+        http.check_length(path.stat().st_size, max_bytes, exact)
         return path.read_bytes()
     except OSError as error:
         raise Refused(f"it can't be read ({error.strerror})") from error
@@ -229,17 +229,3 @@ def in_mirror(mirror: str, url: str) -> str:
         base = urlsplit(mirror)
         return base._replace(path=f"{base.path.rstrip('/')}/{parts.netloc}{parts.path}").geturl()
     return str(Path(mirror) / parts.netloc / unquote(parts.path).lstrip("/"))
-
-
-def _note(orders: list[Order], deposit: Deposit, failure: Failure) -> None:
-    for order in orders:
-        for kind in order.lacking_from(deposit):
-            order.failures[kind].append(failure)
-
-
-def _failure(location: str, address: str, error: UhcsBenchError) -> Failure:
-    """Note a failure without the secrets of the user's mirror."""
-    shown = location if location == address else without_secrets(location)
-    if isinstance(error, HostRefused):
-        shown = urlsplit(shown).netloc
-    return Failure(shown, without_secrets(str(error)))

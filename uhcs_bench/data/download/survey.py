@@ -52,39 +52,36 @@ def survey(entries: Iterable[Entry] | None = None) -> list[Status]:
     entries = list(entries)
     client, mirror = Client(settings.offline(), _PATIENCE), settings.mirror()
     urls = [s.url for entry in entries for file in entry.files.values() for s in file.sources]
+    deposits = {deposit for entry in entries for deposit in entry.deposits}
+    ordered = sorted(deposits, key=lambda found: (DEPOSIT_KINDS.index(found.kind), found.url))
     probes: dict[str, tuple[str, DepositKind | None]] = {}
     if is_url(mirror) and urls:
         probes["mirror"] = in_mirror(mirror, urls[0]), None
     for url in urls:
         probes.setdefault(_name(url), (url, None))
-    deposits = {deposit for entry in entries for deposit in entry.deposits}
-    for deposit in sorted(deposits, key=lambda found: (DEPOSIT_KINDS.index(found.kind), found.url)):
-        suffix = f" {Path(deposit.url).name}" if deposit.kind == "zip" else ""
-        probes.setdefault(_name(deposit.url) + suffix, (deposit.url, deposit.kind))
+    for deposit in ordered:
+        probes.setdefault(_name(deposit.url, deposit.kind), (deposit.url, deposit.kind))
     # One after another, hosts that don't answer would take a time-out each.
     with ThreadPoolExecutor(len(probes) or 1) as pool:
-        states = pool.map(lambda name: _ask(client, name, *probes[name]), probes)
-    return [*_mirror_folder(mirror, urls), *states]
+        states = list(pool.map(lambda name: _ask(client, name, *probes[name]), probes))
+    if mirror and not is_url(mirror):
+        there = sum(Path(in_mirror(mirror, url)).is_file() for url in urls)
+        found = f"has {there} of {len(urls)} files"
+        states.insert(0, Status("mirror", mirror, bool(there), found))
+    return states
 
 
 def _ask(client: Client, name: str, url: str, kind: DepositKind | None) -> Status:
     listing = listings.OF_KIND.get(kind)
     answers, detail = True, "answers"
     try:
-        if listing is None:
-            client.probe(url)
-        else:
+        if listing:
             detail = f"answers; lists {len(listing(client, url))} files"
+        else:
+            client.probe(url)
     except Refused as error:
         answers, detail = False, without_secrets(str(error))
-    return Status(name, without_secrets(url) if name == "mirror" else url, answers, detail)
-
-
-def _mirror_folder(mirror: str, urls: list[str]) -> list[Status]:
-    if not mirror or is_url(mirror):
-        return []
-    there = sum(Path(in_mirror(mirror, url)).is_file() for url in urls)
-    return [Status("mirror", mirror, bool(there), f"has {there} of {len(urls)} files")]
+    return Status(name, without_secrets(url), answers, detail)
 
 
 def to_text(states: Iterable[Status]) -> str:
@@ -100,8 +97,12 @@ def to_json(states: Iterable[Status]) -> str:
     return json.dumps({"schema": SCHEMA, "sources": [vars(state) for state in states]}, indent=1)
 
 
-def _name(url: str) -> str:
+def _name(url: str, kind: DepositKind | None = None) -> str:
     parts = urlsplit(url)
-    if parts.netloc == "raw.githubusercontent.com":
-        return "GitHub " + "/".join(unquote(parts.path).split("/")[1:3])
-    return "Internet Archive" if parts.netloc == "web.archive.org" else parts.netloc
+    if parts.netloc == "web.archive.org":
+        return "Internet Archive"
+    if parts.netloc != "raw.githubusercontent.com":
+        place = parts.netloc
+    else:
+        place = "GitHub " + "/".join(unquote(parts.path).split("/")[1:3])
+    return f"{place} {Path(url).name}" if kind == "zip" else place
