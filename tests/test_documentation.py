@@ -211,6 +211,14 @@ def test_language_of_every_block_is_known(page):
         assert known, f"{block.place}: unknown language {block.language!r}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_has_marks_of_a_merge(page):
+    """Check that no conflict of two versions was left in a page."""
+    marks = ("<<<<<<< ", "=======", ">>>>>>> ")
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if line.startswith(marks)]
+
+
 @pytest.mark.slow
 def test_few_blocks_are_not_run():
     """Check that at most a quarter of the blocks is not run, each with a reason.

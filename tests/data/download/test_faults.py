@@ -6,9 +6,12 @@ tests/faults.py`` prints the table.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -142,6 +145,27 @@ def test_a_certificate_that_is_not_accepted_is_named(server):
     url = f"https://127.0.0.1:{server.server_port}/0/image.png"
     with pytest.raises(http.HostRefused, match="renew the certificates of this computer"):
         http.Client().get(url, 1000)
+
+
+def test_a_trickled_handshake_is_given_up():
+    """Check a server that never ends the handshake, and is never silent for long."""
+    stop = threading.Event()
+
+    def trickle(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(OSError):
+                    connection.sendall(b"\x16\x03\x03\x40\x00\x02")  # a record of 16 KiB
+                    while not stop.wait(0.05):
+                        connection.sendall(b"\0")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=trickle, args=(listener,), daemon=True).start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/a.png"
+        with pytest.raises(http.HostRefused, match="can't be reached"):
+            http.Client(patience=http.Patience(connect_s=0.3, attempts=1)).get(url, 1000)
+        stop.set()
 
 
 def test_missing_certificates_are_named(server, monkeypatch):

@@ -22,11 +22,11 @@ import numpy as np
 from uhcs_bench.data import pixels as canonical
 from uhcs_bench.data.download.settings import CACHE_VARIABLE, folder
 from uhcs_bench.errors import DataUnavailableError
-from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.atomic import NO_ROOM, replacing
 from uhcs_bench.io.texts import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 LOCK_NAME = ".lock"
 """Of the file in the cache that the process holds which fetches into it."""
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
 _LOCK_TIMEOUT_S = 3600
 _NOTICE_S = 5.0
 """Wait for the cache after which the user is told."""
@@ -214,21 +215,13 @@ def remove_leftovers() -> None:
             pass
 
 
-_REMEDIES: Mapping[int | None, str] = {
-    **dict.fromkeys(
-        (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", None)),
-        "Free some room there (all 48 micrographs take 31 MB)",
-    ),
-    **dict.fromkeys(
-        (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP),
-        "Its file system can't lock files. Move it to a local disk",
-    ),
-}
-
-
 def unwritable(error: OSError) -> UnreadableError:
     """Turn a failure to write into the sentence that says what to do."""
-    remedy = _REMEDIES.get(error.errno, "Make it writable")
+    remedy = "Make it writable"
+    if error.errno in NO_ROOM:
+        remedy = "Free some room there (all 48 micrographs take 31 MB)"
+    elif error.errno in _NO_LOCKS:
+        remedy = "Its file system can't lock files. Move it to a local disk"
     return UnreadableError(
         f"The cache {cache_folder()} can't be written ({error.strerror or error}). "
         f"{remedy}, or name another folder in {CACHE_VARIABLE}."

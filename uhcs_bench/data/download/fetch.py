@@ -22,7 +22,7 @@ from uhcs_bench.data.download.settings import CACHE_VARIABLE, MIRROR_VARIABLE, O
 from uhcs_bench.errors import DataUnavailableError, UhcsBenchError, UsageError, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from uhcs_bench.data.download.pixel_index import Find, Index
@@ -45,14 +45,6 @@ __all__ = [
     "read",
     "verify",
 ]
-
-
-_LACKING: Mapping[frozenset[str], str] = {
-    frozenset(): "they were",
-    frozenset(["image"]): "the label map was",
-    frozenset(["labels"]): "the image was",
-}
-"""What was not found of a micrograph, by what was."""
 
 
 def fetch(entries: Iterable[Entry]) -> int:
@@ -227,8 +219,9 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
                 cache.write(entry, pixels, workspace)
                 imported.stored.append(entry)
             else:
-                found = {kind for kind in entry.files if file_name(entry, kind) in finds}
-                imported.lacking[f"{entry.task} {entry.id}"] = _LACKING[frozenset(found)]
+                image, labels = (file_name(entry, kind) in finds for kind in ("image", "labels"))
+                lack = "the label map was" if image else "the image was" if labels else "they were"
+                imported.lacking[f"{entry.task} {entry.id}"] = lack
     return imported
 
 
@@ -258,8 +251,8 @@ def _describe(supply: Supply, n_wanted: int) -> str:
             for path, problem in verify(supply.lacking).damaged.items()
         ),
         *(
-            f"  {failure.location} for {_listing(names, 'files')}: {failure.reason}"
-            for failure, names in supply.failures().items()
+            f"  {location} for {_listing(names, 'files')}: {reason}"
+            for location, reason, names in supply.failures()
         ),
         f"Try again later, or set {MIRROR_VARIABLE} to a folder or base URL that holds the files "
         "as <host>/<path>" + (f", or unset {OFFLINE_VARIABLE}." if settings.offline() else "."),

@@ -190,13 +190,13 @@ def _members(
     for info in infos:
         name = prefix + info.filename
         content = _content(opened, info, budget, problems, prefix)
-        if not content.startswith(_ZIP_MAGIC):
-            yield from [(name, content)] if content else []
-            continue
-        try:
-            yield from _members(io.BytesIO(content), budget, problems, f"{name}/")
-        except BundleError as error:
-            problems.append(f"{name} {error}")
+        if content.startswith(_ZIP_MAGIC):
+            try:
+                yield from _members(io.BytesIO(content), budget, problems, f"{name}/")
+            except BundleError as error:
+                problems.append(f"{name} {error}")
+        elif content:
+            yield name, content
 
 
 def _check_directory(stream: IO[bytes]) -> None:

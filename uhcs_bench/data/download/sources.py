@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -37,14 +37,6 @@ _MAX_PROBLEMS = 5
 """Of members of a zip that are reported."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why a source did not give a file: its address, or the host if that gives no file at all."""
-
-    location: str
-    reason: str
-
-
 class Supply:
     """The mirror and the network, as the environment variables allow them.
 
@@ -65,7 +57,7 @@ class Supply:
         self.lacking = list(entries)
         self._workspace = workspace
         self._finds = Finds()
-        self._failures: dict[Failure, list[str]] = defaultdict(list)
+        self._failures: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._index = pixel_index.Index(self.lacking)
         self._mirror = settings.mirror()
         self._client = http.Client(offline=settings.offline())
@@ -83,13 +75,14 @@ class Supply:
             self._search(deposit)
             self._store(advance)
 
-    def failures(self) -> dict[Failure, list[str]]:
-        """Give each failure with the names of the files that were not had elsewhere."""
-        left = {
-            failure: [name for name in dict.fromkeys(names) if name not in self._finds]
-            for failure, names in self._failures.items()
-        }
-        return {failure: names for failure, names in left.items() if names}
+    def failures(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Give locations, reasons, and the names of the files that were not had elsewhere."""
+        for (location, reason), names in self._failures.items():
+            if left := self._without_finds(dict.fromkeys(names)):
+                yield location, reason, left
+
+    def _without_finds(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name not in self._finds]
 
     def _store(self, advance: Callable[[], object]) -> None:
         for entry in tuple(self.lacking):
@@ -111,7 +104,7 @@ class Supply:
         find: Callable[[_Place, str], Iterable[Find]],
     ) -> bool:
         """Take what a location gives, if a file is lacking, and say whether it could be read."""
-        lacking = [name for name in names if name not in self._finds]
+        lacking = self._without_finds(names)
         try:
             for found in find(place, location) if lacking else ():
                 self._finds.add(found)
@@ -123,11 +116,11 @@ class Supply:
     def _note(
         self, names: Iterable[str], place: _Place, location: str, error: UhcsBenchError
     ) -> None:
-        """Note a failure without the secrets of the user's mirror."""
+        """Note why a location gave nothing, without the secrets of the user's mirror."""
         shown = location if location == place.url else http.without_secrets(location)
         if isinstance(error, http.HostRefused):
             shown = urlsplit(shown).netloc
-        self._failures[Failure(shown, http.without_secrets(str(error)))] += names
+        self._failures[shown, http.without_secrets(str(error))] += names
 
     def _own(self, entry: Entry, kind: FileKind, source: Source, location: str) -> Iterator[Find]:
         """Get a file from a source of its own."""
@@ -138,8 +131,9 @@ class Supply:
 
     def _search(self, deposit: Deposit) -> None:
         """Search a deposit for what micrographs lack."""
-        asked = [name for entry in self.lacking for name in _had_by(deposit, entry)]
-        names = [name for name in asked if name not in self._finds]
+        kinds: list[FileKind] = ["image"] if deposit.kind == "image" else ["image", "labels"]
+        asked = [entry for entry in self.lacking if deposit in entry.deposits]
+        names = self._without_finds(file_name(entry, kind) for entry in asked for kind in kinds)
         if not names:
             return
         listing, files = listings.OF_KIND.get(deposit.kind), self._everywhere([deposit])
@@ -180,14 +174,6 @@ class Supply:
             )
         except ValueError as error:  # for another hash
             raise Refused(str(error)) from error
-
-
-def _had_by(deposit: Deposit, entry: Entry) -> list[str]:
-    """Name the files of a micrograph that a deposit may have."""
-    if deposit not in entry.deposits:
-        return []
-    only_images = deposit.kind == "image"
-    return [file_name(entry, kind) for kind in entry.files if kind == "image" or not only_images]
 
 
 def _read(location: str, max_bytes: int, exact: bool) -> bytes:
