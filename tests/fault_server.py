@@ -302,6 +302,22 @@ def compressed(answer: Answer, content: bytes) -> None:
     answer.body(content)
 
 
+def bomb(**headers: str) -> Callable[[Answer, bytes], None]:
+    """Send a few kB again and again that unpack to MBs each."""
+    member = gzip.compress(bytes(16 << 20))
+
+    def fault(answer: Answer, _content: bytes) -> None:
+        answer.close_connection = True
+        answer.send_response(302 if headers else 200)
+        for name, value in {"Content-Encoding": "gzip", **headers}.items():
+            answer.send_header(name, value)
+        answer.end_headers()
+        while not answer.server.stopping.is_set():
+            answer.wfile.write(member)
+
+    return fault
+
+
 def first(fault: Callable[[Answer, bytes], None], times: int = 1) -> Callable[..., None]:
     """Be at fault the first times that a file is asked for, then sound."""
 
@@ -352,7 +368,7 @@ CASES: Mapping[str, Case] = {
     "endless": Case(endless_with(200), "it was cut off"),
     "endless body of 503": Case(endless_with(503), "503 Service Unavailable"),
     "endless body of a redirect": Case(
-        endless_with(302, Location="/0/image.png"), "it was cut off"
+        endless_with(302, Location="/0/image.png"), "Exceeded 5 redirects"
     ),
     "endless header": Case(drips_header, "is too slow"),
     "empty": Case(lambda answer, _: answer.plain(b"", length=0), "0 bytes long, expected"),
@@ -369,6 +385,10 @@ CASES: Mapping[str, Case] = {
     "closes the connection, then sound": Case(first(closes)),
     "closes the connection, always": Case(closes, "can't be reached"),
     "compressed, unasked": Case(compressed),
+    "compressed without end": Case(bomb(), "it was cut off"),
+    "compressed without end, in a redirect": Case(
+        bomb(Location="/0/image.png"), "Exceeded 5 redirects"
+    ),
     "no HTTP": Case(garbage, "can't be reached"),
     "trickled status line": Case(raw(b"HTTP/1.1 200 ", b"O", 0.05), "is too slow"),
     "endless status line": Case(raw(b"HTTP/1.1 200 ", b"O"), "can't be reached"),

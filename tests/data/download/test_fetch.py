@@ -430,6 +430,18 @@ def test_unreadable_cache_is_not_called_damaged_by_a_user(simple):
         fetch.read(simple)
 
 
+def test_a_file_that_comes_meanwhile_is_not_called_damaged(simple, monkeypatch):
+    """Check a reader to whom the file was absent, beside a process that has just written it."""
+    fetch.fetch([simple])
+
+    def absent(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(np, "load", absent)
+    with pytest.raises(FileNotFoundError):
+        fetch.read(simple)
+
+
 def test_unreadable_cache_is_not_called_damaged(simple, monkeypatch):
     """Check the sentence and exit code where the system refuses."""
     fetch.fetch([simple])

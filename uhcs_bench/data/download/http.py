@@ -116,6 +116,12 @@ class _Adapter(HTTPAdapter):
         return pool
 
 
+def _leave_redirect(response: requests.Response, **_: object) -> None:
+    """Close a redirect, as requests would read its body to the end, and unpack it."""
+    if response.is_redirect:
+        response.close()
+
+
 class Client:
     """Downloads with one session, and asks no host again that can't be reached.
 
@@ -133,6 +139,7 @@ class Client:
         self._refusals: dict[str, str] = {}
         self._session = requests.Session()
         self._session.max_redirects = _MAX_REDIRECTS
+        self._session.hooks["response"] = [_leave_redirect]
         self._session.mount("http://", _Adapter())
         self._session.mount("https://", _Adapter())
         self._session.headers.update({"User-Agent": _USER_AGENT, "Accept-Encoding": "identity"})
