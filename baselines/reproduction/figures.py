@@ -352,9 +352,9 @@ def _areas(labels: NDArray[np.uint8]) -> NDArray[np.int64]:
 def _verdict(samples: dict[str, NDArray[np.int64]]) -> str:
     if len(samples) < 2:
         return "not predicted:\nno verdict"
-    annotated, predicted = samples["annotated"], samples["predicted"]
-    statistic, p_value = particle_sizes.ks_test(annotated, predicted)
-    consistent = particle_sizes.not_rejected(annotated, predicted, p_value)
+    statistic, p_value, consistent = particle_sizes.compared_sizes(
+        samples["annotated"], samples["predicted"]
+    )
     words = "equality not rejected" if consistent else "equality rejected"
     if math.isnan(statistic):
         return f"a map without particles:\n{words}"

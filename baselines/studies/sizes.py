@@ -182,8 +182,7 @@ class Outcome:
 def compare(annotated: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> Outcome:
     """Compare two maps of particles."""
     truth, found = particle_areas(annotated), particle_areas(predicted)
-    distance, p_value = particle_sizes.ks_test(truth, found)
-    consistent = particle_sizes.not_rejected(truth, found, p_value)
+    distance, _, consistent = particle_sizes.compared_sizes(truth, found)
     union = int((annotated | predicted).sum())
     both = int((annotated & predicted).sum())
     return Outcome(

@@ -322,11 +322,11 @@ def _sizes(field: magnifications.SharedField) -> SizeAgreement:
         components.particle_areas(labels == protocol.PARTICLE_LABEL)
         for labels in (field.labels_a, field.labels_b)
     )
-    statistic, p_value = particle_sizes.ks_test(areas_a, areas_b)
+    statistic, p_value, consistent = particle_sizes.compared_sizes(areas_a, areas_b)
     return SizeAgreement(
         n_a=len(areas_a),
         n_b=len(areas_b),
         ks_statistic=none_if_nan(statistic),
         p_value=none_if_nan(p_value),
-        consistent=particle_sizes.not_rejected(areas_a, areas_b, p_value),
+        consistent=consistent,
     )

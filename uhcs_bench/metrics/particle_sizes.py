@@ -320,7 +320,7 @@ def ks_sensitivity(
     tests = []
     for counting in COUNTINGS:
         areas_true, areas_pred = areas_annotated[counting], areas_predicted[counting]
-        statistic, p_value = ks_test(areas_true, areas_pred)
+        statistic, p_value, consistent = compared_sizes(areas_true, areas_pred)
         tests.append(
             SizeTest(
                 counting=counting,
@@ -328,7 +328,7 @@ def ks_sensitivity(
                 p_value=p_value,
                 n_true=len(areas_true),
                 n_pred=len(areas_pred),
-                consistent=not_rejected(areas_true, areas_pred, p_value),
+                consistent=consistent,
             )
         )
     return tuple(tests)
@@ -419,6 +419,32 @@ def ks_test(sample: ArrayLike, other: ArrayLike) -> tuple[float, float]:
     n_effective = len(first) * len(second) / (len(first) + len(second))
     # scipy rounds in the same way; for two samples of one it would be 0, which has no distribution.
     return statistic, kolmogorov.survival(statistic, max(round(n_effective), 1))
+
+
+def compared_sizes(
+    annotated_areas: NDArray[np.int64], predicted_areas: NDArray[np.int64]
+) -> tuple[float, float, bool]:
+    """Test whether two maps' particle sizes have one distribution.
+
+    Parameters
+    ----------
+    annotated_areas, predicted_areas : ndarray of int64, one-dimensional
+        Particle areas.
+
+    Returns
+    -------
+    statistic, p_value : float
+        See `ks_test`.
+    consistent : bool
+        See `not_rejected`.
+
+    Examples
+    --------
+    >>> compared_sizes(np.array([5, 9]), np.array([5, 9]))
+    (0.0, 1.0, True)
+    """
+    statistic, p_value = ks_test(annotated_areas, predicted_areas)
+    return statistic, p_value, not_rejected(annotated_areas, predicted_areas, p_value)
 
 
 def not_rejected(

@@ -262,13 +262,13 @@ def _mean_measures(
 def _test_sizes(
     areas_true: NDArray[np.int64], areas_pred: NDArray[np.int64]
 ) -> SizeDistributionTest:
-    statistic, p_value = particle_sizes.ks_test(areas_true, areas_pred)
+    statistic, p_value, consistent = particle_sizes.compared_sizes(areas_true, areas_pred)
     return SizeDistributionTest(
         ks_statistic=none_if_nan(statistic),
         p_value=none_if_nan(p_value),
         n_true=len(areas_true),
         n_pred=len(areas_pred),
-        consistent=particle_sizes.not_rejected(areas_true, areas_pred, p_value),
+        consistent=consistent,
     )
 
 
