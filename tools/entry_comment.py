@@ -1,4 +1,4 @@
-"""Say what a pull request would change on the leaderboard, as a comment in Markdown.
+"""Describe what a pull request changes on the leaderboard, as a comment in Markdown.
 
 Entries are only read: validated, scored and ranked as ``uhcs-bench leaderboard build`` does::
 

@@ -45,13 +45,13 @@ TASKS_WORTH_A_WORKER = 20
 """Tasks of some tenths of a second that take longer than a process takes to start."""
 
 CONNECT_S = 8
-"""How long the scheduler of a cluster may take to answer, or to have a worker, in seconds."""
+"""Seconds in which the scheduler of a cluster must answer, and have a worker."""
 
 VERSION_S = 60
-"""How long its workers may take to say which code they have; they import it first."""
+"""Seconds in which its workers must state their version; they import the package first."""
 
 NO_WORKER_S = 60
-"""How long a cluster may be without any worker while it works."""
+"""Seconds that a cluster may be without any worker while it works."""
 
 _POLL_S = 5
 
@@ -62,7 +62,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 
 class WorkerLostError(UhcsBenchError):
-    """A worker that died of a task; the message is a phrase that follows the task's name."""
+    """A worker that ended during a task; the message is a phrase that follows the task's name."""
 
 
 class ClusterError(UhcsBenchError):
@@ -79,7 +79,7 @@ class Pool:
         Gives a context with an executor.
     n_tasks : callable
         Takes that executor and gives the number of tasks that it may hold at a time; raises
-        `ClusterError` if nobody is left who would do them.
+        `ClusterError` if no worker is left.
     """
 
     open: Callable[[], AbstractContextManager[Executor]]
@@ -151,7 +151,7 @@ def _one_interrupt() -> Iterator[None]:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold interrupts back, and let processes that are started in the meantime never see one."""
+    """Block interrupts, so that processes that are started in the meantime ignore them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -163,7 +163,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 class _Processes(ProcessPoolExecutor):
-    """Processes that never see an interrupt, not even while they start."""
+    """Processes that ignore interrupts, also while they start."""
 
     def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
         """Hand in a task; processes are started here."""
@@ -187,7 +187,7 @@ def _end_with_parent() -> None:
 
 
 def cluster(address: str) -> Pool:
-    """Work on a Dask cluster, which deals with workers that come, go and die.
+    """Work on a Dask cluster, which handles workers that join, leave or fail.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ def cluster(address: str) -> Pool:
     @contextmanager
     def open_() -> Iterator[Executor]:
         host, port = _checked_address(address)
-        # When its scheduler dies it logs a traceback; what is to be said is raised.
+        # When its scheduler ends it logs a traceback; the message for the user is raised.
         with silenced("distributed.client"), _connected(address, host, port) as client:
             _check_workers(client, address)
             last_worker[0] = time.monotonic()
@@ -231,7 +231,7 @@ def cluster(address: str) -> Pool:
 
 
 def _checked_address(address: str) -> tuple[str, int]:
-    """Take an address apart, before a client is begun that would complain at the exit."""
+    """Split an address into host and port, before a client is made that logs errors at exit."""
     scheme, separator, rest = address.rpartition("://")
     host, _, port = rest.rpartition(":")
     if separator and scheme != "tcp":
@@ -257,7 +257,7 @@ def _connected(address: str, host: str, port: int) -> Iterator[Any]:
     start = time.monotonic()
     make: Any = Client
     try:
-        # A scheduler speaks first. A client waits for minutes where nobody does.
+        # A scheduler sends first. A client waits for minutes where nothing is sent.
         with socket.create_connection((host, port), timeout=CONNECT_S) as connection:
             connection.settimeout(CONNECT_S)
             # The length of its first message, for which a client takes memory.
@@ -279,7 +279,7 @@ def _connected(address: str, host: str, port: int) -> Iterator[Any]:
 
 
 def _within(seconds: float, function: Callable[[], R]) -> R:
-    """Call a function, and wait no longer than that for its end."""
+    """Call a function, and wait for its end at most so many seconds."""
     future: Future[R] = Future()
 
     def call() -> None:
@@ -307,7 +307,7 @@ def _check_workers(client: Any, address: str) -> None:
         )
     except TimeoutError as error:
         raise ClusterError(
-            f"The workers of {address} did not say within {VERSION_S} s which version of "
+            f"The workers of {address} did not state within {VERSION_S} s which version of "
             "uhcs-bench they have. Restart them, and give the same command again."
         ) from error
     own = installed_code.version_and_hash()
@@ -442,7 +442,7 @@ def _until_broken(
 def _result(future: Future[R]) -> R | Exception:
     try:
         return future.result()
-    except (BrokenExecutor, CancelledError):  # nobody here has cancelled it
+    except (BrokenExecutor, CancelledError):  # not cancelled here
         raise
     except Exception as error:  # noqa: BLE001 - one task's failure is not the others'
         # Dask's word for it; its class can't be imported where Dask is not installed.
@@ -451,7 +451,7 @@ def _result(future: Future[R]) -> R | Exception:
 
 def _killed() -> WorkerLostError:
     return WorkerLostError(
-        "its process was killed, probably for want of memory; free some, or use fewer workers"
+        "its process was killed, probably because memory ran out; free some, or use fewer workers"
     )
 
 

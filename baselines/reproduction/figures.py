@@ -1,10 +1,10 @@
 """Redraw the paper's Figures 2 to 5 from label maps.
 
 Which micrographs the paper shows is not on record. `figure_board.SHOWN` has those that fit what its
-text says of each panel. A map that is not there is shown as missing; nothing is put in its place.
+text states of each panel. A map that is not there is shown as missing; nothing is put in its place.
 
 The figures show real micrographs, which have a licence of their own (CC BY-SA 3.0 US): beside each
-figure lies a text with what was drawn from which maps, whom to cite, and the numbers in it.
+figure is a text with what was drawn from which maps, whom to cite, and the numbers in it.
 """
 
 from __future__ import annotations
@@ -400,7 +400,7 @@ def _caption(
     facts: Sequence[str],
     micrographs: Sequence[Micrograph],
 ) -> str:
-    """Say what was drawn from what, and under which licence."""
+    """Describe a figure: its rows, the maps that it shows, its numbers and licences."""
     plan = board.plan
     if plan.version == protocol.SYNTHETIC_VERSION:
         title += " (SYNTHETIC set, not real micrographs)"

@@ -104,7 +104,7 @@ def rgb(color: str) -> list[int]:
 
 
 def identity(micrographs: Dataset) -> dict[str, str]:
-    """Say which data set this is, so that no number can be taken for another's."""
+    """Identify a data set by its task, version, split and data id."""
     return {
         "task": micrographs.task.name,
         "dataset_version": micrographs.version,

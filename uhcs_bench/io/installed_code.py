@@ -19,7 +19,7 @@ def version_and_hash() -> str:
     """Return the version of this package, and the beginning of a hash over its source files.
 
     Two installations of one version number that differ in a line of code differ here, so that a
-    worker with other code, or a journal of other code, is told apart.
+    worker or a journal of other code is recognised.
 
     Examples
     --------

@@ -166,7 +166,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """What can be compared: one task, one version of the annotations, one split.
+    """Entries that can be compared: one task, one version of the annotations, one split.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """Fit to measure: how near the quantities measured on predicted maps come to the annotations'.
 
-Intersection over union counts pixels. Somebody who measures particles or a network wants to know
-by how much a method's map is off in what is measured. Each quantity is measured on the annotation
+Intersection over union counts pixels, and does not show by how much quantities are off that are
+measured on a method's maps. Each quantity is measured on the annotation
 and on the predicted map in the same way, and compared as a ratio. A value that the annotation does
 not have, such as the spacing of a network that is not there, is left out; one that the predicted
 map alone lacks is a miss.
@@ -34,7 +34,7 @@ TOLERANCES = (0.10, 0.20)
 """Relative errors within which a micrograph counts as measured."""
 
 RANKED_TOLERANCE = 0.20
-"""That of the ranking."""
+"""Relative error within which a measure counts as met in the ranking."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def measure(maps: Sequence[LabelMap], task: str) -> dict[str, list[float | None]
 def _of_particles(labels: LabelMap) -> dict[str, float]:
     particle = labels == protocol.PARTICLE_LABEL
     table = particles.measure_particles(particle).table
-    # The part of a particle inside the map says little of its size.
+    # The part of a particle inside the map is no measure of its size.
     counted = (table["area_px"] >= MIN_AREA_PX) & ~table["at_border"]
     areas = table["area_px"][counted]
     diameters = components.equivalent_diameters(areas)

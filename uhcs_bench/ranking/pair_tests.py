@@ -102,7 +102,7 @@ class Pair:
 
     @property
     def separable_by(self) -> tuple[str, ...]:
-        """Units whose test tells the two apart."""
+        """Units whose test finds the two significantly different."""
         tests = (("micrographs", self.p_micrographs), ("folds", self.p_folds))
         return tuple(unit for unit, p_value in tests if p_value < LEVEL)
 
@@ -196,8 +196,8 @@ class PairTests:
     def _settle(self, p_values: Values) -> None:
         """Replace the p-values that are known to be above `LEVEL` alone, in place.
 
-        Where at least 1 / `LEVEL` pairs are above it, Holm's method makes all of those 1, whatever
-        they are; where fewer are, they are few enough to be computed.
+        Where at least 1 / `LEVEL` pairs are above it, Holm's method makes all of those 1; where
+        fewer are, they are few enough to be computed.
         """
         rows, others = np.nonzero(np.isnan(p_values))
         above = np.triu(np.isnan(p_values) | (p_values > LEVEL), 1)

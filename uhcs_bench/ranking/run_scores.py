@@ -166,7 +166,7 @@ def run_score(job: Job, cache: Cache | None = None) -> RunScore:
 
 
 def from_plain(kind: Any, content: Any) -> Any:
-    """Make a value of a type of what `dataclasses.asdict` and JSON made of it.
+    """Restore a value from what `dataclasses.asdict` and JSON made of it.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ def _largest_gap(
 
 
 def verdict(test: SizeDistributionTest) -> str:
-    """Say in words what the Kolmogorov-Smirnov test found: that it rejects equality, or not."""
+    """State in words whether the Kolmogorov-Smirnov test rejects equality."""
     conclusion = "not rejected" if test.consistent else "rejected"
     if test.ks_statistic is None:
         without = "neither map has particles"

@@ -38,7 +38,7 @@ def test_check_finds_every_difference(board, tmp_path):
 @pytest.mark.parametrize("name", ["README.md", "leaderboard.json"])
 @pytest.mark.parametrize("is_link", [True, False])
 def test_files_of_others_are_not_replaced(tmp_path, name, is_link):
-    """Check somebody's own file, and a link of a stranger, where the board is written."""
+    """Check a user's own file, and a link, where the board is written."""
     victim = tmp_path / "victim"
     victim.write_text('{"mine": 1}')
     folder = tmp_path / "board"

@@ -1,4 +1,4 @@
-"""The board as a page of Markdown: what it states, and that strangers' texts stay texts."""
+"""The board as a page of Markdown: what it states, and that untrusted texts stay texts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_synthetic_boards_say_so_and_report_nothing(board):
 
 
 def test_the_page_of_ones_own_entries_is_true_there(board):
-    """Check that nothing of the project's own board is spoken of, and that commands name it."""
+    """Check that nothing refers to the project's own board, and that commands name the folder."""
     page = to_markdown(board, folder="entries")
     for absent in ("RULES.md", "baselines", "tests fail"):
         assert absent not in page

@@ -90,7 +90,7 @@ def test_pages_load_nothing_from_elsewhere(folder):
 
 
 def test_hostile_texts_stay_texts(folder):
-    """Check that nothing of a stranger's entry becomes an element, on any page."""
+    """Check that no text of an entry becomes an element, on any page."""
     for path in folder.rglob("*.html"):
         found = outline(path)
         assert "x" not in found.values("src")

@@ -1,4 +1,4 @@
-"""Make an entry of predicted label maps, declared as far as the record of its runs tells."""
+"""Make an entry of predicted label maps, and declare what the record of its runs holds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def create(
 ) -> tuple[Path, list[str]]:
     """Make an entry of predicted label maps, with an ``entry.yaml`` to be filled in.
 
-    What the ``record.json`` of a reference method says is filled in, and the record goes with it.
+    Values from the ``record.json`` of a reference method are filled in, and the record is copied.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def declared_of(models: Sequence[TrainedModel]) -> dict[str, Any]:
     Returns
     -------
     dict
-        By key of ``entry.yaml``; a key that the record does not tell is left out.
+        By key of ``entry.yaml``; a key whose value is not in the record is left out.
     """
     runs = [model.run for model in models]
     sources = sorted({run["weights"] for run in runs if run.get("weights")})

@@ -1,4 +1,4 @@
-"""The declaration of an entry, ``entry.yaml``: read and checked."""
+"""Read and check the declaration of an entry, ``entry.yaml``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILE_NAME = "entry.yaml"
 
 
 TO_FILL = "TO BE FILLED IN"
-"""What `uhcs_bench.submit` writes where only the authors know; no entry with it is valid."""
+"""Text that stands for what only the authors can fill in; no entry with it is valid."""
 
 
 Status = Literal["active", "incomplete", "retired"]
@@ -72,7 +72,7 @@ def shown(text: str, limit: int = 80) -> str:
 
 
 def unreadable(error: OSError) -> str:
-    """Say that a file of an entry can't be read, and why."""
+    """State that a file of an entry can't be read, and why."""
     return f"can't be read ({error.strerror or error}); make it readable, or take it away"
 
 
@@ -122,7 +122,7 @@ def _schema_problems(content: object) -> Iterator[str]:
 
 
 def _described(error: ValidationError) -> list[str]:
-    """Say what a violation of the schema means, without repeating a long value."""
+    """Describe a violation of the schema, without repeating a long value."""
     rule, value = str(error.validator), cast("Any", error.instance)
     schema = cast("dict[str, Any]", error.schema)
     hint = f" ({schema['description']})" if "description" in schema else ""
@@ -222,7 +222,7 @@ def _mappings(content: object) -> list[dict[str, Any]]:
 
 
 def _is_orcid(text: str) -> bool:
-    """Check the last character by ISO 7064, MOD 11-2; other forms are the schema's business."""
+    """Check the last character by ISO 7064, MOD 11-2; other forms are left to the schema."""
     digits = text.replace("-", "")
     if not re.fullmatch(r"[0-9]{15}[0-9X]", digits):
         return True

@@ -360,7 +360,7 @@ def _scope(
 
 
 def _likely_version(runs: Mapping[str, entry_files.Maps]) -> protocol.Version:
-    """Find the version that knows the names of maps whose entry.yaml can't be read."""
+    """Find the version that has the names of maps whose entry.yaml can't be read."""
     found = {(task, name) for run in runs.values() for task, maps in run.items() for name in maps}
     for version in protocol.VERSIONS:
         for task in protocol.TASKS:

@@ -1,4 +1,4 @@
-"""Which files make up an entry, and which label maps belong to which run.
+"""The files of an entry, and the label maps of each of its runs.
 
 ::
 

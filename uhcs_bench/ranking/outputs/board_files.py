@@ -1,4 +1,4 @@
-"""The files of the board."""
+"""Write and compare the files of the board."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _MARKS = {
     PAGE_NAME: MARKER.encode(),
     DATA_NAME: f'"schema": "{board_json.SCHEMA.rpartition("/")[0]}/'.encode(),
 }
-"""What tells files of an earlier build from others."""
+"""Text by which a file of an earlier build is recognised."""
 
 
 class OutdatedError(UhcsBenchError):
-    """What is committed is not what the label maps give."""
+    """Committed files that differ from what the label maps give."""
 
 
 def write(folder: Path, board: Board) -> None:

@@ -27,7 +27,7 @@ PAGE_NAME = "README.md"
 RULES_NAME = "RULES.md"
 
 MARKER = "<!-- Written by `uhcs-bench leaderboard build`; edit the entries, not this page. -->"
-"""First line of the page, by which the command knows its own work."""
+"""First line of the page, by which the command recognises a page that it wrote."""
 
 
 def to_markdown(board: Board, *, folder: str = "leaderboard", is_shipped: bool = False) -> str:

@@ -61,7 +61,7 @@ SELECTED = "†"
 
 
 def rank_meaning(ranks: Ranks, n_methods: int) -> str:
-    """Say what a rank range means.
+    """State what a rank range means.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def interval_mark(kind: str) -> str:
 
 
 def pair_sentence(pair: Pair, names: Mapping[str, str]) -> str:
-    """State by how much one method is better than another, and whether tests tell them apart.
+    """State by how much one method is better than another, and whether the difference is significant.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ significant by micrographs alone'
 
 
 def pairs_heading(group: Group) -> str:
-    """Say which pairs are listed."""
+    """Name the pairs that are listed."""
     if len(group.ranked) <= MOST_LISTED:
         return "Tests of all pairs"
     return (
@@ -236,13 +236,13 @@ def badges(found: LeaderboardEntry, *, recomputed: bool) -> list[str]:
     list of str
     """
     declared = found.declaration
-    said = {
+    found_true = {
         "scores recomputed from maps": recomputed,
         "run by us": declared["retrained"] is not None,
         "code linked": declared["links"]["code"] is not None,
         "weights linked": declared["links"]["weights"] is not None,
     }
-    return [text for text, holds in said.items() if holds]
+    return [text for text, holds in found_true.items() if holds]
 
 
 def settings_text(declared: Any) -> str:

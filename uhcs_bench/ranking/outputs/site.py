@@ -58,7 +58,7 @@ class EntrySection:
 
 
 def check_folder(site: Path, entries: Path) -> None:
-    """Check that a site takes no place of something else.
+    """Check that the folders of a site and of the entries are apart.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[str, Any]:
-    """Pick what concerns a task, and in the lists of pairs an entry.
+    """Select the groups of one task, and the rows and pairs of one entry.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[s
 
 
 def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
-    """Lay a board out.
+    """Write tables of a board.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
             where = f"data set {group['dataset_version']}, split {group['split']}"
             heading = f"{group['task']}, {where}, n = {group['n_images']}"
             parts.append(f"{heading}\n\n{table}")
-    return "\n\n".join(parts) or "The board has nothing of this."
+    return "\n\n".join(parts) or "The board has no such table."
 
 
 def _ranks(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
