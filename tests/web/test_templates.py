@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from importlib import resources
 from pathlib import Path
@@ -82,3 +84,22 @@ def test_rooms_name_their_own_files_and_those_of_web():
     for path, name in found:
         assert name.split("/")[0] in (path.parts[0], "web"), f"{path} names {name}"
         assert (Path(uhcs_bench.__file__).parent / name).is_file(), f"{path} names {name}"
+
+
+def test_pages_allow_their_own_style_and_script_alone():
+    """Check the hashes against what stands in the page, with what a page adds."""
+    shared = templates.inline(".mine { color: red }", "start()")
+    assert shared["css"].endswith(".mine { color: red }")
+    assert shared["script"].endswith("start()")
+    for name in ("css", "script"):
+        digest = hashlib.sha256(shared[name].encode()).digest()
+        assert shared[f"{name}_hash"] == f"sha256-{base64.b64encode(digest).decode()}"
+
+
+def test_page_is_written_with_names_that_are_no_text(tmp_path):
+    """Check a byte of a folder's name that is no Unicode, and a second page in place of the first."""
+    path = templates.write_page(tmp_path / "new" / "folder", "a\udcff")
+    assert path.read_bytes() == b"a?"
+    assert templates.write_page(path.parent, "again") == path
+    assert [*path.parent.iterdir()] == [path]
+    assert path.read_text("utf-8") == "again"

@@ -107,7 +107,7 @@ def interval_mark(kind: str) -> str:
 
 
 def pair_sentence(pair: Pair, names: Mapping[str, str]) -> str:
-    """State by how much one method is better than another, and whether the difference is significant.
+    """State by how much one method is better than another, and whether significantly so.
 
     Parameters
     ----------
