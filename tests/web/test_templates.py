@@ -97,7 +97,7 @@ def test_pages_allow_their_own_style_and_script_alone():
 
 
 def test_page_is_written_with_names_that_are_no_text(tmp_path):
-    """Check a byte of a folder's name that is no Unicode, and a second page in place of the first."""
+    """Check a byte that is no Unicode, and a second page in place of the first."""
     path = templates.write_page(tmp_path / "new" / "folder", "a\udcff")
     assert path.read_bytes() == b"a?"
     assert templates.write_page(path.parent, "again") == path

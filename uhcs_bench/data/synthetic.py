@@ -32,22 +32,9 @@ _ENTROPY = 0x55484353
 
 
 def catalogue(task: str) -> tuple[Entry, ...]:
-    """List the 24 generated micrographs of a task.
+    """List the 24 generated micrographs of a task, by its name or alias.
 
-    Parameters
-    ----------
-    task : str
-        Name or alias of a task.
-
-    Returns
-    -------
-    tuple of Entry
-        The four micrographs of fold 0, then those of fold 1, and so on. They have no files.
-
-    Raises
-    ------
-    UsageError
-        If there is no such task.
+    They are in the order of the folds, four of each, and have no files.
 
     Examples
     --------

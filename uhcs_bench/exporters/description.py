@@ -58,22 +58,9 @@ PREPROCESSING = (
 
 
 def entries(task: str | None = None) -> dict[protocol.TaskName, tuple[Entry, ...]]:
-    """List the micrographs that a description is to cover: those of the deposit.
+    """List the deposit's micrographs by task, in the order of the paper's folds.
 
-    Parameters
-    ----------
-    task : str, optional
-        Name or alias of a task; both tasks without it.
-
-    Returns
-    -------
-    dict of str to tuple of Entry
-        For each task its micrographs, in the order of the paper's folds.
-
-    Raises
-    ------
-    UsageError
-        If there is no such task.
+    They are those of one task, named by its name or alias, or of both.
 
     Examples
     --------
@@ -85,20 +72,7 @@ def entries(task: str | None = None) -> dict[protocol.TaskName, tuple[Entry, ...
 
 
 def audited(task: str | None = None) -> Audit:
-    """Audit version 1.0 of the data, fetching what the cache does not have.
-
-    Parameters
-    ----------
-    task : str, optional
-        Name or alias of a task; both tasks without it.
-
-    Raises
-    ------
-    UsageError
-        If there is no such task.
-    DataUnavailableError
-        If a micrograph could not be had from any source.
-    """
+    """Audit version 1.0 of one task or both; micrographs that the cache lacks are fetched."""
     from uhcs_bench.auditing import audit
 
     return audit.audit(dataset.load(name) for name in entries(task))

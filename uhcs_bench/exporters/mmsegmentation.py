@@ -138,12 +138,8 @@ def collect(
 
     Raises
     ------
-    SubmissionError
-        If anything is wrong; it lists all problems of all folds.
-    UsageError
-        If `out` is not empty.
-    DataUnavailableError
-        If the micrographs can't be had: the annotations are compared with those of the export.
+    SubmissionError, UsageError, DataUnavailableError
+        As of `uhcs_bench.exporters.coco.collect`.
     """
     root = Path(results)
     names = {path.stem for path in root.glob("fold_*/[!.]*.png")}

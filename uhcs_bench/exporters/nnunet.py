@@ -178,12 +178,8 @@ def collect(
 
     Raises
     ------
-    SubmissionError
-        If anything is wrong; it lists all problems of all folds.
-    UsageError
-        If there is no such version or split, or if `out` is not empty.
-    DataUnavailableError
-        If the micrographs can't be had: the annotations are compared with those of the export.
+    SubmissionError, UsageError, DataUnavailableError
+        As of `uhcs_bench.exporters.coco.collect`; also if there is no such version or split.
     """
     root = _cross_validation(Path(results))
     told = _told(root)

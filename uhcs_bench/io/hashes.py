@@ -11,21 +11,7 @@ if TYPE_CHECKING:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, which is read piece by piece.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    str
-        Hexadecimal.
-
-    Raises
-    ------
-    OSError
-        If it can't be read.
+    """Return the SHA-256 of a file in hexadecimal; the file is read piece by piece.
 
     Examples
     --------

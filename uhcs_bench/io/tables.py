@@ -170,17 +170,7 @@ class Rows(list[Row]):
     """
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the rows as a data frame, a column for each name.
-
-        Returns
-        -------
-        pandas.DataFrame
-
-        Raises
-        ------
-        MissingPackageError
-            If pandas is not installed.
-        """
+        """Give the rows as a data frame, a column for each name; see `frame`."""
         names = list(dict.fromkeys(name for row in self for name in row))
         return frame(names, ([row.get(name) for name in names] for row in self))
 

@@ -411,21 +411,7 @@ MEASURES: dict[protocol.TaskName, tuple[Measure, ...]] = {
 
 
 def columns(task: str) -> tuple[Column, ...]:
-    """List the columns of a task's rows, in their order.
-
-    Parameters
-    ----------
-    task : str
-        Name or alias of a task.
-
-    Returns
-    -------
-    tuple of Column
-
-    Raises
-    ------
-    UsageError
-        If there is no such task.
+    """List the columns of a task's rows in their order, by the task's name or alias.
 
     Examples
     --------

@@ -148,15 +148,7 @@ class Journal:
         return str(self._get(key)["row"])
 
     def attachment(self, key: str) -> bytes:
-        """Give back a result's attachment.
-
-        Raises
-        ------
-        KeyError
-            If there is none.
-        JournalError
-            If it can't be read any more.
-        """
+        """Give back a result's attachment; errors are those of `row`."""
         if not self.has_attachment(key):
             raise KeyError(key)
         return base64.b64decode(self._get(key)["attachment"])

@@ -129,9 +129,8 @@ def particles(
 
     Diameters are drawn from a stated lognormal distribution. Particles are placed at random,
     without overlap and with a gap of `uhcs_bench.synthetic.particle_field.GAP_PX`, so that every
-    particle is
-    a connected component of the label map, and the other way round, but for those that are too
-    small to hold a pixel's centre.
+    particle is a connected component of the label map, and the other way round, but for those that
+    are too small to hold a pixel's centre.
 
     Parameters
     ----------
@@ -160,7 +159,7 @@ def particles(
     Raises
     ------
     UsageError
-        If the numbers describe no field; all that is wrong with them is said at once.
+        If the numbers describe no field; the message lists all that is wrong with them.
 
     Examples
     --------
@@ -208,10 +207,10 @@ def hypereutectoid(
         Edge of a pixel in micrometres.
     structure : Hypereutectoid, optional
         Grain size, thickness of the network, width of the zone and what else there is. With
-        ``denuded_log_sd=0``, as it is unless told, every point of the zone's outer edge lies at one
+        ``denuded_log_sd=0``, the default, every point of the zone's outer edge lies at one
         distance from the network's outline, except where a lath takes the zone's place.
     imaging : Imaging, optional
-        How the image comes from the structure; `OVERVIEW` unless told.
+        How the image comes from the structure; by default `OVERVIEW`.
 
     Returns
     -------
@@ -222,7 +221,7 @@ def hypereutectoid(
     Raises
     ------
     UsageError
-        If the numbers describe no structure; all that is wrong with them is said at once.
+        If the numbers describe no structure; the message lists all that is wrong with them.
 
     Examples
     --------

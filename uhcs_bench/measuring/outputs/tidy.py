@@ -79,17 +79,9 @@ class Measure:
 
 @cache
 def of_task(task: str) -> tuple[Measure, ...]:
-    """List the measures of a task's maps.
+    """List the measures of a task's maps, by the task's name or alias.
 
-    Parameters
-    ----------
-    task : str
-        Name or alias of a task.
-
-    Returns
-    -------
-    tuple of Measure
-        In the order of the columns; a length comes in pixels and in micrometres.
+    They are in the order of the columns; a length comes in pixels and in micrometres.
 
     Examples
     --------
