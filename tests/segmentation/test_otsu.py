@@ -22,9 +22,12 @@ def test_particles_are_above_the_threshold(index):
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("index", [0, 23])
+@pytest.mark.parametrize("index", [0, 22, 23])
 def test_microconstituents_go_from_dark_to_bright(index):
-    """Check each class against its two thresholds."""
+    """Check each class against its two thresholds.
+
+    Those of 22 come within 5e-8 of the variance of others: the order of rounding chooses.
+    """
     image, _ = synthetic.generate(synthetic.catalogue("microconstituents")[index])
     low, middle, high = filters.threshold_multiotsu(image, 4)
     found = otsu.segment(image, "uhcs")

@@ -99,7 +99,9 @@ def _thresholds(image: NDArray[np.uint8], n_classes: int) -> NDArray[np.uint8]:
         return levels[numbers > 0][:-1]
     from skimage.filters import threshold_multiotsu
 
-    thresholds: NDArray[np.uint8] = threshold_multiotsu(classes=n_classes, hist=(numbers, levels))
+    # Shares, as of an image: sums of counts in single precision change the order of near ties.
+    shares = numbers / numbers.sum()
+    thresholds: NDArray[np.uint8] = threshold_multiotsu(classes=n_classes, hist=(shares, levels))
     return thresholds
 
 
