@@ -25,6 +25,7 @@ from baselines.model_commands import (
 )
 from baselines.options import (
     EXIT_CODES,
+    FOLDER,
     device_option,
     method_argument,
     precision_option,
@@ -199,7 +200,7 @@ def _plan(
     "folders",
     multiple=True,
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help='What the command "run" wrote; given several times, models are averaged.',
 )
 @click.option(
@@ -254,7 +255,7 @@ def segment(
 @click.option(
     "--maps",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Label maps of the same recipe's six folds, whose score the model states.",
 )
 @click.option("--model", required=True, type=OutputFile(), metavar="FILE.onnx")
@@ -368,7 +369,7 @@ def predict(
 )
 @click.option(
     "--maps",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     default="leaderboard",
     show_default=True,
     help="Folder with <method>/<task>/<id>.png.",

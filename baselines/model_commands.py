@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import astuple
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from tabulate import tabulate
 
-from baselines.options import EXIT_CODES, method_argument, runs_argument, task_option
+from baselines.options import EXIT_CODES, FOLDER, method_argument, runs_argument, task_option
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder, echo, version_option
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(
@@ -33,7 +36,7 @@ from uhcs_bench.io.atomic import replacing
 )
 @click.option(
     "--runs",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help='Take the folds\' models from what the command "run" wrote.',
 )
 @click.option(
@@ -98,7 +101,7 @@ def robustness(
 @click.option(
     "--runs",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help='What the command "run" wrote.',
 )
 @version_option
@@ -123,12 +126,12 @@ def quantization(method: str, task: str, runs: Path, version: str) -> None:
 )
 @click.option(
     "--maps",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help="Folder with <method>/particles/<id>.png; all methods are taken.",
 )
 @click.option(
     "--runs",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     help='What the command "run" wrote; thresholds are tried on its probabilities.',
 )
 @click.option(

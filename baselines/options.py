@@ -23,6 +23,9 @@ Exit codes:
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
+FOLDER = click.Path(file_okay=False, path_type=Path)
+"""Type of an option or argument that names a folder to read."""
+
 method_argument = click.argument("method", metavar="METHOD")
 
 runs_argument = click.argument(
@@ -30,7 +33,7 @@ runs_argument = click.argument(
     metavar="RUN...",
     nargs=-1,
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
 )
 
 device_option = click.option(
