@@ -7,7 +7,6 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 import uhcs_bench
 from tests import release
@@ -22,20 +21,12 @@ if TYPE_CHECKING:
 
     from uhcs_bench.auditing.audit import Audit
 
-# No test fails on a wall clock.
-settings.register_profile("without a clock", deadline=None)
-settings.load_profile("without a clock")
-
 SLOW_FIXTURES = {
     *("deposit", "audited", "real_audit"),
     *("benchmark", "chromium", "distributions", "installation", "site"),
 }
 """Tests that use one of them are marked `slow`: they audit, time, build, install or start a
 browser."""
-
-INNER_LOOP = "not slow"
-"""What `pytest -m` is given while somebody works."""
-
 
 LONGEST = ("installed_wheel", "documentation", "five_paths", "test_board", "shipping")
 """Modules whose tests take longest. What waits in them for another worker starts first."""
@@ -55,23 +46,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return 2 - is_slow - (is_slow and any(name in item.path.stem for name in LONGEST))
 
     items.sort(key=rank)
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave baselines and benchmarks out of the inner loop: they import torch, train and time.
-
-    A file or folder of them that the command line names is collected.
-    """
-    if config.option.markexpr != INNER_LOOP:
-        return None
-    root = config.rootpath
-    heavy = (root / "baselines", root / "tests" / "baselines", root / "tests" / "benchmarks")
-    named = any(
-        collection_path.name in argument
-        for argument in config.invocation_params.args
-        if isinstance(argument, str)
-    )
-    return True if collection_path in heavy and not named else None
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import hashlib
 import http.server
@@ -57,31 +58,37 @@ def git_blob(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
+@functools.cache
+def encoded() -> dict[str, tuple[bytes, str]]:
+    """Draw image and label map of each micrograph: files by name, with the hashes of pixels."""
+    found = {}
+    chance = np.random.default_rng(0)
+    for number in range(N_MICROGRAPHS):
+        for kind, n_levels in (("image", 256), ("labels", 2)):
+            coarse = chance.integers(0, n_levels, COARSE, np.uint8)
+            array = np.kron(coarse, np.ones((20, 20), np.uint8))
+            found[f"{number}/{kind}.png"] = png(array), pixels.pixel_sha256(array)
+    return found
+
+
 def micrographs(base: str) -> tuple[list[Entry], dict[str, bytes]]:
     """Make micrographs, with their sources at a base URL, and the files that belong there."""
-    files: dict[str, bytes] = {}
-    chance = np.random.default_rng(0)
 
-    def file(name: str, n_levels: int) -> File:
-        coarse = chance.integers(0, n_levels, COARSE, np.uint8)
-        array = np.kron(coarse, np.ones((20, 20), np.uint8))
-        files[f"/{name}"] = content = png(array)
+    def file(name: str) -> File:
+        content, pixel_sha256 = encoded()[name]
         sha256 = hashlib.sha256(content).hexdigest()
         source = Source(f"{base}/{name}", sha256, len(content), (0, SHAPE[0]))
-        return File(pixels.pixel_sha256(array), 0, (source,), "")
+        return File(pixel_sha256, 0, (source,), "")
 
     entries = [
         entry(
             f"m{i}",
             SHAPE,
-            files={
-                "image": file(f"{i}/image.png", 256),
-                "labels": file(f"{i}/labels.png", 2),
-            },
+            files={"image": file(f"{i}/image.png"), "labels": file(f"{i}/labels.png")},
         )
         for i in range(N_MICROGRAPHS)
     ]
-    return entries, files
+    return entries, {f"/{name}": content for name, (content, _) in encoded().items()}
 
 
 class Answer(http.server.BaseHTTPRequestHandler):

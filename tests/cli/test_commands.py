@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,19 @@ from uhcs_bench.data.download import fetch
 from uhcs_bench.ranking.outputs import board_files
 
 
-@pytest.fixture
-def predictions(tmp_path):
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
     """A synthetic submission: the truth of particles."""
+    folder = tmp_path_factory.mktemp("truth")
     for micrograph in uhcs_bench.load("particles", version="synthetic"):
-        label_maps.write_label_map(tmp_path / "preds" / f"{micrograph.id}.png", micrograph.labels)
-    return tmp_path / "preds"
+        label_maps.write_label_map(folder / f"{micrograph.id}.png", micrograph.labels)
+    return folder
+
+
+@pytest.fixture
+def predictions(truth, tmp_path):
+    """A copy, which a test may change."""
+    return shutil.copytree(truth, tmp_path / "preds")
 
 
 def score(predictions, *options):

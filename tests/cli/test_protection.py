@@ -292,6 +292,7 @@ def test_two_tables_are_two_files(place, command, second):
     assert not (place / "new.csv").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["pr/a.png", "pr/../pr/a.png"])
 def test_prediction_keeps_the_micrograph(tmp_path, monkeypatch, given):
     """Check maps that would get the name of a micrograph, before the model is read."""

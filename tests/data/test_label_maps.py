@@ -52,6 +52,7 @@ def test_forms_of_a_map(make):
     np.testing.assert_array_equal(read_label_map(make(labels()), PARTICLES), labels())
 
 
+@pytest.mark.slow
 def test_tensors_with_gradients():
     """Check tensors of PyTorch, on the processor and with a graph behind them."""
     torch = pytest.importorskip("torch")

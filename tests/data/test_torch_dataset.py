@@ -19,6 +19,8 @@ from uhcs_bench.data import dataset
 from uhcs_bench.data.micrograph import Micrograph
 from uhcs_bench.errors import MissingPackageError
 
+pytestmark = pytest.mark.slow  # importing torch is
+
 
 @pytest.fixture
 def small():

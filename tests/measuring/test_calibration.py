@@ -126,6 +126,7 @@ def test_diameters_shrink_as_pixel_counts_predict():
         assert abs(predicted) < 0.004
 
 
+@pytest.mark.slow
 def test_zone_widths_are_short_by_a_staircase(exact):
     """Check that widths along lines are 0 to 0.4 px too short, and nearly the same everywhere."""
     for error in exact.line("zone_width_mean", None):
@@ -133,6 +134,7 @@ def test_zone_widths_are_short_by_a_staircase(exact):
         assert error.spread * error.resolution_px < 0.1
 
 
+@pytest.mark.slow
 def test_the_papers_zone_widths_are_further_off(exact):
     """Check that the paper's procedure, which loses zones with smooth outlines, errs more."""
     for paper, clear in zip(

@@ -62,6 +62,7 @@ def test_pooled_scores_are_of_all_pixels_of_all_runs(rows):
     assert row.result.conventions["pooled"].AC.mean == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 def test_the_board_shows_the_spread_between_seeds(board, rows):
     """Check spread and counts in data and page; a single run has none."""
     spread = rows["seeds"].seeds("IU")
@@ -79,6 +80,7 @@ def test_the_board_shows_the_spread_between_seeds(board, rows):
     assert found["single"]["seeds"] == {}
 
 
+@pytest.mark.slow
 def test_scores_survive_json(rows):
     """Check that a score that was written and read again is the same in every field."""
     from dataclasses import asdict
