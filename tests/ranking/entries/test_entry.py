@@ -149,6 +149,10 @@ def test_each_key_is_required(bare, key):
         ),
         ({"hyperparameters": {"IU": 0.99}}, "hyperparameters.IU: looks like a score"),
         ({"hyperparameters": {"val_mIoU": 1}}, "looks like a score"),
+        (
+            {"hyperparameters": {"a" * 41: 1}},
+            "has the wrong form (A letter, then at most 39 letters, digits",
+        ),
         ({"hyperparameters": {"a": {"b": 1}}}, "is neither a text, a number"),
         (
             {"runs": [{"folder": ".", "seeds": [-1]}]},
