@@ -174,9 +174,7 @@ _ONE_CYCLE = (Stage(updates=600, learning_rate=1e-3, features_rate=3e-4, decay=T
 the others' rate, because they start near where they end. The number of updates was set by the time
 that six folds of both tasks may take on one core of a CPU, not by a score."""
 
-_STEEP_CYCLE = Stage(
-    updates=1000, learning_rate=3e-3, features_rate=1e-3, decay=True, warmup=0.1
-)
+_STEEP_CYCLE = Stage(updates=1000, learning_rate=3e-3, features_rate=1e-3, decay=True, warmup=0.1)
 """Neither paper nor code; see `_OF_A_TASK`."""
 
 METHODS: dict[str, Configuration] = {
