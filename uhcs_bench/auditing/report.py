@@ -14,6 +14,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.auditing import magnifications
+from uhcs_bench.io.texts import packaged
 from uhcs_bench.web import pictures, templates
 from uhcs_bench.web.pictures import LegendItem
 
@@ -106,7 +107,7 @@ def to_html(datasets: Sequence[Dataset], audited: Audit, repeated: Agreement) ->
         sections=_sections(audited.findings),
         agreement=repeated.to_text() if repeated.fields else None,
         **templates.described(audited.dataset_version),
-        **templates.inline(templates.asset("auditing/templates/audit.css")),
+        **templates.inline(packaged("auditing/templates/audit.css")),
     )
 
 

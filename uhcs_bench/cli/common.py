@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError, printable
-from uhcs_bench.io import atomic, protection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from click.shell_completion import CompletionItem
 
 EXIT_CODES = """
 \b
@@ -75,6 +75,8 @@ class GuardedCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        from uhcs_bench.io import protection
+
         force = bool(ctx.params.pop("force", False))
         inputs: list[Path] = []
         files: list[Path] = []
@@ -186,6 +188,8 @@ class Name(click.types.StringParamType):
         incomplete: str,
     ) -> list[CompletionItem]:
         """List the known names that begin with what has been typed."""
+        from click.shell_completion import CompletionItem
+
         return [CompletionItem(name) for name in self.known if name.startswith(incomplete)]
 
 
@@ -257,6 +261,8 @@ def emit(text: str, out: Path | None) -> None:
     if out is None:
         echo(text)
         return
+    from uhcs_bench.io import atomic
+
     atomic.check(out)
     with atomic.replacing(out) as partial:
         partial.write_text(text.removesuffix("\n") + "\n", encoding="utf-8")

@@ -12,11 +12,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 
 from uhcs_bench import protocol
 from uhcs_bench.formatting import abbreviated
+from uhcs_bench.io.texts import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -315,8 +315,7 @@ def _all_entries() -> tuple[Entry, ...]:
 
 
 def _read(name: str) -> Any:
-    text = (resources.files("uhcs_bench") / "data" / name).read_text(encoding="utf-8")
-    return json.loads(text)
+    return json.loads(packaged(f"data/{name}"))
 
 
 def _entry(record: dict[str, Any], registry: dict[str, Any]) -> Entry:

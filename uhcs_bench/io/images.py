@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench.errors import UhcsBenchError, things
-from uhcs_bench.io import raster, tiff
+from uhcs_bench.io import raster
 from uhcs_bench.io.quiet import quiet_pillow, silenced
 from uhcs_bench.io.raster import Header, ImageError, Kind, Raster
 
@@ -192,6 +192,8 @@ def _read(
         if magic.startswith(_NPY_MAGIC) and not isinstance(source, io.BytesIO):
             stored = _read_npy(source, check, kind, page)
         elif magic.startswith(_TIFF_MAGIC):
+            from uhcs_bench.io import tiff
+
             stored = tiff.read(source, check, kind, page)
         else:
             stored = _read_with_pillow(source, magic, check, kind, page)
@@ -337,7 +339,7 @@ def _format(magic: bytes) -> str | None:
 def _choose_frame(image: Image.Image, page: int | None, kind: Kind) -> None:
     n = int(getattr(image, "n_frames", 1))
     if page is None and n > 1:
-        raise ImageError(tiff.several(n, kind))
+        raise ImageError(raster.several(n, kind))
     if page is not None:
         if not 1 <= page <= n:
             raise ImageError(f"has no page {page}; it holds {things(n, 'image')}")

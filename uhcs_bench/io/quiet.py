@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import tempfile
 import threading
 import warnings
 from contextlib import contextmanager
@@ -47,12 +45,15 @@ def silenced(logger_name: str) -> _Silence:
 
     Examples
     --------
+    >>> import logging
     >>> with silenced("tifffile"):
     ...     logging.getLogger("tifffile").disabled
     True
     >>> logging.getLogger("tifffile").disabled
     False
     """
+    import logging
+
     logger = logging.getLogger(logger_name)
 
     def begin() -> Callable[[], object]:
@@ -85,6 +86,8 @@ def standard_error_of_c() -> Iterator[list[str]]:
     list of str
         Filled with the lines at the end.
     """
+    import tempfile
+
     lines: list[str] = []
     with _standard_error_lock, tempfile.TemporaryFile() as caught:
         try:

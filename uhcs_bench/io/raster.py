@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, things
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -204,3 +204,11 @@ def _upright(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         stored = stored[:, ::-1]
     return np.ascontiguousarray(stored)
+
+
+def several(number: int, kind: Kind) -> str:
+    """Refuse a file with several images, with the remedy."""
+    remedy = f"say which one is meant, --page 1 to {number}"
+    if kind == "labels":
+        remedy = "save the one that is meant alone"
+    return f"holds {things(number, 'image')}; {remedy}"

@@ -1,13 +1,11 @@
-"""Read JSON of others, whose nesting and numbers may be made to end a program."""
+"""Read text files: the package's own, and JSON of others, which may be made to end a program."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 _MAX_DIGITS = 300
 """Of a whole number; more do not fit into a float."""
@@ -18,6 +16,29 @@ anything else that runs there, such as the closing of a forgotten file, fails as
 
 _MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 """Strings, which may hold brackets, and brackets."""
+
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def packaged(name: str) -> str:
+    """Read a text file that comes with the package.
+
+    Parameters
+    ----------
+    name : str
+        Its path below the package.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> packaged("measuring/biases.json")[0]
+    '{'
+    """
+    return (_PACKAGE / name).read_text(encoding="utf-8")
 
 
 def from_json(text: str | bytes) -> Any:

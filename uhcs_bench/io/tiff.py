@@ -162,7 +162,7 @@ def _page(tiff: Any, number: int | None, kind: Kind) -> Any:
         sizes = dict.fromkeys(f"{page.imagelength} x {page.imagewidth}" for page in full)
         listed = ", ".join(islice(sizes, 4))
         more = " or more" if len(pages) == _MOST_PAGES else ""
-        raise ImageError(f"{several(len(full), kind)}{more}. Their sizes: {listed} px")
+        raise ImageError(f"{raster.several(len(full), kind)}{more}. Their sizes: {listed} px")
     images = (tiff.imagej_metadata or {}).get("images", 1) if tiff.is_imagej else 1
     depth = full[0].tags.valueof(_IMAGE_DEPTH, default=1)
     if images not in (1, "1") or depth != 1:
@@ -171,14 +171,6 @@ def _page(tiff: Any, number: int | None, kind: Kind) -> Any:
             "meant alone"
         )
     return full[0]
-
-
-def several(number: int, kind: Kind) -> str:
-    """Refuse a file with several images, with the remedy."""
-    remedy = f"say which one is meant, --page 1 to {number}"
-    if kind == "labels":
-        remedy = "save the one that is meant alone"
-    return f"holds {things(number, 'image')}; {remedy}"
 
 
 def _pages(tiff: Any) -> Iterator[Any]:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 from typing import Any
+
+from uhcs_bench.io.texts import packaged
 
 NOT_CALIBRATED = "not calibrated"
 
 
 @cache
 def _found() -> dict[str, Any]:
-    place = resources.files("uhcs_bench.measuring") / "biases.json"
-    found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(packaged("measuring/biases.json"))
     return found
 
 

@@ -39,7 +39,8 @@ def as_array(values: object, what: str) -> NDArray[Any]:
     UsageError
         If it is no array of numbers.
     """
-    if isinstance(values, np.ma.MaskedArray):
+    # Plain arrays are let through first: naming np.ma imports it.
+    if type(values) is not np.ndarray and isinstance(values, np.ma.MaskedArray):
         raise UsageError(
             f"The {what} is a masked array, whose masked values would count as if they were there. "
             "Give an array without a mask, for example values.filled(0)."

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAX_CLASSES = 16
 """Pairs of as many classes fit into a byte."""
 
+_FEW_CLASSES = 4
+"""Classes up to which it is faster to look for each pair than to count all in one go."""
+
 _CHUNK_PIXELS = 1 << 16
 """Pixels counted at a time: few enough to stay in the processor's cache."""
 
@@ -67,7 +70,10 @@ def confusion_matrix(annotated: LabelMap, predicted: LabelMap, n_classes: int) -
         chunk = slice(start, start + _CHUNK_PIXELS)
         # n_classes <= 16, so that this fits into uint8
         pairs = flat_annotated[chunk] * np.uint8(n_classes) + flat_predicted[chunk]
-        counts += np.bincount(pairs, minlength=n_classes * n_classes)
+        if n_classes <= _FEW_CLASSES:
+            counts += [np.count_nonzero(pairs == number) for number in range(len(counts))]
+        else:
+            counts += np.bincount(pairs, minlength=len(counts))
     return counts.reshape(n_classes, n_classes)
 
 

@@ -66,6 +66,11 @@ class MapPair:
         return components.particle_areas(self.annotated), components.particle_areas(self.predicted)
 
     @cached_property
+    def size_test(self) -> tuple[float, float, bool]:
+        """Statistic, p-value and verdict of the test of the particles' sizes."""
+        return particle_sizes.compared_sizes(*self.areas)
+
+    @cached_property
     def size_errors(self) -> SizeErrors:
         """Errors of number and size of the particles."""
         return particle_sizes.size_errors(*self.areas, self.pixel_size_um)

@@ -186,7 +186,7 @@ def _filled_hole_um2(pair: MapPair) -> float:
 
 
 def _ks_distance(pair: MapPair) -> float:
-    return particle_sizes.ks_test(*pair.areas)[0]
+    return pair.size_test[0]
 
 
 def _in_um(function: Callable[[MapPair], float]) -> OfMaps:

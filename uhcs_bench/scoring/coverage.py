@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
+from uhcs_bench.io.texts import packaged
 from uhcs_bench.stats.means import COVERAGE
 
 
@@ -47,7 +47,7 @@ def table() -> dict[str, KindCoverage]:
     >>> table()["IU"].lowest >= 0.93
     True
     """
-    text = (resources.files("uhcs_bench") / "scoring/coverage.json").read_text("utf-8")
+    text = packaged("scoring/coverage.json")
     return {row["kind"]: KindCoverage(**row) for row in json.loads(text)["kinds"]}
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import resources
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import numpy as np
 from uhcs_bench import formatting, protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io.texts import packaged
 from uhcs_bench.metrics.confusion import confusion_matrix
 from uhcs_bench.metrics.table import named_scores
 from uhcs_bench.scoring.conventions import conventions
@@ -118,8 +118,7 @@ def protocols() -> dict[str, PublishedProtocol]:
     >>> list(protocols())
     ['matsam2024', 'matseg2022', 'con2net2023']
     """
-    text = (resources.files("uhcs_bench") / "scoring/published.json").read_text("utf-8")
-    contents: dict[str, dict[str, Any]] = json.loads(text)
+    contents: dict[str, dict[str, Any]] = json.loads(packaged("scoring/published.json"))
     for content in contents.values():
         content.update({key: tuple(content[key]) for key in ("ids", "defects", "not_followed")})
     return {name: PublishedProtocol(name=name, **content) for name, content in contents.items()}

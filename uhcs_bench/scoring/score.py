@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from uhcs_bench.data.micrograph import Micrograph
 
@@ -199,7 +199,7 @@ def _score_task(submission: Submission, options: _Options) -> TaskScore:
         confusions[index] = pair.confusion
         measured.append(measures.measure(pair, submission.task, extended=options.extended))
         if submission.task.has_particles:
-            tests.append(_test_sizes(*pair.areas))
+            tests.append(_test_sizes(pair))
             if options.ks_sensitivity:
                 sensitivities.append(particle_sizes.ks_sensitivity(pair.annotated, pair.predicted))
     mean_measures = measures.nested(_mean_measures(measured, samples))
@@ -259,10 +259,9 @@ def _mean_measures(
     return dict(zip(columns, estimates(np.stack(list(columns.values()), 1), samples), strict=True))
 
 
-def _test_sizes(
-    areas_true: NDArray[np.int64], areas_pred: NDArray[np.int64]
-) -> SizeDistributionTest:
-    statistic, p_value, consistent = particle_sizes.compared_sizes(areas_true, areas_pred)
+def _test_sizes(pair: MapPair) -> SizeDistributionTest:
+    areas_true, areas_pred = pair.areas
+    statistic, p_value, consistent = pair.size_test
     return SizeDistributionTest(
         ks_statistic=none_if_nan(statistic),
         p_value=none_if_nan(p_value),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections import defaultdict
@@ -335,6 +334,8 @@ class _IdResolver:
         number = re.fullmatch(r"(?:micrograph|uhcs)0*(\d+)", plain)
         if number and f"uhcs{int(number[1]):04d}" in self.task_of_id:
             return f"uhcs{int(number[1]):04d}"
+        import difflib
+
         near = difflib.get_close_matches(plain, self._plain, n=1, cutoff=0.85)
         return self._plain[near[0]] if near else None
 

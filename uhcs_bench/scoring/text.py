@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, protocol
 from uhcs_bench.formatting import decimal, interval, mean_se, percent, three_digits
-from uhcs_bench.io.tables import csv_text
-from uhcs_bench.metallography.denuded_zone import HOLE_PX
 from uhcs_bench.metrics.table import (
     CLASS_SCORES,
     MEASURES,
@@ -91,6 +89,8 @@ def to_csv(report: Report) -> str:
         Rows with a convention are means, rows with a micrograph are that micrograph's scores. An
         empty class means over all classes.
     """
+    from uhcs_bench.io.tables import csv_text
+
     return csv_text(CSV_COLUMNS, csv_rows(report))
 
 
@@ -244,6 +244,8 @@ def further_sentences(task: TaskScore) -> list[str]:
         if (area := image.measures.get("denuded_zone", {}).get("filled_hole_um2")) is not None
     ]
     if areas:
+        from uhcs_bench.metallography.denuded_zone import HOLE_PX
+
         found.append(
             f"Denuded zones: both procedures fill holes of the network below {HOLE_PX} px, which "
             f"is {min(areas):.3g} to {max(areas):.3g} um2 at the micrographs' pixel sizes."
@@ -556,6 +558,8 @@ def comparison_to_csv(comparison: Comparison) -> str:
     str
         Fractions in [0, 1]; rows without a micrograph hold means.
     """
+    from uhcs_bench.io.tables import csv_text
+
     return csv_text(COMPARISON_CSV_COLUMNS, comparison_csv_rows(comparison))
 
 

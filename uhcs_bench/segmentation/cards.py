@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench.io.texts import from_json
+from uhcs_bench.io.texts import from_json, packaged
 from uhcs_bench.segmentation.preprocessing import gray
 
 if TYPE_CHECKING:
@@ -193,8 +192,7 @@ def gray_statistics(image: NDArray[np.generic]) -> dict[str, float]:
 @cache
 def _gray_ranges() -> dict[str, dict[str, tuple[float, float]]]:
     """Ranges of gray statistics by data id; written by ``python -m tools.write_gray_ranges``."""
-    place = resources.files("uhcs_bench.segmentation") / "gray_ranges.json"
-    found = json.loads(place.read_text(encoding="utf-8"))
+    found = json.loads(packaged("segmentation/gray_ranges.json"))
     return {
         data_id: {name: (ends[0], ends[1]) for name, ends in ranges.items()}
         for data_id, ranges in found["ranges"].items()

@@ -7,7 +7,6 @@ synthetic structures, see ``tests/benchmarks/field_coverage.py``.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 NOMINAL = 0.985
 """Level at which the intervals hold the mean of many fields in 93 % or more."""
-
-_t_quantile = cache(t_quantile)
 
 FEWEST_BLOCKS = 5
 """Blocks below which there is no interval."""
@@ -67,7 +64,7 @@ def block_intervals(
         return np.full((len(whole), 2), np.nan)
     without_one = statistic(1.0 - np.eye(n_blocks))
     scatter = ((without_one - without_one.mean(0)) ** 2).sum(0)
-    reach = _t_quantile(level, n_blocks - 1) * np.sqrt(scatter * (n_blocks - 1) / n_blocks)
+    reach = t_quantile(level, n_blocks - 1) * np.sqrt(scatter * (n_blocks - 1) / n_blocks)
     return np.stack([whole - reach, whole + reach], axis=1)
 
 

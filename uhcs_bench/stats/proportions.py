@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uhcs_bench import protocol
+from uhcs_bench.stats import beta
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -50,9 +51,7 @@ def proportion_interval(n_hits: int, n: int) -> tuple[float, float]:
     >>> round(low, 3), round(high, 3)
     (0.0, 0.142)
     """
-    from scipy.special import betaincinv
-
     tail = (1 - protocol.CONFIDENCE) / 2
-    low = float(betaincinv(n_hits, n - n_hits + 1, tail)) if n_hits else 0.0
-    high = float(betaincinv(n_hits + 1, n - n_hits, 1 - tail)) if n_hits < n else 1.0
+    low = beta.quantile(tail, n_hits, n - n_hits + 1) if n_hits else 0.0
+    high = beta.quantile(1 - tail, n_hits + 1, n - n_hits) if n_hits < n else 1.0
     return low, high

@@ -6,13 +6,13 @@ import base64
 import hashlib
 import json
 from functools import cache, partial
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import jinja2
 
 from uhcs_bench import formatting, protocol
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.texts import packaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,21 +79,6 @@ def render(name: str, /, **values: object) -> str:
     return environment().get_template(name).render(**values).lstrip()
 
 
-def asset(name: str) -> str:
-    """Read a style sheet or a script.
-
-    Parameters
-    ----------
-    name : str
-        Path in the package, for example ``"web/templates/pages.css"``.
-
-    Returns
-    -------
-    str
-    """
-    return (resources.files("uhcs_bench") / name).read_text(encoding="utf-8")
-
-
 def inline(styles: str = "", script: str = "") -> dict[str, str]:
     """Give a page the style and script that all pages share, and hashes that allow no others.
 
@@ -107,8 +92,8 @@ def inline(styles: str = "", script: str = "") -> dict[str, str]:
     dict of str to str
         Variables ``css``, ``css_hash``, ``script`` and ``script_hash`` of its template.
     """
-    css = asset("web/templates/pages.css") + styles
-    all_scripts = asset("web/templates/pages.js") + script
+    css = packaged("web/templates/pages.css") + styles
+    all_scripts = packaged("web/templates/pages.js") + script
     return {
         "css": css,
         "css_hash": csp_hash(css),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from uhcs_bench.errors import UsageError
 
@@ -32,6 +31,8 @@ def mirror() -> str:
     if parts.scheme in ("http", "https"):
         return parts.geturl()  # with the scheme in lower case
     if parts.scheme == "file":
+        from urllib.request import url2pathname  # with all that fetches: not for cached data
+
         named = url2pathname(parts.path)
     elif "://" in named:
         raise UsageError(_strange(MIRROR_VARIABLE, f"{parts.scheme}:// can't be read"))

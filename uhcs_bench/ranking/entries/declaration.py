@@ -7,10 +7,10 @@ import json
 import re
 import unicodedata
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, things
+from uhcs_bench.io.texts import packaged
 from uhcs_bench.ranking.entries import strict_yaml
 
 if TYPE_CHECKING:
@@ -96,15 +96,8 @@ def read_declaration(path: Path, problems: list[str]) -> Any:
 @cache
 def schema() -> dict[str, Any]:
     """Give the JSON Schema of ``entry.yaml``."""
-    schema: dict[str, Any] = json.loads(data_text("entry.schema.json"))
+    schema: dict[str, Any] = json.loads(packaged("ranking/entries/entry.schema.json"))
     return schema
-
-
-def data_text(name: str) -> str:
-    """Read a file that stands beside this module."""
-    return (resources.files("uhcs_bench") / "ranking" / "entries" / name).read_text(
-        encoding="utf-8"
-    )
 
 
 def _schema_problems(content: object) -> Iterator[str]:

@@ -16,6 +16,7 @@ from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.texts import packaged
 from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.ranking.board import METRICS
 from uhcs_bench.ranking.outputs import board_json, sentences
@@ -192,8 +193,8 @@ def _reported(number: paper.Published | None) -> str:
 def _shared(board: Board) -> dict[str, Any]:
     return {
         **templates.inline(
-            templates.asset("ranking/templates/site.css"),
-            templates.asset("ranking/templates/site.js"),
+            packaged("ranking/templates/site.css"),
+            packaged("ranking/templates/site.js"),
         ),
         "conventions": protocol.CONVENTIONS,
         "scores": RANKED_SCORES,
