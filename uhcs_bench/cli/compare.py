@@ -72,7 +72,7 @@ def compare(
     paired test corrected by Holm's method for the number of pairs, and a
     sentence that says what is separable.
     """
-    from uhcs_bench.scoring import comparison, comparison_page, submission
+    from uhcs_bench.scoring import comparison, submission
     from uhcs_bench.scoring import score as scoring
     from uhcs_bench.scoring import text as tables
 
@@ -88,8 +88,8 @@ def compare(
         read = submission.read_submission(
             path, task, fold, version, split, follow_links=follow_links
         )
-        scored.append(comparison_page.Scored(scoring.score_submissions(read), read))
-    reports = {name: found.report for name, found in zip(names, scored, strict=True)}
+        scored.append((scoring.score_submissions(read), read))
+    reports = {name: report for name, (report, _) in zip(names, scored, strict=True)}
     compared = comparison.compare(reports, resample)
     if form == "json":
         text = compared.to_json()
@@ -99,7 +99,10 @@ def compare(
         text = tables.comparison_to_text(compared, form)  # type: ignore[arg-type]  # as above
     emit(text, out)
     if report_folder is not None:
-        echo(f"Report: {comparison_page.write(report_folder, compared, *scored)}", err=True)
+        from uhcs_bench.scoring import comparison_page
+
+        both = [comparison_page.Scored(*found) for found in scored]
+        echo(f"Report: {comparison_page.write(report_folder, compared, *both)}", err=True)
 
 
 def _entry(predictions: Path) -> Path:
