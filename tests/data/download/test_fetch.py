@@ -437,7 +437,7 @@ def test_a_file_that_comes_meanwhile_is_not_called_damaged(simple, monkeypatch):
     def absent(*_, **__):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
-    monkeypatch.setattr(np, "load", absent)
+    monkeypatch.setattr(cache, "_stacked", absent)
     with pytest.raises(FileNotFoundError):
         fetch.read(simple)
 
