@@ -449,7 +449,7 @@ def test_unreadable_cache_is_not_called_damaged(simple, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(np, "load", refuse)
+    monkeypatch.setattr(cache, "_stacked", refuse)
     for call in (fetch.read, lambda entry: fetch.fetch([entry])):
         with pytest.raises(cache.UnreadableError, match=r"Permission denied.*Make it") as caught:
             call(simple)
