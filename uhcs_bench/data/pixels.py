@@ -39,7 +39,7 @@ def pixel_sha256(array: NDArray[np.generic]) -> str:
     """
     header = f"{array.dtype.name} {'x'.join(map(str, array.shape))}\n"
     digest = hashlib.sha256(header.encode())
-    digest.update(np.ascontiguousarray(array))
+    digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
