@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ import pytest
 import uhcs_bench
 from tests.command import run
 from uhcs_bench import __version__, cli
-from uhcs_bench.auditing import magnifications
+from uhcs_bench.auditing import audit as auditing
+from uhcs_bench.auditing.findings import HEADINGS
 from uhcs_bench.cli import score as scoring
 from uhcs_bench.data import label_maps
 from uhcs_bench.data.download import fetch
@@ -151,22 +153,48 @@ def test_links_are_followed_by_an_option(predictions, tmp_path, name, monkeypatc
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
-def test_the_audited_version_is_scored_and_audited(tmp_path, monkeypatch):
-    """Check the version in both commands, with maps as files.
-
-    The search across magnifications, which does not read the maps, is left out.
-    """
-    monkeypatch.setattr(magnifications, "search", lambda _: magnifications.Search(0, (), None))
+def test_the_audited_version_is_scored(tmp_path):
+    """Check that its own label maps score 100 % on one of its splits, and others less."""
     for micrograph in uhcs_bench.load("particles", version="audited", split="clean"):
         label_maps.write_label_map(tmp_path / f"{micrograph.id}.png", micrograph.labels)
-    result = run("score", tmp_path, "--dataset-version", "audited", "--split", "clean")
+    options = ("score", tmp_path, "--split", "clean")
+    result = run(*options, "--dataset-version", "audited")
     assert result.exit_code == 0
     assert result.stdout.startswith("particles: data set audited; n = 19, folds 0-5\nsplit clean, ")
     assert "100.0 ± 0.0" in result.stdout
+    assert "100.0 ± 0.0" not in run(*options).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_data")
+def test_the_audited_version_is_audited(real_audit, monkeypatch):
+    """Check that the command shows what is found in the version that is named.
+
+    It shows the same fields twice as the deposit, at one magnification and across, but none of its
+    label maps is shifted.
+    """
+    found = []
+    monkeypatch.setattr(auditing, "audit", lambda sets, audit=auditing.audit: keep(audit(sets)))
+
+    def keep(audited):
+        found.append(audited)
+        return audited
+
     result = run("audit", "--dataset-version", "audited")
     assert result.exit_code == 0
-    assert "Shifted label maps" not in result.stdout
+    (audited,) = found
+    assert result.stdout == audited.to_text() + "\n"
+    assert result.stdout.startswith("Audit of data set version audited\n")
     assert max(map(len, result.stdout.splitlines())) <= 80
+    heading = HEADINGS["shifted labels"]
+    assert heading in real_audit.to_text()
+    assert heading not in result.stdout
+    shown_twice = [
+        [replace(overlap, equal_labels=None) for overlap in each.overlaps]
+        for each in (audited, real_audit)
+    ]
+    assert shown_twice[0] == shown_twice[1]
+    assert any(overlap.is_across_magnifications for overlap in audited.overlaps)
 
 
 @pytest.mark.usefixtures("real_data")

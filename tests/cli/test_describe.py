@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 
 import pytest
 
 from tests.command import run
+from uhcs_bench import protocol
 from uhcs_bench.exporters import card, croissant, description
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
-def test_croissant_is_the_functions(tmp_path, monkeypatch):
-    """Check standard output and the file against the function, on one audit."""
-    monkeypatch.setattr(description, "audited", cache(description.audited))
+def test_croissant_is_the_functions(real_audit):
+    """Check both tasks, audited by the command, against the function and an audit of its own."""
+    printed = run("describe", "croissant")
+    assert printed.exit_code == 0
+    assert json.loads(printed.stdout) == croissant.metadata(audited=real_audit)
+
+
+@pytest.mark.slow
+def test_croissant_of_one_task_is_the_functions(real_audit, tmp_path, monkeypatch):
+    """Check standard output and the file, and that the task that is named is audited."""
+    asked = []
+    monkeypatch.setattr(description, "audited", lambda task: asked.append(task) or real_audit)
     printed = run("describe", "croissant", "--task", "uhcs")
     assert printed.exit_code == 0
-    audited = description.audited("uhcs")
-    assert json.loads(printed.stdout) == croissant.metadata("microconstituents", audited)
+    assert [protocol.task(task).name for task in asked] == ["microconstituents"]
+    assert json.loads(printed.stdout) == croissant.metadata("microconstituents", real_audit)
     written = run("describe", "croissant", "--task", "uhcs", "--out", tmp_path / "c.json")
     assert (written.exit_code, written.stdout) == (0, "")
     assert (tmp_path / "c.json").read_text("utf-8") == printed.stdout
