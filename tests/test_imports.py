@@ -77,6 +77,7 @@ def test_help_loads_nothing_heavy():
     assert {f"uhcs_bench.cli.{name}" for name in cli.SUMMARIES} < others[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("real_data")
 def test_scoring_loads_no_scipy(tmp_path):
     """Check that scoring and comparing cached data needs neither scipy nor what fetches."""

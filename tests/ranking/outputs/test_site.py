@@ -21,6 +21,8 @@ from uhcs_bench.ranking.board import METRICS
 from uhcs_bench.ranking.outputs import board_json, sentences, site
 from uhcs_bench.web import pictures
 
+pytestmark = pytest.mark.slow  # the site that all of these look at takes seconds
+
 HOSTILE = "<script>alert(1)</script>\"'&</td><img src=x onerror=alert(1)>"
 PAGES = ("index.html", "particles.html", "microconstituents.html", "entries/near.html")
 
@@ -57,7 +59,6 @@ def outline(path):
     return Outline(path.read_text("utf-8"))
 
 
-@pytest.mark.slow
 def test_links_and_images_lead_somewhere(folder):
     """Check every page: structure, ids, and that each link within the site has its target."""
     pages = {path: outline(path) for path in folder.rglob("*.html")}
@@ -75,7 +76,6 @@ def test_links_and_images_lead_somewhere(folder):
                 assert anchor in pages[target].values("id")
 
 
-@pytest.mark.slow
 def test_pages_load_nothing_from_elsewhere(folder):
     """Check the policy, and that there is one script and no style beside it."""
     for path in folder.rglob("*.html"):
@@ -99,7 +99,6 @@ def test_hostile_texts_stay_texts(folder):
     assert "&lt;script&gt;alert(1)" in (folder / "entries" / "evil.html").read_text("utf-8")
 
 
-@pytest.mark.slow
 def test_same_board_gives_same_bytes(folder, board):
     """Check that there is no date or order of chance in any file."""
     found = dict(site.files(board))
