@@ -17,10 +17,11 @@ COMMITTED = sorted(path.parent.name for path in LEADERBOARD.glob("*/record.json"
 
 @pytest.fixture(params=COMMITTED)
 def entry(request):
-    """Give folder, models and declaration of a trained baseline in the leaderboard."""
+    """Give the models of each run, by its folder, and the declaration of a trained baseline."""
     folder = LEADERBOARD / request.param
-    models = training_record.read(folder)
-    return folder, models, strict_yaml.load((folder / "entry.yaml").read_bytes())
+    declaration = strict_yaml.load((folder / "entry.yaml").read_bytes())
+    folders = [folder / run["folder"] for run in declaration["runs"]]
+    return {place: training_record.read(place) for place in folders}, declaration
 
 
 def test_trained_baselines_are_committed():
@@ -30,21 +31,23 @@ def test_trained_baselines_are_committed():
 
 def test_every_label_map_is_on_record(entry):
     """Check that the maps are those that the recorded folds predicted, and no others."""
-    folder, models, declaration = entry
+    runs, declaration = entry
     split = declaration["split"]
-    assert not training_record.contradictions(models, declaration["dataset_version"], split)
-    for task in protocol.TASKS:
-        mine = [model for model in models if model.task == task]
-        predicted = {name for model in mine for name in model.validation}
-        assert predicted == {path.stem for path in (folder / task).glob("*.png")}
-        fold_of = {item.id: item.fold for item in dataset.catalogue(task, split=split)}
-        assert all(fold_of[name] == model.fold for model in mine for name in model.validation)
-        assert all(fold_of[name] != model.fold for model in mine for name in model.training)
+    for folder, models in runs.items():
+        assert not training_record.contradictions(models, declaration["dataset_version"], split)
+        for task in protocol.TASKS:
+            mine = [model for model in models if model.task == task]
+            predicted = {name for model in mine for name in model.validation}
+            assert predicted == {path.stem for path in (folder / task).glob("*.png")}
+            fold_of = {item.id: item.fold for item in dataset.catalogue(task, split=split)}
+            assert all(fold_of[name] == model.fold for model in mine for name in model.validation)
+            assert all(fold_of[name] != model.fold for model in mine for name in model.training)
 
 
-def test_all_folds_of_a_task_have_one_configuration(entry):
-    """Check the rule of the leaderboard that settings are the same for all folds but for seeds."""
-    _, models, _ = entry
+def test_all_runs_of_a_task_have_one_configuration(entry):
+    """Check the rule of the leaderboard that settings are the same but for seeds."""
+    runs, _ = entry
+    models = [model for found in runs.values() for model in found]
     for task in protocol.TASKS:
         found = [
             {**model.run["configuration"], "seed": None} for model in models if model.task == task
@@ -54,14 +57,15 @@ def test_all_folds_of_a_task_have_one_configuration(entry):
 
 def test_the_declaration_says_what_is_on_record(entry):
     """Check finished tasks, seeds, hours of training and settings of entry.yaml."""
-    _, models, declaration = entry
+    folders, declaration = entry
+    for (_, models), declared in zip(folders.items(), declaration["runs"], strict=True):
+        assert declared["seeds"] == sorted({model.run["seed"] for model in models})
+    models = [model for found in folders.values() for model in found]
     for task in declaration["tasks"]:
         folds = {model.fold for model in models if model.task == task}
         finished = len(folds) == dataset.n_folds(task, split=declaration["split"])
         assert declaration["tasks"][task]["status"] == ("active" if finished else "incomplete")
     runs = [model.run for model in models]
-    (own,) = (run for run in declaration["runs"] if run["folder"] == ".")
-    assert own["seeds"] == sorted({run["seed"] for run in runs})
     hours = sum(run["seconds"]["train"] for run in runs) / 3600
     assert declaration["compute"]["training_hours"] == pytest.approx(hours, abs=0.005)
     seconds = sum(run["seconds"]["predict"] for run in runs)
