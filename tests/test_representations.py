@@ -144,11 +144,11 @@ def test_frames_hold_the_tables_of_the_commands():
     """Check the data frames against the CSV of the same results."""
     import pandas as pd
 
-    from uhcs_bench.scoring import text
+    from uhcs_bench.scoring import tidy
 
     for frame, csv in (
-        (report().to_frame(), text.to_csv(report())),
-        (comparison().to_frame(), text.comparison_to_csv(comparison())),
+        (report().to_frame(), tidy.to_csv(report())),
+        (comparison().to_frame(), tidy.comparison_to_csv(comparison())),
     ):
         expected = pd.read_csv(io.StringIO(csv), dtype=str, keep_default_na=False)
         assert list(frame.columns) == list(expected.columns)

@@ -12,7 +12,7 @@ import pytest
 
 import uhcs_bench
 from uhcs_bench.errors import UsageError
-from uhcs_bench.scoring import comparison
+from uhcs_bench.scoring import comparison, tidy
 from uhcs_bench.scoring import text as tables
 from uhcs_bench.stats import means
 
@@ -208,7 +208,7 @@ def test_machine_readable_forms(compared):
     assert content["schema"] == "uhcs-bench/comparison/2"
     first = compared.tasks[0].differences[0]
     assert content["tasks"][0]["differences"][0]["sentence"] == first.sentence
-    rows = list(csv.DictReader(io.StringIO(tables.comparison_to_csv(compared))))
+    rows = list(csv.DictReader(io.StringIO(tidy.comparison_to_csv(compared))))
     assert float(rows[0]["difference"]) == pytest.approx(first.mean, rel=1e-5)
     assert rows[1]["micrograph"] == next(iter(first.micrographs))
     assert len(rows) == sum(1 + d.n for d in compared.tasks[0].differences)
@@ -252,5 +252,5 @@ def test_a_comparison_names_its_data(compared):
     for form in ("table", "markdown", "latex"):
         text = tables.comparison_to_text(compared, form)
         assert text.splitlines()[1].removeprefix("% ") == f"split paper, data id {data_id}"
-    rows = list(csv.DictReader(io.StringIO(tables.comparison_to_csv(compared))))
+    rows = list(csv.DictReader(io.StringIO(tidy.comparison_to_csv(compared))))
     assert {(row["split"], row["data_id"]) for row in rows} == {("paper", data_id)}

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 import uhcs_bench
-from uhcs_bench.scoring import coverage
+from uhcs_bench.scoring import coverage, tidy
 from uhcs_bench.scoring import text as tables
 from uhcs_bench.segmentation import otsu
 
@@ -52,7 +52,7 @@ def test_tables_say_which_data(report, form):
 
 def test_csv_says_which_data(report):
     """Check that each row names version, split and data id."""
-    rows = list(csv.DictReader(io.StringIO(tables.to_csv(report))))
+    rows = list(csv.DictReader(io.StringIO(tidy.to_csv(report))))
     found = {(r["dataset_version"], r["split"], r["task"], r["data_id"]) for r in rows}
     assert found == {("synthetic", "paper", t.task, t.data_id) for t in report.tasks}
 
@@ -177,7 +177,7 @@ def test_latex_compiles_as_far_as_can_be_seen(report):
 
 def test_csv_holds_every_number(report):
     """Check that each mean and each micrograph's score stands in its own row."""
-    rows = list(csv.DictReader(io.StringIO(tables.to_csv(report))))
+    rows = list(csv.DictReader(io.StringIO(tidy.to_csv(report))))
     assert {row["dataset_version"] for row in rows} == {"synthetic"}
 
     def find(**wanted):

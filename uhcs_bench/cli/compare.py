@@ -94,7 +94,9 @@ def compare(
     if form == "json":
         text = compared.to_json()
     elif form == "csv":
-        text = tables.comparison_to_csv(compared).removesuffix("\n")
+        from uhcs_bench.scoring import tidy
+
+        text = tidy.comparison_to_csv(compared).removesuffix("\n")
     else:
         text = tables.comparison_to_text(compared, form)  # type: ignore[arg-type]  # as above
     emit(text, out)

@@ -158,8 +158,10 @@ def formatted(report: Report, form: str) -> str:
     """Text of a report in one of `FORMATS`."""
     if form == "json":
         return report.to_json()
+    if form == "csv":
+        from uhcs_bench.scoring import tidy
+
+        return tidy.to_csv(report).removesuffix("\n")
     from uhcs_bench.scoring import text as tables
 
-    if form == "csv":
-        return tables.to_csv(report).removesuffix("\n")
     return tables.to_text(report, form)  # type: ignore[arg-type]  # click has checked it

@@ -172,9 +172,9 @@ class Comparison:
             If pandas is not installed.
         """
         from uhcs_bench.io import tables
-        from uhcs_bench.scoring import text
+        from uhcs_bench.scoring import tidy
 
-        return tables.frame(text.COMPARISON_CSV_COLUMNS, text.comparison_csv_rows(self))
+        return tables.frame(tidy.COMPARISON_CSV_COLUMNS, tidy.comparison_csv_rows(self))
 
     def _repr_html_(self) -> str:
         from uhcs_bench.scoring import text

@@ -316,9 +316,9 @@ class Report:
         1.0
         """
         from uhcs_bench.io import tables
-        from uhcs_bench.scoring import text
+        from uhcs_bench.scoring import tidy
 
-        return tables.frame(text.CSV_COLUMNS, text.csv_rows(self))
+        return tables.frame(tidy.CSV_COLUMNS, tidy.csv_rows(self))
 
     def _repr_html_(self) -> str:
         from uhcs_bench.scoring import text
