@@ -49,6 +49,41 @@ def report():
     return uhcs_bench.score({m.id: m.labels for m in fold.val}, fold=2, **SYNTHETIC)
 
 
+def otsu(image):
+    """Segment with Otsu's threshold, by its name."""
+    return segmentation.load("otsu", task="particles").segment(image)
+
+
+def shipped(image):
+    """Segment with a network that comes with the package."""
+    pytest.importorskip("onnxruntime")
+    return segmentation.load("particles", threads=1).segment(image)
+
+
+def raw_otsu(image):
+    """Segment with the function, which takes arrays of uint8 only."""
+    return segmentation.otsu.segment(image, "particles")
+
+
+# What is no micrograph, and what the message names.
+NO_MICROGRAPHS = (
+    ("steel.png", "'steel.png'"),
+    (None, "None"),
+    ([[0, 1]], "[[0, 1]]"),
+    (RAGGED, "[[0, 1], [0]]"),
+    (3, "3"),
+    (MAP[0], "(9,)"),
+    (np.zeros((1, 2, 3, 4)), "(1, 2, 3, 4)"),
+    (MAP[:0], "no pixel"),
+    (np.full((4, 4), np.nan), "not finite"),
+    (np.full((4, 4), 1j), "complex128"),
+    (np.full((4, 4), "a"), "<U1"),
+    (np.full((4, 4), None), "object"),
+    (np.dstack([MAP, MAP, MAP + 1]), "colour"),
+    (np.ma.masked_equal(MAP, 0), "masked"),
+)
+
+
 def cross_validate(train, task="particles"):
     """Call it with a folder that is not made, since each call here is a mistake."""
     return uhcs_bench.cross_validate(train, task, "no/such", **SYNTHETIC)
@@ -259,7 +294,33 @@ MISTAKES = [
     ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(FLOATS, "particles"), "float"),
     ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(MAP, "steel"), "'steel'"),
     ("segmentation.otsu.segment", lambda: segmentation.otsu.segment(MAP[0], "uhcs"), "(9,)"),
+    *(
+        (name, lambda segment=segment, wrong=wrong: segment(wrong), shown)
+        for name, segment in (
+            ("segmentation.load otsu", otsu),
+            ("segmentation.load", shipped),
+            ("segmentation.otsu.segment", raw_otsu),
+            ("segmentation.Preprocessing", segmentation.Preprocessing().apply),
+        )
+        for wrong, shown in NO_MICROGRAPHS
+    ),
+    ("segmentation.load", lambda: otsu(dataset()[0]), "attribute image"),
     ("segmentation.load", lambda: segmentation.load("no.onnx"), "no.onnx"),
+    ("segmentation.load", lambda: segmentation.load("otsuu"), "mean otsu?"),
+    ("segmentation.load", lambda: segmentation.load("otsuu"), "otsu, particles or microcons"),
+    ("segmentation.load", lambda: segmentation.load(None), "None. Give otsu, particles or"),
+    ("segmentation.load", lambda: segmentation.load("otsu"), "task='particles'"),
+    ("segmentation.load", lambda: segmentation.load("otsu", task="steel"), "'steel'"),
+    ("segmentation.load", lambda: segmentation.load("particles", task=3), "3"),
+    *(
+        (
+            "segmentation.load",
+            lambda model=model, wrong=wrong: segmentation.load(model, wrong, "particles"),
+            repr(wrong),
+        )
+        for model in ("otsu", "particles")
+        for wrong in ("a", -1, 1.5, None, True, 10**6)
+    ),
     ("segmentation.onnx_model.load", lambda: segmentation.onnx_model.load("no.onnx"), "no.onnx"),
     ("segmentation.onnx_model.load", lambda: segmentation.onnx_model.load(3), "3"),
     ("synthetic.particles", lambda: synthetic.particles("x"), "'x'"),
@@ -267,7 +328,30 @@ MISTAKES = [
     ("synthetic.particles", lambda: synthetic.particles(1, 100), "100"),
     ("synthetic.particles", lambda: synthetic.particles(1, (9, 0)), "(9, 0)"),
     ("synthetic.particles", lambda: synthetic.particles(1, area_share=2), "2"),
+    *(
+        ("synthetic.particles", lambda wrong=wrong: synthetic.particles(0, **wrong), shown)
+        for wrong, shown in (
+            ({"imaging": 3}, "3"),
+            ({"imaging": {"blur_px": 1}}, "{'blur_px': 1}"),
+            ({"sizes": "a"}, "'a'"),
+            ({"sizes": 0}, "0"),
+            ({"area_share": "a"}, "'a'"),
+            ({"irregularity": "x"}, "'x'"),
+            ({"longest_aspect": None}, "None"),
+            ({"pixel_size_um": float("nan")}, "nan"),
+            ({"shape": (9.5, 9)}, "(9.5, 9)"),
+            ({"shape": 10**9}, "1000000000"),
+        )
+    ),
+    ("synthetic.Sizes", lambda: synthetic.Sizes("a"), "'a'"),
+    ("synthetic.Imaging", lambda: synthetic.Imaging(ferrite="x"), "'x'"),
+    ("synthetic.Imaging", lambda: synthetic.Imaging(electrons=-1), "-1"),
+    ("synthetic.Imaging", lambda: synthetic.Imaging(read_noise=float("nan")), "nan"),
+    ("synthetic.ParticleField", lambda: synthetic.ParticleField(3), "3"),
+    ("synthetic.Hypereutectoid", lambda: synthetic.Hypereutectoid(lath_um=3), "3"),
     ("synthetic.hypereutectoid", lambda: synthetic.hypereutectoid("x"), "'x'"),
+    ("synthetic.hypereutectoid", lambda: synthetic.hypereutectoid(0, (60, 60), imaging=3), "3"),
+    ("synthetic.hypereutectoid", lambda: synthetic.hypereutectoid(0, structure="a"), "'a'"),
     ("synthetic.hypereutectoid", lambda: synthetic.hypereutectoid(1, pixel_size_um="x"), "'x'"),
 ]
 

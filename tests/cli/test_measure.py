@@ -242,7 +242,7 @@ def test_glossary_names_every_measure():
         (("--task", "particles", "--workers", "0"), "0 is not in the range"),
         (("--task", "particles", "--workers", "2", "--scheduler", "tcp://x:1"), "not both"),
         (("--task", "uhcs", "--particles", "p.csv"), "no single particles"),
-        (("--task", "particles", "--model", "absent.onnx"), "does not exist"),
+        (("--task", "particles", "--model", "absent.onnx"), "There is no model absent.onnx"),
     ],
 )
 def test_wrong_usage_exits_with_2(maps, tmp_path, options, message):

@@ -10,6 +10,7 @@ import pytest
 
 import uhcs_bench
 from uhcs_bench import protocol
+from uhcs_bench.errors import UsageError
 from uhcs_bench.metrics import confusion
 from uhcs_bench.segmentation import models, otsu
 
@@ -46,6 +47,23 @@ def test_network_beats_otsu_on_a_real_micrograph() -> None:
 
     trained = models.load("particles", threads=1).segment(micrograph.image)
     assert score(trained) > score(otsu.segment(micrograph.image, task="particles"))
+
+
+@pytest.mark.parametrize(
+    ("model", "other"),
+    [("particles", "microconstituents"), ("microconstituents", "spheroidite")],
+)
+def test_network_of_another_task_is_refused(model: str, other: str) -> None:
+    """Check that the task is not passed over, and that its own is taken."""
+    with pytest.raises(UsageError, match=rf"{model} has the classes .*Give a model for "):
+        models.load(model, 1, other)
+    assert models.load(model, 1, model).task == model
+
+
+def test_threshold_is_represented_with_its_task() -> None:
+    """Check the one line of a terminal."""
+    shown = repr(models.load("otsu", task="spheroidite"))
+    assert shown == "Threshold('particles', classes=('matrix', 'particle'))"
 
 
 def test_names_and_paths_are_found(tmp_path: Path) -> None:

@@ -13,8 +13,7 @@ import pytest
 import scipy.ndimage
 from skimage.measure import block_reduce
 
-from uhcs_bench.errors import MissingPackageError
-from uhcs_bench.io.images import ImageError
+from uhcs_bench.errors import MissingPackageError, UsageError
 from uhcs_bench.segmentation import equalization, onnx_model
 from uhcs_bench.segmentation.equalization import Equalization
 from uhcs_bench.segmentation.onnx_model import Description, SegmenterError
@@ -412,5 +411,5 @@ def test_a_network_of_one_size(threshold):
 
 def test_what_is_no_micrograph(threshold):
     """Check that an image's fault is not called the model's."""
-    with pytest.raises(ImageError, match="is a colour image"):
+    with pytest.raises(UsageError, match=r"The array is a colour image.*Give the gray values"):
         onnx_model.load(threshold()).segment(np.dstack([IMAGE, IMAGE, 255 - IMAGE]))

@@ -99,22 +99,85 @@ def test_everything_wrong_is_said_at_once():
     """Check that impossible conditions are refused in words, all of them."""
     with pytest.raises(UsageError) as caught:
         micrographs.particles(
-            0, (0, 5), -1.0, Sizes(0.3, 0.0, 0.5, 0.1),
-            area_share=0.9, longest_aspect=0.5, irregularity=1.0,
+            0, (0, 5), -1.0, "a", area_share=0.9, longest_aspect=0.5, irregularity=1.0, imaging=3
         )  # fmt: skip
-    for name in ("shape", "pixel_size_um", "largest_um", "log_sd", "area_share", "aspect"):
+    for name in ("shape", "pixel_size_um", "sizes", "area_share", "aspect", "irregularity"):
         assert name in str(caught.value)
-    assert "irregularity" in str(caught.value)
-    with pytest.raises(UsageError, match=r"median_um 3\.0"):
-        micrographs.particles(0, sizes=Sizes(median_um=3.0))
-    broken = Hypereutectoid(
-        grain_um=0.0, denuded_um=float("nan"), lath_share=1.5, lath_um=(5.0, 1.0),
-        particles=ParticleField(area_share=-1.0),
-    )  # fmt: skip
+    assert "imaging" in str(caught.value)
     with pytest.raises(UsageError) as caught:
-        micrographs.hypereutectoid(0, structure=broken)
-    for name in ("grain_um", "denuded_um", "lath_share", "lath_um", "area_share"):
+        Hypereutectoid(
+            grain_um=0.0, denuded_um=float("nan"), lath_share=1.5, lath_um=(5.0, 1.0), particles=3
+        )
+    for name in ("grain_um", "denuded_um", "lath_share", "lath_um", "particles"):
         assert name in str(caught.value)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "wrong"),
+    [
+        *((Imaging, name, "x") for name in vars(Imaging())),
+        *((Imaging, name, NAN) for name in vars(Imaging())),
+        *((Imaging, name, INF) for name in vars(Imaging())),
+        *((Imaging, name, -1.0) for name in vars(Imaging()) if name != "tilt"),
+        (Imaging, "electrons", 0),
+        (Imaging, "relief_px", 0),
+        *((Sizes, name, wrong) for name in vars(Sizes()) for wrong in ("a", None, NAN, INF, 0, -1)),
+        *((ParticleField, name, "x") for name in vars(ParticleField())),
+        (ParticleField, "sizes", None),
+        (ParticleField, "area_share", 0.36),
+        (ParticleField, "longest_aspect", 0.9),
+        (ParticleField, "irregularity", True),
+        *((Hypereutectoid, name, "x") for name in vars(Hypereutectoid())),
+        *((Hypereutectoid, name, -1) for name in vars(Hypereutectoid())),
+        (Hypereutectoid, "lath_um", (1.0, NAN)),
+        (Hypereutectoid, "lath_um", (1.0, 2.0, 3.0)),
+    ],
+)
+def test_each_attribute_that_makes_no_sense_is_named(kind, name, wrong):
+    """Check that every attribute is checked where it is stated, with its name and value."""
+    with pytest.raises(UsageError, match=f"{kind.__name__} was not made: 1 problem") as caught:
+        kind(**{name: wrong})
+    assert name in str(caught.value)
+    assert "must be" in str(caught.value)
+    assert str(wrong) in str(caught.value)
+
+
+def test_sizes_contradict_each_other():
+    """Check the order of the three diameters."""
+    with pytest.raises(UsageError, match=r"median_um 3\.0 must be from smallest_um 0\.08 to"):
+        Sizes(median_um=3.0)
+    with pytest.raises(UsageError, match=r"smallest_um 0\.5 must be below largest_um 0\.1"):
+        Sizes(smallest_um=0.5, largest_um=0.1)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "said"),
+    [
+        (micrographs.particles, {"pixel_size_um": 1e-6}, "must be larger"),
+        (micrographs.particles, {"pixel_size_um": 1e3}, "must be smaller"),
+        (micrographs.particles, {"shape": (10**6, 10**6)}, "pixels at most"),
+        (micrographs.particles, {"shape": (60.0, 60.0)}, r"\(60\.0, 60\.0\)"),
+        (micrographs.hypereutectoid, {"pixel_size_um": 1e-6}, "must be larger"),
+        (micrographs.hypereutectoid, {"structure": 3}, "structure is 3"),
+        (micrographs.hypereutectoid, {"structure": Hypereutectoid(grain_um=1e-3)}, "be smaller"),
+        (micrographs.hypereutectoid, {"structure": Hypereutectoid(network_um=1e-3)}, "be smaller"),
+    ],
+)
+def test_what_takes_boundless_memory_is_refused(make, arguments, said):
+    """Check frames and pixels before anything is drawn."""
+    with pytest.raises(UsageError, match=said):
+        make(0, **arguments)
+
+
+def test_numbers_of_numpy_are_numbers():
+    """Check single precision and integers of NumPy."""
+    made = micrographs.particles(
+        0, (np.int64(50), np.int32(60)), np.float32(0.04), Sizes(np.float32(0.3), np.float64(0.5))
+    )
+    assert made.image.shape == (50, 60)
 
 
 @pytest.mark.parametrize("task", TASKS)

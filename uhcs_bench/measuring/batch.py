@@ -142,12 +142,6 @@ def options_with_model(model: str | Path, task: str | None, options: Options) ->
     if task is None and loaded.task is None:
         raise UsageError(f"{model} does not say what task it is for. Say --task.")
     name = protocol.task(task or str(loaded.task)).name
-    classes = protocol.TASKS[name].classes
-    if loaded.classes != classes:
-        raise UsageError(
-            f"{model} has the classes {', '.join(loaded.classes)}; those of {name} are "
-            f"{', '.join(classes)}. Give a model for {name}, or another --task."
-        )
     is_name = str(model) in (models.OTSU, *models.NAMES)
     path = str(model) if is_name else os.path.abspath(model)  # noqa: PTH100 - for other folders
     return replace(options, task=name, model=path, model_sha256=sha256)

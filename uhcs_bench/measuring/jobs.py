@@ -238,9 +238,12 @@ def _pixels(
         labels, bar = data_bar.crop(labels, bottom, path, by_pixels=False)
         image = None
     else:
+        from uhcs_bench.segmentation.preprocessing import gray
+
         model = _segmenter(options.model, options.model_sha256, options.model_threads, options.task)
         image, bar = data_bar.crop(images.read_image(path, page=options.page), bottom, path)
-        labels = model.segment(image)
+        # A phrase after the file's name tells what is no gray image.
+        labels = model.segment(gray(image))
     if bar is not None:
         warnings.append(f"the lowest {bar.rows} rows were left out: {bar.reason}")
     return labels, image

@@ -8,6 +8,7 @@ under the key ``uhcs_bench.about``. ``python -m baselines ship`` writes such a f
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +18,7 @@ from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.segmentation import onnx_files, onnx_model, otsu
 from uhcs_bench.segmentation.cards import Card
-from uhcs_bench.segmentation.preprocessing import gray, stretch
+from uhcs_bench.segmentation.preprocessing import gray_micrograph, stretch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,6 +69,9 @@ class Threshold:
             score=_OTSU_SCORES[known.name],
         )
 
+    def __repr__(self) -> str:
+        return f"Threshold({self.task!r}, classes={self.classes!r})"
+
     def segment(self, image: NDArray[np.generic]) -> NDArray[np.uint8]:
         """Segment a micrograph.
 
@@ -83,10 +87,10 @@ class Threshold:
 
         Raises
         ------
-        ImageError
-            The array is no gray image; the message is a phrase that follows the image's name.
+        UsageError
+            It is no array of one gray image.
         """
-        pixels = gray(image)
+        pixels = gray_micrograph(image)
         is_deep = pixels.dtype != np.uint8
         levels = np.rint(255 * stretch(pixels)).astype(np.uint8) if is_deep else pixels
         return otsu.segment(levels.astype(np.uint8), str(self.task))
@@ -135,13 +139,23 @@ def sha256(model: str | Path) -> str:
     """
     if str(model) == OTSU:
         return ""
+    return onnx_files.content_sha256(_existing(model))
+
+
+def _existing(model: str | Path) -> Path:
+    """Find the file of a model, or say which names and files there are."""
+    known = (OTSU, *NAMES)
+    names = f"{', '.join(known[:-1])} or {known[-1]}"
+    if not isinstance(model, str | Path):
+        raise UsageError(f"A model can't be {model!r}. Give {names}, or the path of an ONNX file.")
     path = find(model)
     if not path.is_file():
+        near = get_close_matches(str(model), known, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
         raise UsageError(
-            f"The model {path} does not exist. Give an ONNX file, or "
-            f"{', '.join((OTSU, *NAMES[:-1]))} or {NAMES[-1]}."
+            f"There is no model {path}{hint}. Give {names}, or the path of an ONNX file."
         )
-    return onnx_files.content_sha256(path)
+    return path
 
 
 def load(model: str | Path, threads: int = 0, task: str | None = None) -> AnySegmenter:
@@ -155,7 +169,8 @@ def load(model: str | Path, threads: int = 0, task: str | None = None) -> AnySeg
     threads : int, optional
         That a network computes on; 0 takes one for each core.
     task : str, optional
-        Name or alias of the task that Otsu's threshold is for; networks know theirs.
+        Name or alias of the task that Otsu's threshold is for. Networks know theirs; with a task
+        of other classes they are refused.
 
     Returns
     -------
@@ -167,7 +182,8 @@ def load(model: str | Path, threads: int = 0, task: str | None = None) -> AnySeg
     SegmenterError
         If the file is no network that can be used; everything that is wrong with it is listed.
     UsageError
-        If Otsu's threshold is not told its task.
+        If there is no such model, Otsu's threshold is not told its task, or the network's classes
+        are not those of the task.
     MissingPackageError
         If onnxruntime is not installed.
 
@@ -180,12 +196,18 @@ def load(model: str | Path, threads: int = 0, task: str | None = None) -> AnySeg
     >>> labels.shape == micrograph.image.shape, model.classes
     (True, ('matrix', 'particle'))
     """
-    if isinstance(model, str) and model == OTSU:
+    threads = onnx_model.checked_threads(threads)
+    if str(model) == OTSU:
         if task is None:
             names = " or ".join(repr(name) for name in protocol.TASKS)
-            raise UsageError(f"Otsu's threshold is for several tasks. Say which: task={names}.")
+            raise UsageError(f"Otsu's threshold is for several tasks. Give one: task={names}.")
         return Threshold(task)
-    name = str(model)
-    # What is neither text nor a path is refused there.
-    path = find(model) if name in NAMES else model
-    return onnx_model.load(path, threads, name if name in NAMES else None)
+    wanted = None if task is None else protocol.task(task)
+    name = str(model) if str(model) in NAMES else None
+    network = onnx_model.load(_existing(model), threads, name)
+    if wanted is not None and network.classes != wanted.classes:
+        raise UsageError(
+            f"{model} has the classes {', '.join(network.classes)}; those of {wanted.name} are "
+            f"{', '.join(wanted.classes)}. Give a model for {wanted.name}, or another task."
+        )
+    return network

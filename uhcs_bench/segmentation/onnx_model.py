@@ -37,7 +37,7 @@ from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, l
 from uhcs_bench.io.texts import from_json
 from uhcs_bench.segmentation import onnx_files
 from uhcs_bench.segmentation.cards import ABOUT_KEY, Card
-from uhcs_bench.segmentation.preprocessing import Prepared, Preprocessing, gray
+from uhcs_bench.segmentation.preprocessing import Prepared, Preprocessing, gray_micrograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +54,9 @@ HALO_KEY = "uhcs_bench.halo"
 
 MAX_CLASSES = 256
 """Label maps are uint8."""
+
+MAX_THREADS = 1024
+"""More than any machine for this has cores."""
 
 TILE_SIDE = 1024
 """Height and width of the tiles that large images are segmented in, without their halo."""
@@ -283,12 +286,12 @@ class Segmenter:
 
         Raises
         ------
-        ImageError
-            The array is no gray image; the message is a phrase that follows the image's name.
+        UsageError
+            It is no array of one gray image.
         SegmenterError
             The network fails, or what it gives is no segmentation.
         """
-        pixels = gray(image)
+        pixels = gray_micrograph(image)
         prepared = Prepared(pixels, self.preprocessing)
         labels = np.empty(pixels.shape, dtype=np.uint8)
         for tile in _tiles(prepared.shape, self.preprocessing.multiple, self.description.halo):
@@ -387,6 +390,7 @@ def load(path: str | Path, threads: int = 0, name: str | None = None) -> Segment
     """
     if not isinstance(path, str | Path):
         raise UsageError(f"A model can't be {path!r}. Give the path of an ONNX file.")
+    threads = checked_threads(threads)
     path = Path(path)
     if not path.is_file():
         raise SegmenterError(f"There is no model {path}. Give the path of an ONNX file.")
@@ -421,6 +425,28 @@ def load(path: str | Path, threads: int = 0, name: str | None = None) -> Segment
     segmenter = Segmenter(path, description, card, session, threads)
     segmenter.try_out()
     return segmenter
+
+
+def checked_threads(threads: int) -> int:
+    """Give back a number of threads that a network can compute on.
+
+    Raises
+    ------
+    UsageError
+        It is no whole number, or out of range.
+
+    Examples
+    --------
+    >>> checked_threads(2)
+    2
+    """
+    is_whole = isinstance(threads, int | np.integer) and not isinstance(threads, bool)
+    if not is_whole or not 0 <= threads <= MAX_THREADS:
+        raise UsageError(
+            f"A network can't compute on {threads!r} threads. Give a whole number from 1 to "
+            f"{MAX_THREADS}, or 0 for one on each core."
+        )
+    return int(threads)
 
 
 def _interface_problems(session: Any, description: Description) -> list[str]:

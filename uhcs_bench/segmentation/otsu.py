@@ -9,6 +9,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.segmentation.equalization import bands
+from uhcs_bench.segmentation.preprocessing import gray_micrograph
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,8 +36,8 @@ def segment(image: NDArray[np.uint8], task: str) -> NDArray[np.uint8]:
 
     Parameters
     ----------
-    image : ndarray of uint8, shape (rows, columns)
-        Gray levels of the raw micrograph.
+    image : ndarray of uint8, shape (rows, columns) or (rows, columns, 3)
+        Gray levels of the raw micrograph; three channels must be equal.
     task : str
         Name or alias of a task.
 
@@ -76,13 +77,13 @@ def segment(image: NDArray[np.uint8], task: str) -> NDArray[np.uint8]:
 
 def _checked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Give back a gray image of bytes, if it is one."""
-    array = np.asarray(image)
-    if array.ndim != 2 or not array.size or array.dtype != np.uint8:
+    array = gray_micrograph(image)
+    if array.dtype != np.uint8:
         raise UsageError(
-            f"A micrograph is an array of uint8 of shape (rows, columns), but this one is of "
-            f"{array.dtype} and its shape is {array.shape}. Convert it to 8-bit gray levels."
+            f"Otsu's threshold is for an array of uint8, but this one is of {array.dtype}. Convert "
+            "it to 8-bit gray levels."
         )
-    return array
+    return array.view(np.uint8)
 
 
 def _brighter_than_threshold(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

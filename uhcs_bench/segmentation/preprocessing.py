@@ -6,11 +6,14 @@ The baselines prepare their micrographs with the same functions when they train.
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeGuard, get_args
 
 import numpy as np
 
+from uhcs_bench.errors import UsageError
 from uhcs_bench.io.images import ImageError
 from uhcs_bench.segmentation.equalization import Equalization, Equalized, Stretched, bands
 
@@ -77,8 +80,13 @@ class Preprocessing:
         -------
         ndarray of float32, shape (channels, h', w')
             h' and w' are the next multiples.
+
+        Raises
+        ------
+        UsageError
+            It is no array of one gray image.
         """
-        prepared = Prepared(image, self)
+        prepared = Prepared(gray_micrograph(image), self)
         height, width = prepared.shape
         return prepared.window(slice(0, height), slice(0, width))
 
@@ -240,6 +248,51 @@ def gray(image: NDArray[np.generic]) -> NDArray[np.generic]:
     if image.dtype.kind == "f" and not np.isfinite(image).all():
         raise ImageError("holds values that are not finite")
     return image
+
+
+def gray_micrograph(image: object) -> NDArray[np.generic]:
+    """Give the gray image that a user's array holds.
+
+    Parameters
+    ----------
+    image : ndarray
+        As for `gray`.
+
+    Returns
+    -------
+    ndarray of the same dtype, shape (h, w)
+
+    Raises
+    ------
+    UsageError
+        It is no array, or `gray` refuses it.
+
+    Examples
+    --------
+    >>> gray_micrograph(np.zeros((4, 5, 3), np.uint8)).shape
+    (4, 5)
+    """
+    if not isinstance(image, np.ndarray):
+        raise UsageError(
+            f"A micrograph can't be {reprlib.repr(image)}. Give its gray values as an array of "
+            f"NumPy, such as {_as_array(image)}."
+        )
+    try:
+        return gray(image)
+    except ImageError as error:
+        raise UsageError(
+            f"The array {error}. Give the gray values of one micrograph: whole numbers or finite "
+            "floats of shape (rows, columns)."
+        ) from error
+
+
+def _as_array(image: object) -> str:
+    """Say how the array is got that was meant."""
+    if isinstance(image, str | Path):
+        return f"numpy.asarray(PIL.Image.open({str(image)!r}))"
+    if hasattr(image, "image"):
+        return "its attribute image"
+    return "the attribute image of a micrograph of uhcs_bench.load"
 
 
 def stretch(image: NDArray[np.generic]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-from . import imaging, micrographs, network, particle_field, random_fields
+from . import imaging, limits, micrographs, network, particle_field, random_fields
 from .imaging import Imaging
 from .micrographs import Synthetic, hypereutectoid, particles
 from .network import Hypereutectoid
@@ -12,6 +12,7 @@ __all__ = [
     "Synthetic",
     "hypereutectoid",
     "imaging",
+    "limits",
     "micrographs",
     "network",
     "particle_field",

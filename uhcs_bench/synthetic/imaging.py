@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from uhcs_bench.synthetic.limits import Limits, number_problems, refuse
 from uhcs_bench.synthetic.random_fields import smooth_field
 
 if TYPE_CHECKING:
@@ -30,6 +31,29 @@ _ON_CEMENTITE = 0.3
 """Texture and scratches of cementite, which is harder, against those of ferrite."""
 _DIRECTION_SPREAD = 0.12
 """Standard deviation of the scratches' directions in radians."""
+
+_SIGNAL = Limits(0.0, 1e4)
+_LENGTH_PX = Limits(0.0, 1e3)
+"""Filters take memory and time in proportion to it."""
+_LIMITS = {
+    "ferrite": _SIGNAL,
+    "cementite": _SIGNAL,
+    "edge_gain": _SIGNAL,
+    "edge_px": _LENGTH_PX,
+    "shadow": _SIGNAL,
+    # Below 0 the detector lies beyond the bottom edge.
+    "tilt": Limits(-1e4, 1e4),
+    "tilt_px": _LENGTH_PX,
+    "relief": _SIGNAL,
+    # A field's grid has this spacing.
+    "relief_px": _LENGTH_PX._replace(low=0.1),
+    "scratches": Limits(0.0, 1e5),
+    "scratch_depth": _SIGNAL,
+    "drift": Limits(0.0, 1.0),
+    "blur_px": _LENGTH_PX,
+    "electrons": Limits(0.0, 1e30, above=True),
+    "read_noise": _SIGNAL,
+}
 
 
 @dataclass(frozen=True)
@@ -68,6 +92,11 @@ class Imaging:
         Detected electrons per gray level: the shot noise's variance is the signal divided by this.
     read_noise : float
         Standard deviation of the noise that does not depend on the signal.
+
+    Raises
+    ------
+    UsageError
+        If a value is no number, or none that makes sense; the message lists all of them.
     """
 
     ferrite: float = 88.0
@@ -85,6 +114,9 @@ class Imaging:
     blur_px: float = 0.7
     electrons: float = 8.0
     read_noise: float = 2.0
+
+    def __post_init__(self) -> None:
+        refuse("Imaging", number_problems(vars(self), _LIMITS))
 
 
 def acquire(rng: Generator, imaging: Imaging, cementite: NDArray[np.float64]) -> NDArray[np.uint8]:

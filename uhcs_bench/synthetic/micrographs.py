@@ -19,25 +19,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uhcs_bench.errors import UsageError, listed
+from uhcs_bench.errors import UsageError
 from uhcs_bench.formatting import abbreviated
+from uhcs_bench.io.raster import LARGEST_PIXELS
 from uhcs_bench.synthetic.imaging import Imaging, acquire
+from uhcs_bench.synthetic.limits import frame_problems, kind_problems, refuse
 from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
 from uhcs_bench.synthetic.particle_field import (
     ParticleField,
     Placed,
     Sizes,
+    field_problems,
+    margin_px,
     particle_coverage,
     scatter_particles,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.random import Generator
     from numpy.typing import NDArray
 
@@ -65,9 +68,6 @@ OVERVIEW = Imaging(
     electrons=4.0,
 )
 """Imaging of an ordinary micrograph of the microconstituents task."""
-
-_DENSEST = 0.35
-"""Above this share of area, particles with their gaps no longer find room."""
 
 
 @dataclass(frozen=True, eq=False)  # arrays don't compare as a whole
@@ -172,13 +172,28 @@ def particles(
     >>> round(measured.diameters.mean.um.value, 2)
     0.52
     """
-    structure = ParticleField(sizes or Sizes(), area_share, longest_aspect, irregularity)
-    _check(shape, pixel_size_um, _field_problems(structure))
+    stated: dict[str, Any] = {
+        "sizes": Sizes() if sizes is None else sizes,
+        "area_share": area_share,
+        "longest_aspect": longest_aspect,
+        "irregularity": irregularity,
+    }
+    imaging = Imaging() if imaging is None else imaging
+    refuse(
+        "The micrograph",
+        chain(
+            frame_problems(shape, pixel_size_um, LARGEST_PIXELS),
+            field_problems(stated),
+            kind_problems("imaging", imaging, Imaging),
+        ),
+    )
+    structure = ParticleField(**stated)
+    _check_extent(structure, shape, pixel_size_um, math.inf)
     structure_rng, imaging_rng = _generator(seed).spawn(2)
     placed = scatter_particles(structure_rng, structure, shape, pixel_size_um)
     cementite = particle_coverage(placed, shape)
     return Synthetic(
-        image=acquire(imaging_rng, imaging or Imaging(), cementite),
+        image=acquire(imaging_rng, imaging, cementite),
         labels=(cementite >= 0.5).astype(np.uint8),
         cementite=cementite,
         pixel_size_um=pixel_size_um,
@@ -231,12 +246,23 @@ def hypereutectoid(
     >>> round(zone.median.um.value, 1)
     2.0
     """
-    structure = structure or Hypereutectoid()
-    _check(shape, pixel_size_um, _hypereutectoid_problems(structure))
+    structure = Hypereutectoid() if structure is None else structure
+    imaging = OVERVIEW if imaging is None else imaging
+    refuse(
+        "The micrograph",
+        chain(
+            frame_problems(shape, pixel_size_um, LARGEST_PIXELS),
+            kind_problems("structure", structure, Hypereutectoid),
+            kind_problems("imaging", imaging, Imaging),
+        ),
+    )
+    # Grids of random fields have these spacings; that of the roughness is its fivefold.
+    finest_um = min(structure.grain_um, 5.0 * structure.roughness_um, structure.network_um)
+    _check_extent(structure.particles, shape, pixel_size_um, finest_um)
     structure_rng, imaging_rng = _generator(seed).spawn(2)
     grown = grow_hypereutectoid(structure_rng, structure, shape, pixel_size_um)
     return Synthetic(
-        image=acquire(imaging_rng, imaging or OVERVIEW, grown.cementite),
+        image=acquire(imaging_rng, imaging, grown.cementite),
         labels=grown.labels,
         cementite=grown.cementite,
         pixel_size_um=pixel_size_um,
@@ -255,54 +281,25 @@ def _generator(seed: int | Generator) -> Generator:
         ) from error
 
 
-def _check(shape: tuple[int, int], pixel_size_um: float, problems: Iterator[str]) -> None:
-    found = []
-    numbers = (*shape, pixel_size_um) if isinstance(shape, tuple | list) else (None,)
-    if not all(isinstance(number, int | float | np.number) for number in numbers):
-        raise UsageError(
-            f"No micrograph was made with shape {shape!r} and pixel_size_um {pixel_size_um!r}. "
-            "Give the shape as (rows, columns), and the edge of a pixel in micrometres as a number."
+def _check_extent(
+    particles: ParticleField, shape: tuple[int, int], pixel_size_um: float, finest_um: float
+) -> None:
+    """Refuse what takes boundless memory: pixels too fine or too coarse for what is drawn."""
+    margin = margin_px(particles, pixel_size_um)
+    n_pixels = (shape[0] + 2 * margin) * (shape[1] + 2 * margin)
+    n_particles = particles.area_share * pixel_size_um**2 / particles.sizes.mean_area_um2 * n_pixels
+    problems = []
+    if n_pixels > LARGEST_PIXELS:
+        problems.append(
+            f"pixel_size_um is {pixel_size_um}, and must be larger: particles of up to "
+            f"{particles.sizes.largest_um} um reach {margin} pixels beyond the image"
         )
-    if len(shape) != 2 or min(shape) < 1:
-        found.append(f"shape {shape} must be a number of rows and one of columns, from 1 on")
-    if not 0 < pixel_size_um < math.inf:
-        found.append(f"pixel_size_um is {pixel_size_um}, and must be above 0")
-    found += problems
-    if found:
-        raise UsageError(listed("No micrograph was made", found))
-
-
-def _field_problems(structure: ParticleField) -> Iterator[str]:
-    sizes = structure.sizes
-    if not 0 < sizes.smallest_um < sizes.largest_um < math.inf:
-        yield (
-            f"smallest_um {sizes.smallest_um} and largest_um {sizes.largest_um} of the sizes must "
-            "be above 0, the first below the second"
+    if n_particles > n_pixels or finest_um < 0.1 * pixel_size_um:
+        problems.append(
+            f"pixel_size_um is {pixel_size_um}, and must be smaller: what is drawn is lost in a "
+            "pixel"
         )
-    elif not sizes.smallest_um <= sizes.median_um <= sizes.largest_um:
-        yield f"median_um {sizes.median_um} of the sizes lies outside smallest_um to largest_um"
-    if not 0 < sizes.log_sd < math.inf:
-        yield f"log_sd of the sizes is {sizes.log_sd}, and must be above 0"
-    if not 0 <= structure.area_share <= _DENSEST:
-        yield f"area_share is {structure.area_share}, and must be from 0 to {_DENSEST}"
-    if not 1 <= structure.longest_aspect < math.inf:
-        yield f"longest_aspect is {structure.longest_aspect}, and must be 1 or more"
-    if not 0 <= structure.irregularity <= 0.2:
-        yield f"irregularity is {structure.irregularity}, and must be from 0 to 0.2"
-
-
-def _hypereutectoid_problems(structure: Hypereutectoid) -> Iterator[str]:
-    for name in ("grain_um", "roughness_um", "network_um", "denuded_um", "lath_width_um"):
-        value = getattr(structure, name)
-        if not 0 < value < math.inf:
-            yield f"{name} is {value}, and must be above 0"
-    for name in ("network_log_sd", "denuded_log_sd", "lath_share"):
-        value = getattr(structure, name)
-        if not 0 <= value < 1:
-            yield f"{name} is {value}, and must be from 0 to below 1"
-    if not 0 < structure.lath_um[0] <= structure.lath_um[1] < math.inf:
-        yield f"lath_um is {structure.lath_um}, and must be two lengths, the shorter one first"
-    yield from _field_problems(structure.particles)
+    refuse("The micrograph", problems)
 
 
 def draw_particles(rng: Generator) -> ParticleField:

@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMANSTATTEN
+from uhcs_bench.synthetic.limits import (
+    LENGTH_UM,
+    Limits,
+    is_number,
+    kind_problems,
+    number_problems,
+    refuse,
+)
 from uhcs_bench.synthetic.particle_field import (
     ParticleField,
     Placed,
@@ -20,8 +28,21 @@ from uhcs_bench.synthetic.particle_field import (
 from uhcs_bench.synthetic.random_fields import smooth_field
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.random import Generator
     from numpy.typing import NDArray
+
+_LIMITS = {
+    "grain_um": LENGTH_UM,
+    "roughness_um": LENGTH_UM,
+    "network_um": LENGTH_UM,
+    "network_log_sd": Limits(0.0, 1.0),
+    "denuded_um": LENGTH_UM,
+    "denuded_log_sd": Limits(0.0, 1.0),
+    "lath_share": Limits(0.0, 1.0),
+    "lath_width_um": LENGTH_UM,
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,11 @@ class Hypereutectoid:
         Mean width of a lath at its root.
     particles : ParticleField
         What fills the spheroidite.
+
+    Raises
+    ------
+    UsageError
+        If a value is no number, or none that makes sense; the message lists all of them.
     """
 
     grain_um: float = 45.0
@@ -64,6 +90,21 @@ class Hypereutectoid:
     particles: ParticleField = field(
         default_factory=lambda: ParticleField(Sizes(0.7, 0.45, 0.35, 2.0), area_share=0.14)
     )
+
+    def __post_init__(self) -> None:
+        refuse("Hypereutectoid", _problems(self))
+
+
+def _problems(structure: Hypereutectoid) -> Iterator[str]:
+    yield from number_problems(vars(structure), _LIMITS)
+    yield from kind_problems("particles", structure.particles, ParticleField)
+    laths: object = structure.lath_um
+    pair = laths if isinstance(laths, tuple | list) and all(map(is_number, laths)) else ()
+    if len(pair) != 2 or not 0 < pair[0] <= pair[1] <= LENGTH_UM.high:
+        yield (
+            f"lath_um is {laths!r}, and must be two lengths above 0 and at most "
+            f"{LENGTH_UM.high:g}, the shorter one first"
+        )
 
 
 class Grown(NamedTuple):

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uhcs_bench.synthetic.limits import (
+    LENGTH_UM,
+    Limits,
+    kind_problems,
+    number_problems,
+    refuse,
+)
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from numpy.random import Generator
     from numpy.typing import NDArray
 
@@ -27,6 +37,19 @@ _ENTRY_ROUNDS = 4
 """Rounds after which all particles have begun to look."""
 _TRIES = 8
 """Spots that a particle without a place looks at in one round."""
+
+_SIZE_LIMITS = {
+    "median_um": LENGTH_UM,
+    "log_sd": Limits(0.0, 5.0, above=True),
+    "smallest_um": LENGTH_UM,
+    "largest_um": LENGTH_UM,
+}
+_FIELD_LIMITS = {
+    # Above this share of area, particles with their gaps no longer find room.
+    "area_share": Limits(0.0, 0.35),
+    "longest_aspect": Limits(1.0, 100.0),
+    "irregularity": Limits(0.0, 0.2),
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,11 @@ class Sizes:
     smallest_um, largest_um : float
         No diameter lies outside these.
 
+    Raises
+    ------
+    UsageError
+        If a value is no number, or none that makes sense; the message lists all of them.
+
     Examples
     --------
     >>> sizes = Sizes(median_um=0.3, log_sd=0.4, smallest_um=0.1, largest_um=1.0)
@@ -55,6 +83,9 @@ class Sizes:
     log_sd: float = 0.5
     smallest_um: float = 0.08
     largest_um: float = 1.5
+
+    def __post_init__(self) -> None:
+        refuse("Sizes", _size_problems(vars(self)))
 
     @property
     def mean_um(self) -> float:
@@ -99,6 +130,18 @@ class Sizes:
         return low, high
 
 
+def _size_problems(values: Mapping[str, Any]) -> Iterator[str]:
+    yield from number_problems(values, _SIZE_LIMITS)
+    lengths = [values[f"{name}_um"] for name in ("smallest", "median", "largest")]
+    if not all(map(LENGTH_UM.hold, lengths)):
+        return
+    smallest, median, largest = lengths
+    if not smallest < largest:
+        yield f"smallest_um {smallest} must be below largest_um {largest}"
+    elif not smallest <= median <= largest:
+        yield f"median_um {median} must be from smallest_um {smallest} to largest_um {largest}"
+
+
 def _normal_cdf(x: float) -> float:
     return 0.5 * math.erfc(-x / math.sqrt(2.0))
 
@@ -117,12 +160,26 @@ class ParticleField:
     irregularity : float
         Standard deviation of three- and fourfold bumps of an outline, relative to its radius: 0
         for ellipses. An outline keeps its area.
+
+    Raises
+    ------
+    UsageError
+        If a value is no number, or none that makes sense; the message lists all of them.
     """
 
     sizes: Sizes = field(default_factory=Sizes)
     area_share: float = 0.15
     longest_aspect: float = 1.8
     irregularity: float = 0.05
+
+    def __post_init__(self) -> None:
+        refuse("ParticleField", field_problems(vars(self)))
+
+
+def field_problems(values: Mapping[str, object]) -> Iterator[str]:
+    """Say which attributes make no `ParticleField`."""
+    yield from kind_problems("sizes", values["sizes"], Sizes)
+    yield from number_problems(values, _FIELD_LIMITS)
 
 
 @dataclass(frozen=True, eq=False)  # arrays don't compare as a whole
