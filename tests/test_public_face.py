@@ -27,6 +27,7 @@ NOT_COVERED = {
 MAP = np.zeros((8, 9), np.uint8)
 WIDE = np.zeros((8, 12), np.uint8)
 FLOATS = np.full((8, 9), 0.5)
+GRAY = np.arange(72, dtype=np.uint8).reshape(8, 9)
 RAGGED = [[0, 1], [0]]
 SYNTHETIC = {"version": "synthetic"}
 
@@ -89,6 +90,11 @@ def cross_validate(train, task="particles"):
     return uhcs_bench.cross_validate(train, task, "no/such", **SYNTHETIC)
 
 
+def of_mask(name, mask):
+    """Call a function of a particle mask."""
+    return getattr(metallography, name)(mask)
+
+
 # Function, what is called, what the message names. Each line is a mistake of a user.
 MISTAKES = [
     ("uhcs_bench.load", lambda: uhcs_bench.load("steel"), "'steel'"),
@@ -96,6 +102,8 @@ MISTAKES = [
     ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold=6, **SYNTHETIC), "6"),
     ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold="2", **SYNTHETIC), "'2'"),
     ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold=2.0, **SYNTHETIC), "2.0"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold=2.5, **SYNTHETIC), "whole"),
+    ("uhcs_bench.load", lambda: uhcs_bench.load("particles", fold="a", **SYNTHETIC), "whole"),
     ("uhcs_bench.load", lambda: uhcs_bench.load("particles", version="2.0"), "'2.0'"),
     ("uhcs_bench.load", lambda: uhcs_bench.load("particles", split="best"), "'best'"),
     ("uhcs_bench.Dataset", lambda: dataset()["uhcs0006"], "'uhcs0006'"),
@@ -114,7 +122,13 @@ MISTAKES = [
     ("uhcs_bench.score", lambda: uhcs_bench.score({}, resample="pixels"), "'pixels'"),
     ("uhcs_bench.check", lambda: uhcs_bench.check({}), "no claim"),
     ("uhcs_bench.check", lambda: uhcs_bench.check({}, "F1=0.5"), "F1=0.5"),
+    ("uhcs_bench.check", lambda: uhcs_bench.check({}, "IU=200"), "which 200 does not"),
     ("uhcs_bench.compare", lambda: uhcs_bench.compare(report(), 3), "int"),
+    (
+        "uhcs_bench.compare",
+        lambda: uhcs_bench.compare(report(), {}, names=["mine", "yours"]),
+        "yours: there is no label map",
+    ),
     ("uhcs_bench.compare", lambda: uhcs_bench.compare(report(), "no/such"), "no/such"),
     (
         "uhcs_bench.compare",
@@ -137,7 +151,9 @@ MISTAKES = [
     ("plot.micrograph", lambda: plot.micrograph(dataset()[0], MAP), "(8, 9)"),
     ("plot.micrograph", lambda: plot.micrograph(dataset()[0], MAP + 2), "2 to 2"),
     ("plot.micrograph", lambda: dataset()[0].show(FLOATS), "float64"),
+    ("plot.micrograph", lambda: plot.micrograph(MAP), "ndarray"),
     ("plot.sizes", lambda: plot.sizes(MAP), "ndarray"),
+    ("plot.sizes", lambda: plot.sizes({"a": GRAY}), "0 to 71"),
     ("plot.sizes", lambda: plot.sizes({"a": MAP[0]}), "(9,)"),
     ("plot.widths", lambda: plot.widths({}), "dict"),
     ("plot.widths", lambda: plot.widths({"a": MAP + 9}), "9 to 9"),
@@ -146,6 +162,9 @@ MISTAKES = [
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": FLOATS}, "particles"), "float64"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure("no/such", "particles"), "no/such"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure(3, "particles"), "int"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure({}, "particles"), "no map to measure in {}"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure([], "particles"), "no map to measure in []"),
+    ("uhcs_bench.measure", lambda: uhcs_bench.measure("", "particles"), "no map to measure in ''"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": RAGGED}, "particles"), "a"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": MAP[0]}, "particles"), "(9,)"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": MAP[:0]}, "particles"), "a"),
@@ -191,7 +210,15 @@ MISTAKES = [
             "predicted_fractions",
             "recall",
         )
-        for wrong, shown in ((MAP, "(8, 9)"), ("abc", "'abc'"), (None, "None"))
+        for wrong, shown in (
+            (MAP, "(8, 9)"),
+            ("abc", "'abc'"),
+            (None, "None"),
+            ([[-1, 2], [1, 1]], "from -1 to 2"),
+            ([[[1, 0], [0, 1]], [[1, 0], [-3, 1]]], "from -3 to 1"),
+            ([[np.nan, 2], [1, 1]], "from nan to nan"),
+            ([[1, np.inf], [1, 1]], "from 1 to inf"),
+        )
     ),
     *(
         (f"metrics.{name}", lambda name=name, wrong=wrong: getattr(metrics, name)(*wrong), shown)
@@ -206,10 +233,12 @@ MISTAKES = [
         )
     ),
     ("metrics.match_instances", lambda: metrics.match_instances(MAP, WIDE), "(8, 12)"),
+    ("metrics.match_instances", lambda: metrics.match_instances(FLOATS, MAP), "The annotated"),
     ("metrics.match_instances", lambda: metrics.match_instances(MAP, MAP, [0.3]), "0.3"),
     ("metrics.match_instances", lambda: metrics.match_instances(MAP, MAP, []), "0"),
     ("metrics.match_instances", lambda: metrics.match_instances(MAP.astype(int) - 1, MAP), "-1"),
     ("metrics.ks_sensitivity", lambda: metrics.ks_sensitivity(MAP[0], MAP[0]), "(9,)"),
+    ("metrics.ks_sensitivity", lambda: metrics.ks_sensitivity(MAP, GRAY), "0 to 71"),
     ("metrics.ks_test", lambda: metrics.ks_test(MAP, [1]), "(8, 9)"),
     ("metrics.ks_test", lambda: metrics.ks_test([1.0, float("nan")], [1]), "1 NaN"),
     ("metrics.size_errors", lambda: metrics.size_errors(MAP, [1]), "(8, 9)"),
@@ -225,6 +254,16 @@ MISTAKES = [
         "metallography.equivalent_diameters",
         lambda: metallography.equivalent_diameters([1], float("nan")),
         "nan",
+    ),
+    *(
+        (f"metallography.{name}", lambda name=name, wrong=wrong: of_mask(name, wrong), shown)
+        for name in ("label_particles", "particle_areas", "measure_particles")
+        for wrong, shown in (
+            (GRAY, "0 to 71"),
+            (MAP + np.arange(9, dtype=np.uint8) % 4, "0 to 3"),
+            (FLOATS * np.arange(9), "0 to 4"),
+            (MAP - 1.0, "-1 to -1"),
+        )
     ),
     ("metallography.label_particles", lambda: metallography.label_particles(MAP[0]), "(9,)"),
     ("metallography.label_particles", lambda: metallography.label_particles(MAP, 6), "6"),
@@ -249,6 +288,11 @@ MISTAKES = [
         "metallography.sizes_by_distance",
         lambda: metallography.sizes_by_distance(particles(), np.zeros(3), [1, 0]),
         "[1, 0]",
+    ),
+    (
+        "metallography.sizes_by_distance",
+        lambda: metallography.sizes_by_distance(particles(), np.zeros(3), "ab"),
+        "sequence of bin edges is 'ab'",
     ),
     (
         "metallography.distance_to_network",
@@ -376,6 +420,8 @@ def test_mistake_gets_a_sentence(mistake, value):
     assert value in message
     assert ADVICE.search(message), message
     assert message.splitlines()[-1].endswith("."), message
+    assert not re.search(r"\b[Aa] (?!unit|uni|use|one|UHCS)[aeiou]", message), message
+    assert re.search("in Python", message) or not re.search(r"--\w", message), message
 
 
 def public():

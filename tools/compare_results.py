@@ -26,7 +26,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tools import intended_changes
+from tools import intended_changes, usage
 from tools.differences import count_values, differences
 from tools.recording import ROOT, record
 
@@ -107,8 +107,7 @@ def _print_new(new: Sequence[Difference]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.compare_results", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = usage.parser("compare_results", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument(

@@ -9,11 +9,11 @@ Exit codes: 0 all entries that are new or changed are valid, 2 some are not.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools import usage
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.ranking import board as ranking
 from uhcs_bench.ranking.outputs import board_json, sentences, text_tables
@@ -99,7 +99,7 @@ def _ranked(board: Board, changed: Sequence[str]) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = usage.parser("entry_comment", __doc__)
     parser.add_argument("proposed", type=Path, help="folder of the proposed entries")
     parser.add_argument("--base", type=Path, required=True, help="folder of those of the base")
     parser.add_argument("--out", type=Path, required=True, help="Markdown file to write")

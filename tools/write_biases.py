@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tools import usage
 from uhcs_bench.measuring import calibration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 RESOLUTIONS = ("4", "8", "16")
 """Pixels per mean diameter, and per zone width, whose biases are stated."""
@@ -55,5 +58,12 @@ def biases(table: Path) -> dict[str, Any]:
     return {"schema": "uhcs-bench/biases/1", "measures": found}
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program."""
+    parser = usage.parser("write_biases", __doc__)
+    parser.add_argument("table", type=usage.existing, help="calibration.csv of a run of calibrate")
+    print(json.dumps(biases(parser.parse_args(arguments).table), indent=1))
+
+
 if __name__ == "__main__":
-    print(json.dumps(biases(Path(sys.argv[1])), indent=1))
+    main()

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tools import usage
 from uhcs_bench import protocol
 from uhcs_bench.auditing import circumstances, registration
 from uhcs_bench.data import corrections, dataset, pixels, registry
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from uhcs_bench.auditing.registration import Registration
@@ -120,5 +123,11 @@ def as_json(content: dict[str, Any]) -> str:
     return f'{{\n{head} "corrections": {{\n' + ",\n".join(tasks) + "\n }\n}\n"
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program."""
+    usage.parser("write_corrections", __doc__).parse_args(arguments)
     sys.stdout.write(as_json(generate()))
+
+
+if __name__ == "__main__":
+    main()

@@ -10,13 +10,17 @@ pictures that are each left out once, the rest's widened range then holds all bu
 from __future__ import annotations
 
 import json
-import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import uhcs_bench
+from tools import usage
 from uhcs_bench import protocol
 from uhcs_bench.segmentation import cards
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 WIDENED_BY = 0.5
 
@@ -33,21 +37,24 @@ def ranges(statistics: list[dict[str, float]]) -> dict[str, list[float]]:
     return found
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the ranges, or how many pictures that were left out are outside of the others'."""
+    parser = usage.parser("write_gray_ranges", __doc__)
+    parser.add_argument("--check", action="store_true", help="count what is outside instead")
+    is_check = parser.parse_args(arguments).check
     found = {}
     for task in protocol.TASKS:
         dataset = uhcs_bench.load(task)
         statistics = [cards.gray_statistics(micrograph.image) for micrograph in dataset]
         found[dataset.data_id] = ranges(statistics)
-        if "--check" in sys.argv:
+        if is_check:
             outside = [
                 any(not low <= one[name] <= high for name, (low, high) in others.items())
                 for number, one in enumerate(statistics)
                 for others in [ranges(statistics[:number] + statistics[number + 1 :])]
             ]
             print(f"{dataset.data_id}: {np.sum(outside)} of {len(outside)} outside")
-    if "--check" not in sys.argv:
+    if not is_check:
         print(json.dumps({"schema": "uhcs-bench/gray-ranges/1", "ranges": found}, indent=1))
 
 

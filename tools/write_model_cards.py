@@ -10,11 +10,12 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tools import usage
 from uhcs_bench.segmentation import models, onnx_model
 from uhcs_bench.segmentation.cards import ABOUT_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from uhcs_bench.segmentation.onnx_model import Segmenter
 
@@ -104,5 +105,11 @@ def _score(score: dict[str, Any], name: str) -> str:
     return f"{score[name]['mean']:.1f} ± {score[name]['se']:.1f} %"
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program."""
+    usage.parser("write_model_cards", __doc__).parse_args(arguments)
     sys.stdout.write(generate())
+
+
+if __name__ == "__main__":
+    main()

@@ -15,17 +15,18 @@ import re
 import sqlite3
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from tools import usage
 from uhcs_bench import protocol
 from uhcs_bench.data import pixels as canonical
 from uhcs_bench.data import registry
 from uhcs_bench.io import images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -418,11 +419,13 @@ def as_json(content: dict[str, Any]) -> str:
     return f'{opening},\n  "micrographs": [\n{lines}\n  ]\n}}\n'
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the registry to standard output."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m tools.write_registry MIRROR > registry.json")
-    sys.stdout.write(as_json(generate(Path(sys.argv[1]))))
+    parser = usage.parser("write_registry", __doc__)
+    parser.add_argument(
+        "mirror", type=usage.existing, metavar="MIRROR", help="folder of the source files"
+    )
+    sys.stdout.write(as_json(generate(parser.parse_args(arguments).mirror)))
 
 
 if __name__ == "__main__":

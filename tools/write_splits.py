@@ -12,6 +12,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tools import usage
 from uhcs_bench import protocol
 from uhcs_bench.auditing import magnifications
 from uhcs_bench.auditing.overlaps import find_overlaps
@@ -79,5 +80,11 @@ def as_json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program."""
+    usage.parser("write_splits", __doc__).parse_args(arguments)
     sys.stdout.write(as_json(generate()))
+
+
+if __name__ == "__main__":
+    main()

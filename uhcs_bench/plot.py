@@ -68,7 +68,7 @@ def micrograph(shown: Micrograph, prediction: ArrayLike | None = None) -> Figure
     """
     if getattr(shown, "task", None) not in protocol.TASKS:
         raise UsageError(
-            f"A {type(shown).__name__} can't be drawn as a micrograph. Give one of "
+            f"The micrograph to draw can't be of type {type(shown).__name__}. Give one of "
             'uhcs_bench.load("particles"), such as its first, [0].'
         )
     task = protocol.TASKS[shown.task]
@@ -176,8 +176,8 @@ def widths(maps: Mapping[str, ArrayLike], pixel_size_um: float | None = None) ->
 def _maps(maps: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.uint8]]:
     if not hasattr(maps, "items") or not maps:
         raise UsageError(
-            f"The maps to draw can't be {type(maps).__name__}. Give label maps by name, "
-            "{name: array}."
+            f"The maps to draw can't be of type {type(maps).__name__}, or none at all. Give label "
+            "maps by name, {name: array}."
         )
     return {str(name): arguments.as_map(labels, f"map {name!r}") for name, labels in maps.items()}
 

@@ -162,7 +162,12 @@ def check_fold(fold: int, n_folds: int = N_FOLDS, place: str = "") -> int:
         If it is not an integer from 0 to `n_folds` - 1.
     """
     # Numbers of NumPy are integers too, though no int.
-    if isinstance(fold, bool) or not hasattr(fold, "__index__") or not 0 <= fold < n_folds:
+    if isinstance(fold, bool) or not hasattr(fold, "__index__"):
+        raise UsageError(
+            f"A fold is named by a whole number, not by {fold!r}. The folds{place} are 0 to "
+            f"{n_folds - 1}."
+        )
+    if not 0 <= fold < n_folds:
         raise UsageError(f"There is no fold {fold!r}{place}. The folds are 0 to {n_folds - 1}.")
     return int(fold)
 

@@ -124,5 +124,5 @@ def test_faults_of_mmsegmentation_are_listed(exports, tmp_path):
         "fold_1 predicts micrographs of other folds: synthetic-particles-00 (fold 0)",
         "fold_5 is not there: run tools/test.py with fold_5.py",
     )
-    with pytest.raises(SubmissionError, match="no manifest of a mmsegmentation export"):
+    with pytest.raises(SubmissionError, match="no manifest of an export to mmsegmentation"):
         mmsegmentation.collect(results, tmp_path / "preds", exports / "coco")

@@ -186,9 +186,9 @@ def test_map_without_network():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (np.full((3, 3), 2), "between 0 and 1, but this one holds 2 to 2"),
-        (np.full((3, 3), -1), "holds -1"),
-        (np.zeros((3, 3)), "holds integers, but this one holds float64"),
+        (np.full((3, 3), 2), "the labels 2 to 2, but they must lie between 0 and 1"),
+        (np.full((3, 3), -1), "the labels -1 to -1"),
+        (np.zeros((3, 3)), "must hold integers, but it holds float64"),
         (np.zeros((3, 3, 1), int), "two dimensions"),
         (np.zeros((0, 3), int), "no pixels"),
     ],

@@ -276,3 +276,12 @@ def test_otsu_on_the_real_particles():
         assert fraction_errors(confusion)[1] == pytest.approx(
             predicted.mean() - micrograph.labels.mean()
         )
+
+
+def test_unsigned_counts_do_not_wrap_around():
+    """Check differences of counts of unsigned types against those of int64."""
+    counts = np.array([[6, 1], [2, 1]])
+    expected = metrics.fraction_errors(counts)
+    assert expected.tolist() == pytest.approx([0.1, -0.1])
+    for dtype in (np.uint8, np.uint32, np.uint64, float):
+        np.testing.assert_array_equal(metrics.fraction_errors(counts.astype(dtype)), expected)

@@ -37,12 +37,29 @@ def test_claims_are_read(text, metric, class_name, value, half_unit):
 
 
 @pytest.mark.parametrize(
-    "text", ["IU", "IU=", "IU=high", "F1=0.5", "IU steel=0.5", "IU=-1", "IU=nan"]
+    ("text", "reasons"),
+    [
+        ("IU", ["it states no value"]),
+        ("IU=", ["it states no value"]),
+        ("IU=high", ["'high' is no number"]),
+        ("F1=0.5", ["no metric 'F1'"]),
+        ("IU steel=0.5", ["no class 'steel'"]),
+        ("IU=-1", ["which -1 does not"]),
+        ("IU=nan", ["which nan does not"]),
+        ("IU=200", ["which 200 does not"]),
+        ("recall particle=900", ["which 900 does not"]),
+        ("IU=101%", ["which 101 does not"]),
+        ("F1 steel=900", ["no metric 'F1'", "no class 'steel'", "which 900 does not"]),
+    ],
 )
-def test_other_claims_are_named(text):
-    """Check the error for each."""
-    with pytest.raises(UsageError, match="can't be read"):
+def test_other_claims_are_named_with_the_reason(text, reasons):
+    """Check that the error states everything that is wrong, and nothing that is right."""
+    with pytest.raises(UsageError) as caught:
         claims.parse(text)
+    stated = str(caught.value).partition(" can't be checked: ")[2].partition(". Give ")[0]
+    found = stated.split(", and ")
+    assert len(found) == len(reasons)
+    assert all(reason in said for reason, said in zip(reasons, found, strict=True))
 
 
 @given(st.floats(0.0, 0.9999), st.integers(1, 4))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import sys
 
 import numpy as np
@@ -325,10 +326,7 @@ def test_misspelt_ids_are_recognised(name, meant):
     with pytest.raises(SubmissionError) as caught:
         read_submission({name: np.zeros((2, 2), int)})
     problems = caught.value.problems
-    assert (
-        problems[0]
-        == f"{name}: there is no micrograph {name}; did you mean {meant}? Rename the file"
-    )
+    assert problems[0] == f"{name}: there is no micrograph {name}; did you mean {meant}? Rename it"
     assert meant not in problems[1]
     assert "23 of 24" in problems[1]
 
@@ -343,7 +341,28 @@ def test_ids_of_another_version_are_recognised():
     """Check that a synthetic submission is not scored as a real one, and says how to score it."""
     with pytest.raises(SubmissionError) as caught:
         read_submission(empty_maps())
-    assert "say --dataset-version synthetic" in str(caught.value)
+    (problem,) = caught.value.problems
+    assert "say --dataset-version synthetic (version='synthetic' in Python)" in problem
+    assert problem.startswith(f"{', '.join([*empty_maps()][:3])} and 21 others: ")
+
+
+def test_a_missing_file_of_a_mapping_is_named_with_its_id():
+    """Check that the error holds the path that was given, and no id twice."""
+    maps = {entry.id: f"no/such-{entry.id}.png" for entry in PARTICLES}
+    with pytest.raises(SubmissionError) as caught:
+        read_submission(maps, version="synthetic")
+    (problem,) = caught.value.problems
+    first = PARTICLES[0].id
+    assert problem.startswith(f"{first} (no/such-{first}.png), ")
+    assert problem.endswith(" and 21 others: is not there")
+
+
+def test_a_mapping_is_not_spoken_to_as_a_folder():
+    """Check that no message for maps in memory tells to move or rename files."""
+    for maps in ({}, {"abc": np.zeros((2, 2), int)}):
+        with pytest.raises(SubmissionError) as caught:
+            read_submission(maps)
+        assert not re.search("file|folder", str(caught.value))
 
 
 def test_a_map_in_the_other_tasks_folder(tmp_path):

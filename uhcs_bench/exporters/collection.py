@@ -144,7 +144,7 @@ def read_manifest(
         told = {key: str(found[0][key]) for key in ("task", "dataset_version", "split", "data_id")}
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         problem = (
-            f"{data / MANIFEST_NAME} is no manifest of a {form} export with these micrographs; "
+            f"{data / MANIFEST_NAME} is no manifest of an export to {form} with these micrographs; "
             f"name the folder that uhcs-bench export {form} wrote, by --data"
         )
         raise SubmissionError(where, [problem], "collected") from None

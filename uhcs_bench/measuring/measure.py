@@ -106,6 +106,11 @@ def _check_size(pixel_size_um: object) -> None:
 
 def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
     """Go through the maps with their names; files are paths."""
+    if isinstance(maps, Mapping | Sequence) and not maps:
+        raise UsageError(
+            f"There is no map to measure in {maps!r}. Give the path of a file or folder, several "
+            "paths, arrays by name ({name: array}), or one array."
+        )
     if isinstance(maps, Mapping):
         yield from ((str(name), labels) for name, labels in maps.items())
     elif isinstance(maps, str | os.PathLike):

@@ -77,19 +77,19 @@ def as_labels(values: object, n_classes: int | None = None, what: str = "label m
     >>> as_labels([[0, 2]], n_classes=2)
     Traceback (most recent call last):
         ...
-    uhcs_bench.errors.UsageError: The labels of a label map must lie between 0 and 1, but this one \
-holds 0 to 2. Give class labels from 0 on.
+    uhcs_bench.errors.UsageError: The label map holds the labels 0 to 2, but they must lie between \
+0 and 1. Give class labels from 0 on.
     """
     labels = as_array(values, what)
     if labels.dtype.kind not in "biu":
         raise UsageError(
-            f"A {what} holds integers, but this one holds {labels.dtype}. Give class labels as "
+            f"The {what} must hold integers, but it holds {labels.dtype}. Give class labels as "
             "whole numbers, such as uint8."
         )
     if n_classes and labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
         raise UsageError(
-            f"The labels of a {what} must lie between 0 and {n_classes - 1}, but this one holds "
-            f"{labels.min()} to {labels.max()}. Give class labels from 0 on."
+            f"The {what} holds the labels {labels.min()} to {labels.max()}, but they must lie "
+            f"between 0 and {n_classes - 1}. Give class labels from 0 on."
         )
     return labels
 
@@ -105,8 +105,8 @@ def as_map(values: object, what: str) -> NDArray[Any]:
     array = as_array(values, what)
     if array.ndim != 2:
         raise UsageError(
-            f"A {what} has two dimensions, but this one has {array.ndim}, its shape is "
-            f"{array.shape}. Give an array of rows and columns."
+            f"The {what} must have two dimensions, but its shape is {array.shape}. Give an array "
+            "of rows and columns."
         )
     return array
 
@@ -124,7 +124,7 @@ def as_mask(values: object, what: str) -> NDArray[Any]:
     >>> as_mask([[0, 2]], "particle mask")
     Traceback (most recent call last):
         ...
-    uhcs_bench.errors.UsageError: A particle mask holds 0 and 1, or 0 and 255, but this one holds \
+    uhcs_bench.errors.UsageError: The particle mask must hold 0 and 1, or 0 and 255, but it holds \
 numbers from 0 to 2. Give a mask of one class, such as labels == 1.
     """
     mask = as_map(values, what)
@@ -136,7 +136,7 @@ numbers from 0 to 2. Give a mask of one class, such as labels == 1.
         is_mask &= bool(((mask == 0) | (mask == high)).all())
     if not is_mask:
         raise UsageError(
-            f"A {what} holds 0 and 1, or 0 and 255, but this one holds numbers from {low:g} to "
+            f"The {what} must hold 0 and 1, or 0 and 255, but it holds numbers from {low:g} to "
             f"{high:g}. Give a mask of one class, such as labels == 1."
         )
     return mask
@@ -309,7 +309,7 @@ def check_ascending(edges: Sequence[float], what: str) -> list[float]:
     UsageError
         If they are fewer, or don't ascend.
     """
-    values = as_array(edges, what)
+    values = as_array(edges, f"sequence of {what}")
     if values.ndim != 1 or len(values) < 2 or not _are_edges(values):
         raise UsageError(
             f"The {what} are {_shown(edges)}. Give two or more ascending distances in pixels, "

@@ -224,7 +224,7 @@ def particle_areas(
     Parameters
     ----------
     mask : ndarray, shape (rows, columns)
-        Non-zero where there is particle.
+        Boolean, or 0 and 1, or 0 and 255; not 0 where there is particle.
     connectivity : {8, 4}, optional
         Neighbours that join two pixels.
 
@@ -233,13 +233,19 @@ def particle_areas(
     ndarray of int64, shape (n_particles,)
         Areas in pixels, in the order in which the particles' first pixels appear.
 
+    Raises
+    ------
+    UsageError
+        If `mask` is no mask, such as a micrograph or a map of several classes, or `connectivity`
+        is another.
+
     Examples
     --------
     >>> particle_areas(np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]))
     array([3, 2])
     """
     arguments.check_connectivity(connectivity)
-    bands = ComponentBands(arguments.as_map(mask, "particle mask"), connectivity)
+    bands = ComponentBands(arguments.as_mask(mask, "particle mask"), connectivity)
     areas: list[NDArray[Any]] = [np.zeros(0)]
     for band in bands:
         lengths = (band.stops - band.starts).astype(float)
@@ -257,7 +263,7 @@ def label_particles(
     Parameters
     ----------
     mask : ndarray, shape (rows, columns)
-        Non-zero where there is particle.
+        Boolean, or 0 and 1, or 0 and 255; not 0 where there is particle.
     connectivity : {8, 4}, optional
         Neighbours that join two pixels.
 
@@ -265,6 +271,11 @@ def label_particles(
     -------
     ndarray of int32, shape (rows, columns)
         Particles from 1 in the order in which their first pixels appear, 0 elsewhere.
+
+    Raises
+    ------
+    UsageError
+        As `particle_areas`.
 
     Examples
     --------
@@ -277,7 +288,7 @@ def label_particles(
     from scipy import ndimage
 
     arguments.check_connectivity(connectivity)
-    mask = arguments.as_map(mask, "particle mask")
+    mask = arguments.as_mask(mask, "particle mask")
     structure = ndimage.generate_binary_structure(2, 2 if connectivity == 8 else 1)
     labelled: NDArray[np.int32] = ndimage.label(mask, structure)[0]
     return labelled

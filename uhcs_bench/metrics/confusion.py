@@ -85,7 +85,21 @@ def _checked(confusion: Confusion) -> Confusion:
             f"A confusion matrix is square, but this one has the shape {counts.shape}. Give the "
             "result of confusion_matrix, or a stack of them."
         )
-    return counts
+    if not _are_counts(counts):
+        raise UsageError(
+            "A confusion matrix holds numbers of pixels, finite and from 0 on, but this one holds "
+            f"numbers from {counts.min():g} to {counts.max():g}. Give the result of "
+            "confusion_matrix, or a stack of them."
+        )
+    # Differences of unsigned numbers would wrap around.
+    return counts.astype(np.int64) if counts.dtype.kind in "bu" else counts
+
+
+def _are_counts(counts: Confusion) -> bool:
+    # NaN is the minimum wherever there is one; whole numbers are finite.
+    return not counts.size or bool(
+        counts.min() >= 0 and (counts.dtype.kind != "f" or counts.max() < np.inf)
+    )
 
 
 def accuracy(confusion: Confusion) -> NDArray[np.float64]:

@@ -314,8 +314,8 @@ def ks_sensitivity(
     >>> {test.ks_statistic for test in table if not test.counting.border}
     {0.0}
     """
-    annotated = arguments.as_map(annotated, "annotated mask")
-    predicted = arguments.as_map(predicted, "predicted mask")
+    annotated = arguments.as_mask(annotated, "annotated mask")
+    predicted = arguments.as_mask(predicted, "predicted mask")
     areas_annotated, areas_predicted = _areas_by_counting(annotated), _areas_by_counting(predicted)
     tests = []
     for counting in COUNTINGS:

@@ -149,7 +149,7 @@ def check(
     Raises
     ------
     UsageError
-        If a claim can't be read.
+        If a claim names no score, or no possible value of one.
     SubmissionError
         If anything is wrong with the predictions.
     DataUnavailableError
@@ -176,7 +176,8 @@ def parse(text: str) -> Claim:
     Raises
     ------
     UsageError
-        If it has not the form METRIC=VALUE or METRIC CLASS=VALUE.
+        If it has not the form METRIC=VALUE or METRIC CLASS=VALUE, there is no such metric or class,
+        or the value is no score. All of these are listed.
 
     Examples
     --------
@@ -192,20 +193,32 @@ def parse(text: str) -> Claim:
     classes = {c for known in protocol.TASKS.values() for c in known.classes}
     spelling = {known.lower(): known for known in (*_METRICS, *_SYNONYMS)}
     known = spelling.get(metric.lower())
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if known is None or not 0 <= value <= 100 or class_name.strip() not in {"", *classes}:
+    problems = [] if known else [f"there is no metric {metric!r}"]
+    if class_name.strip() not in {"", *classes}:
+        problems.append(f"there is no class {class_name.strip()!r}")
+    value, strange = _value(number)
+    problems += filter(None, [strange])
+    if known is None or problems:
         raise UsageError(
-            f"The claim {text!r} can't be read. Give METRIC=VALUE or 'METRIC CLASS=VALUE', such as "
-            f"IU=0.724 or 'IU particle=54.8'; the metrics are {', '.join(_METRICS)}, the classes "
-            f"{', '.join(sorted(classes))}."
+            f"The claim {text!r} can't be checked: {', and '.join(problems)}. Give METRIC=VALUE or "
+            "'METRIC CLASS=VALUE', such as IU=0.724 or 'IU particle=54.8'; the metrics are "
+            f"{', '.join(_METRICS)}, the classes {', '.join(sorted(classes))}."
         )
     digits = len(number.partition(".")[2])
     scale = 100 if value > 1 or text.strip().endswith("%") else 1
     half = 0.5 * 10.0**-digits / scale
     return Claim(_SYNONYMS.get(known, known), class_name.strip() or None, value / scale, half, text)
+
+
+def _value(number: str) -> tuple[float, str]:
+    """Read the value of a claim, and say what is wrong with it; empty if nothing is."""
+    try:
+        value = float(number)
+    except ValueError:
+        return 0.0, f"{number!r} is no number" if number else "it states no value"
+    if not 0 <= value <= 100:
+        return value, f"a score lies between 0 and 1, or 0 and 100 percent, which {number} does not"
+    return value, ""
 
 
 _METRICS = ("IU", "AC", "precision", "recall", "KS")

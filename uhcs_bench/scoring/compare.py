@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring.results import Report, Resampled
 from uhcs_bench.scoring.score import score
@@ -62,7 +62,8 @@ def compare(
         If names are not distinct, or the submissions were scored on different micrographs, data set
         versions or splits, or have no task in common.
     SubmissionError
-        If anything is wrong with label maps.
+        If anything is wrong with label maps; it lists all problems, each with the submission's
+        name.
 
     Examples
     --------
@@ -83,13 +84,20 @@ def compare(
         )
     submissions = (a, b, *others)
     labels = _names(submissions, names)
-    reports = [
-        found
-        if isinstance(found, Report)
-        else score(found, task, fold, version, split, follow_links=follow_links)
-        for found in submissions
-    ]
-    return comparison.compare(dict(zip(labels, reports, strict=True)), resample)
+    reports, problems = {}, []
+    for label, found in zip(labels, submissions, strict=True):
+        try:
+            reports[label] = (
+                found
+                if isinstance(found, Report)
+                else score(found, task, fold, version, split, follow_links=follow_links)
+            )
+        except SubmissionError as error:
+            where = error.where if isinstance(found, str | os.PathLike) else label
+            problems += [f"{where}: {problem}" for problem in error.problems]
+    if problems:
+        raise SubmissionError("The comparison", problems, "made")
+    return comparison.compare(reports, resample)
 
 
 def _names(submissions: Sequence[Submission], names: Sequence[str] | None) -> list[str]:

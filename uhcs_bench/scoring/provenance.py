@@ -95,7 +95,7 @@ def check(folder: Path, split: protocol.Split) -> str | None:
         problem = (
             f"{file} beside the maps states that the models were trained on the split {declared}, "
             f"not {split}: they have seen micrographs that {split} keeps for validation. Say "
-            f"--split {declared} (in Python, split={declared!r}), or hand in the maps of models "
+            f"--split {declared} (split={declared!r} in Python), or hand in the maps of models "
             f"that were trained on {split}"
         )
         raise SubmissionError(str(folder), [problem])

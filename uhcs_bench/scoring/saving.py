@@ -12,7 +12,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data.label_maps import read_label_map, write_label_map
 from uhcs_bench.errors import SubmissionError, UsageError, things
 from uhcs_bench.io import images
-from uhcs_bench.scoring.submission import _IdResolver, entries_by_id
+from uhcs_bench.scoring.submission import _expanded, _IdResolver, entries_by_id
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,7 +133,7 @@ def _checked(
             problems.append(f"{name}: {resolver.advice(str(name))}")
             continue
         try:
-            checked[Path(entry.task) / f"{name}.png"] = read_label_map(content, entry)
+            checked[Path(entry.task) / f"{name}.png"] = read_label_map(_expanded(content), entry)
         except images.ImageError as error:
             problems.append(f"{name}: {error}")
     if problems:

@@ -34,6 +34,9 @@ _LAYOUT = (
     "directly in the folder or under particles/ and microconstituents/."
 )
 
+_MOST_PLACES = 5
+"""Maps with the same problem that are all named; of more, the first ones and their number."""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -86,9 +89,22 @@ class _Problems:
 
     def listing(self) -> list[str]:
         return [
-            f"{', '.join(filter(None, places))}: {text}" if any(places) else text
+            f"{_some(places)}: {text}" if any(places) else text
             for text, places in self._places.items()
         ]
+
+
+def _some(places: Sequence[str]) -> str:
+    """Name places, so few that the problem after them is seen.
+
+    Examples
+    --------
+    >>> _some(["a", "b"]), _some(["a", "b", "c", "d", "e", "f"])
+    ('a, b', 'a, b, c and 3 others')
+    """
+    if len(places) <= _MOST_PLACES:
+        return ", ".join(places)
+    return f"{', '.join(places[:3])} and {len(places) - 3} others"
 
 
 def read_submission(
@@ -230,7 +246,10 @@ def _candidates(
     else:
         candidates = _candidates_in_folder(predictions, problems, follow_links)
     if not candidates and not problems:
-        problems.add("", f"there is no label map in it. {_LAYOUT}")
+        layout = _LAYOUT
+        if isinstance(predictions, Mapping):
+            layout = "Give one for each micrograph by its id, {id: map}."
+        problems.add("", f"there is no label map in it. {layout}")
     return candidates
 
 
@@ -240,7 +259,9 @@ def _candidates_in_mapping(
     candidates = []
     for key, content in predictions.items():
         if isinstance(key, str):
-            candidates.append(_Candidate(key, key, None, _expanded(content)))
+            map_ = _expanded(content)
+            place = f"{key} ({map_})" if isinstance(map_, Path) else key
+            candidates.append(_Candidate(place, key, None, map_))
         else:
             problems.add(repr(key), "is not a micrograph's id; ids are strings")
     return candidates
@@ -340,16 +361,17 @@ class _IdResolver:
         return self._plain[near[0]] if near else None
 
     def advice(self, name: str) -> str:
-        """Say what to do with a file whose name is no id."""
+        """Say what to do with a map whose name is no id."""
         meant = self.meant(name)
         if meant is not None:
-            return f"there is no micrograph {name}; did you mean {meant}? Rename the file"
+            return f"there is no micrograph {name}; did you mean {meant}? Rename it"
         for version, task in product(protocol.VERSIONS, protocol.TASKS):
             if name in (entry.id for entry in dataset.catalogue(task, version)):
                 return (
-                    f"is a micrograph of another data set version: say --dataset-version {version}"
+                    "is a micrograph of another data set version: say --dataset-version "
+                    f"{version} (version={version!r} in Python)"
                 )
-        return "there is no micrograph of this name; take the file out, or name it after its own"
+        return "there is no micrograph of this name; leave it out, or name it after its own"
 
 
 def _plain(name: str) -> str:
@@ -398,7 +420,7 @@ def _missing(wanted: _Wanted, known: Mapping[str, object]) -> str:
     if len(folds) == 1 and whole:
         return (
             f"{text}; those of fold {folds[0]} are all there: "
-            f"to score it alone, say --fold {folds[0]}"
+            f"to score it alone, say --fold {folds[0]} (fold={folds[0]} in Python)"
         )
     complete = [
         split
@@ -408,6 +430,7 @@ def _missing(wanted: _Wanted, known: Mapping[str, object]) -> str:
     if complete:
         return (
             f"{text}; those of the splits {' and '.join(complete)} are all there: if you trained "
-            f"on one of them, say --split {' or --split '.join(complete)}"
+            f"on one of them, say --split {' or --split '.join(complete)} "
+            f"(split={' or split='.join(map(repr, complete))} in Python)"
         )
     return text
