@@ -73,7 +73,8 @@ class InterruptibleGroup(ReportingGroup):
 @click.group(
     cls=InterruptibleGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=EXIT_CODES,
+    epilog="\b\nExample:\n"
+    "  python -m baselines run pixelnet-ce --task microconstituents --out runs/\n" + EXIT_CODES,
 )
 def main() -> None:
     """Run the reference baselines of uhcs-bench."""
@@ -345,12 +346,12 @@ def predict(
     checkpoint: Path, images: tuple[Path, ...], device: str, precision: str, tta: bool,
     others: tuple[Path, ...], page: int | None, out: Path,
 ) -> None:  # fmt: skip
-    """Segment micrographs of any size with the model in CHECKPOINT.
+    """Segment micrographs of any size with a trained model.
 
-    IMAGE is a gray PNG, TIFF, JPEG or NPY file, 8- or 16-bit; three equal
-    channels count as gray. The label map of NAME.tif is OUT/NAME.png. A file
-    that can't be read is named, the others are done all the same, and the exit
-    code is 1.
+    CHECKPOINT is a file that "run" writes. IMAGE is a gray PNG, TIFF, JPEG or
+    NPY file, 8- or 16-bit; three equal channels count as gray. The label map of
+    NAME.tif is OUT/NAME.png. A file that can't be read is named, the others are
+    done all the same, and the exit code is 1.
     """
     from baselines import prediction
 
@@ -449,10 +450,10 @@ def figures(
 @click.option("--out", type=OutputFile(), metavar="FILE.onnx",
               help="[default: CHECKPOINT with the suffix .onnx]")  # fmt: skip
 def export(checkpoint: Path, half: bool, out: Path | None) -> None:
-    """Write the model in CHECKPOINT as ONNX, to run without PyTorch.
+    """Write the model in CHECKPOINT as ONNX.
 
-    It takes micrographs of any size, and says itself which classes it knows
-    and how a micrograph is prepared for it. Label maps equal those of the
+    The file runs without PyTorch, takes micrographs of any size, and says itself
+    which classes it knows and how a micrograph is prepared for it. Label maps equal those of the
     command "predict" (with --precision float32) but for ties in rounding.
     """
     from baselines import export as onnx_export

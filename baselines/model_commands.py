@@ -229,7 +229,7 @@ def efficiency(method: str, runs: tuple[Path, ...], task: str, picture: Path | N
 )
 @click.argument("methods", metavar="METHOD...", nargs=-1, required=True)
 def inference(methods: tuple[str, ...]) -> None:
-    """Measure memory and processor time of segmenting a micrograph.
+    """Measure memory and processor time of segmentation.
 
     A fresh process segments a micrograph of 484 x 645 px with each METHOD
     ("otsu" or one that "run" takes), on one thread, in float32, averaged over

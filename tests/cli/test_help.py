@@ -36,7 +36,8 @@ def help_of(typed: str, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "80")
     program = next(name for name in PROGRAMS if typed.startswith(name))
     words = [*typed.removeprefix(program).split(), "--help"]
-    result = CliRunner().invoke(PROGRAMS[program], words, prog_name=program)
+    # Click leaves two columns of a terminal free, but CliRunner would have it fill all of 80.
+    result = CliRunner().invoke(PROGRAMS[program], words, prog_name=program, terminal_width=78)
     assert result.exit_code == 0
     return result.stdout
 
@@ -50,12 +51,12 @@ def examples(text: str) -> list[str]:
 
 @pytest.mark.parametrize("typed", COMMANDS)
 def test_help_fits_a_terminal(typed, monkeypatch):
-    """Check the width, that there are exit codes, and examples where something is done."""
+    """Check the width, and that there are exit codes and examples."""
     text = help_of(typed, monkeypatch)
     assert max(map(len, text.splitlines())) <= 80
     assert "Exit codes:" in text
     assert "  130  interrupted" in text
-    assert examples(text) or isinstance(COMMANDS[typed], click.Group)
+    assert examples(text)
 
 
 @pytest.mark.parametrize("typed", [t for t, c in COMMANDS.items() if isinstance(c, click.Group)])

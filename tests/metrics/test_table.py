@@ -52,7 +52,13 @@ def test_scores_are_fractions_of_a_stack(score):
 def test_overall_scores_exist():
     """Check that tables find the score that stands below those of the classes."""
     assert {score.overall for score in SCORES} - {None} <= names(OVERALL_SCORES)
-    assert [score.name for score in RANKED_SCORES] == ["IU", "AC"]
+
+
+def test_ranked_scores_stand_by_their_rank():
+    """Check that ranks are 1, 2 and so on, of scores over all classes, the paper's two first."""
+    assert [score.rank for score in RANKED_SCORES] == [*range(1, len(RANKED_SCORES) + 1)]
+    assert set(RANKED_SCORES) == {score for score in SCORES if score.rank is not None}
+    assert [score.name for score in RANKED_SCORES[:2]] == ["IU", "AC"]
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda m: "-".join((*m.group, m.name)))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import uhcs_bench
 from uhcs_bench.cli import main
 from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES, SCORES
 from uhcs_bench.scoring import claims
 
 
@@ -85,6 +86,26 @@ def test_convention_is_found(maps):
     (reading,) = found.claims[0].fitting
     assert (reading.version, reading.mean, reading.n) == ("synthetic", "pooled", 24)
     assert found.confirmed
+
+
+def test_every_score_can_be_claimed(maps):
+    """Check that each score of the table, over all classes or of one, is read and found."""
+    pooled = uhcs_bench.score(maps, version="synthetic")["particles"].conventions["pooled"]
+    values = {score.name: getattr(pooled, score.name).mean for score in OVERALL_SCORES}
+    for score in CLASS_SCORES:
+        values[f"{score.name} particle"] = getattr(pooled.classes["particle"], score.name).mean
+    assert {name.partition(" ")[0] for name in values} == {score.name for score in SCORES}
+    found = claims.check(maps, *(f"{name}={value:.6f}" for name, value in values.items()))
+    for name, claim in zip(values, found.claims, strict=True):
+        assert "pooled" in {reading.mean for reading in claim.fitting}, name
+
+
+def test_metrics_are_listed_in_the_error():
+    """Check that a claim on another metric is answered with all that there are."""
+    with pytest.raises(UsageError) as caught:
+        claims.parse("F1=0.5")
+    listed = str(caught.value).partition("the metrics are ")[2].partition(", the classes")[0]
+    assert listed.split(", ") == [*(score.name for score in SCORES), "KS"]
 
 
 def test_what_fits_nothing(maps):

@@ -12,6 +12,7 @@ import pytest
 
 import uhcs_bench
 from uhcs_bench.errors import UsageError
+from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES
 from uhcs_bench.scoring import comparison, tidy
 from uhcs_bench.scoring import text as tables
 from uhcs_bench.stats import means
@@ -78,9 +79,14 @@ def test_pairs_are_compared_both_ways_alike(truth):
 
 
 def test_every_pair_and_metric_is_there(compared):
-    """Check the list of differences."""
+    """Check the list of differences: each pair once, by each score of the table and by KS."""
     assert compared.names == ["good", "fair", "poor"]
-    assert len(compared.tasks[0].differences) == 3 * (3 + 3 * 2)
+    pairs = [("good", "fair"), ("good", "poor"), ("fair", "poor")]
+    columns = [*((score.name, None) for score in OVERALL_SCORES), ("KS", None)]
+    columns += [(score.name, name) for score in CLASS_SCORES for name in ("matrix", "particle")]
+    found = [(d.a, d.b, d.metric, d.class_name) for d in compared.tasks[0].differences]
+    assert len(found) == len(set(found))
+    assert set(found) == {(*pair, *column) for pair in pairs for column in columns}
 
 
 def test_sentences_say_what_is_separable(compared, truth):

@@ -95,6 +95,39 @@ def test_wrong_map_ends_the_run_before_the_next_fold(tmp_path):
     assert not list(tmp_path.rglob("*.*"))
 
 
+@pytest.mark.parametrize(
+    ("predict", "cause"),
+    [
+        (lambda micrograph: micrograph.image > 100, AttributeError),
+        (lambda image, labels: image > labels, TypeError),
+        (lambda image: image["gray"] > 100, IndexError),
+    ],
+)
+def test_failing_function_is_told_on_which_micrograph(tmp_path, predict, cause):
+    """Check that a function which expects something else is told what it gets; others' errors stay.
+
+    The error of the function itself is chained.
+    """
+    first = uhcs_bench.load("particles", **DATA).fold(0).val.ids[0]
+    if cause is IndexError:
+        with pytest.raises(cause):
+            uhcs_bench.cross_validate(lambda _: predict, "particles", tmp_path, **DATA)
+        return
+    with pytest.raises(UsageError) as caught:
+        uhcs_bench.cross_validate(lambda _: predict, "particles", tmp_path, **DATA)
+    assert type(caught.value.__cause__) is cause
+    for part in (first, cause.__name__, str(caught.value.__cause__), "ndarray of uint8, (h, w)"):
+        assert part in str(caught.value)
+    assert not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.parametrize("train", [5, lambda _: 5])
+def test_what_is_no_function_is_told_what_one_gets(tmp_path, train):
+    """Check both messages: of a method, and of what its training returns."""
+    with pytest.raises(UsageError, match=r"from the gray image of a micrograph \(ndarray of uint8"):
+        uhcs_bench.cross_validate(train, "particles", tmp_path, **DATA)
+
+
 @pytest.mark.parametrize("out", [(), (None,), (5,)])
 def test_folder_is_required(out):
     """Check that the message shows the call, before anything is loaded or trained."""

@@ -78,7 +78,9 @@ _PLACEHOLDERS = {name: click.Command(name, help=text) for name, text in SUMMARIE
     cls=_Group,
     commands=_Commands(_PLACEHOLDERS),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-    epilog=EXIT_CODES,
+    epilog="\b\nExamples:\n"
+    "  uhcs-bench measure micrographs/ --task particles --out sizes.csv\n"
+    "  uhcs-bench score preds/\n" + EXIT_CODES,
 )
 @click.version_option(__version__, package_name="uhcs-bench")
 def main() -> None:

@@ -21,7 +21,10 @@ from uhcs_bench.cli.common import (
 DEFAULT_FOLDER = Path("leaderboard")
 
 
-@click.group(cls=CommandGroup, epilog=EXIT_CODES)
+@click.group(
+    cls=CommandGroup,
+    epilog="\b\nExample:\n  uhcs-bench leaderboard build --site board/\n" + EXIT_CODES,
+)
 def leaderboard() -> None:
     """Build the leaderboard from its entries, or print a board."""
 

@@ -10,6 +10,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.io import images
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.metallography.arguments import micrograph_hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,6 +217,8 @@ def _check_labels(array: NDArray[np.generic], classes: Sequence[str]) -> NDArray
         return labels.astype(np.uint8)
     values, counts = np.unique(labels, return_counts=True)
     hint = _hint(values, counts, len(classes))
+    if not hint and (other := micrograph_hint(labels, len(classes))):
+        hint = f"; {other}"
     if values.tolist() in ([0, 255], [255]) and len(classes) == 2:
         raise images.ImageError(
             f"is a 0/255 mask, but 255 is not a class; the classes are {listing}{hint}"

@@ -1,6 +1,6 @@
-"""Write the data sets in the forms that other tools read.
+"""Parts that all export formats share: folds, pairs of files, licences, identity of the data.
 
-What the formats share. An export states its data set version and split, and holds the licences and
+An export states its data set version and split, and holds the licences and
 citations of its micrographs; `uhcs_bench.exporters.formats` lists the formats.
 """
 

@@ -1,4 +1,4 @@
-"""Write the data sets in the form that another tool reads."""
+"""Export data sets in one of the formats, with a README and a manifest beside them."""
 
 from __future__ import annotations
 

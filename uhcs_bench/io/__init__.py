@@ -3,5 +3,5 @@
 One decoder reads every image (`images`), one writer makes CSV, JSON and Parquet (`tables`), and
 `atomic` replaces a file or folder only when it is complete.
 
-Imports: `errors`.
+Imports: `errors` and `paper`.
 """

@@ -15,6 +15,7 @@ from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError, listed
 from uhcs_bench.io import images
 from uhcs_bench.measuring import data_bar, pixel_size
+from uhcs_bench.metallography.arguments import FEWEST_LEVELS, is_micrograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,14 +36,7 @@ _UNREAD_SUFFIXES = (
 LOOKED_AT = 8
 """Files that `are_micrographs` reads."""
 
-_FEWEST_LEVELS = 17
-"""Gray levels that a micrograph has at least; label maps and masks have no more than the classes,
-or twice as many where an editor has smoothed their outlines."""
-
 _ENOUGH_PIXELS = 1 << 20
-
-_MOST_FLAT = 0.8
-"""Share of neighbours of one gray level that a micrograph has at most, because of its noise."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +211,7 @@ def are_micrographs(files: Sequence[Path], n_classes: int) -> bool:
         try:
             if file.is_file():  # others are reported when they are measured
                 pixels = images.read_image(file)
-                kinds.setdefault(_is_micrograph(pixels, n_classes), file)
+                kinds.setdefault(is_micrograph(pixels, n_classes), file)
         except images.ImageError:
             continue
     if len(kinds) > 1:
@@ -241,21 +235,12 @@ def map_like(image: NDArray[np.generic]) -> str:
     # Some rows of a montage tell as much as all.
     rows = image[:: max(1, image.size // _ENOUGH_PIXELS)]
     number = len(np.unique(rows))
-    if number >= _FEWEST_LEVELS:
+    if number >= FEWEST_LEVELS:
         return ""
     levels = "gray level" if number == 1 else "gray levels"
     return (
         f"it has {number} {levels}, as label maps have; --model none measures a label map as it is"
     )
-
-
-def _is_micrograph(pixels: NDArray[np.generic], n_classes: int) -> bool:
-    if pixels.dtype.kind not in "uif" or pixels.ndim < 2 or not pixels.size:
-        return False
-    levels = np.unique(pixels)
-    # A map of numbered particles has many values, too, but is of one value over large areas.
-    flat = float(np.mean(pixels[:, 1:] == pixels[:, :-1]))
-    return bool(levels[-1] >= n_classes) and len(levels) >= _FEWEST_LEVELS and flat < _MOST_FLAT
 
 
 @dataclass(frozen=True)

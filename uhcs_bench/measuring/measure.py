@@ -31,6 +31,9 @@ def measure(
 ) -> Rows:
     """Measure sizes, widths and fractions on label maps.
 
+    The command of the same name segments micrographs first; here `uhcs_bench.segmentation.load`
+    does, as the second example shows.
+
     Parameters
     ----------
     maps : path, sequence of paths, mapping of str to array_like, or ndarray
@@ -66,6 +69,15 @@ def measure(
     >>> row, = measure({"a": labels}, "particles", pixel_size_um=0.5)
     >>> row["id"], row["n_particles"], round(row["diameter_median_um"], 3)
     ('a', 2, 2.257)
+
+    The label map that the network of the package makes of a micrograph:
+
+    >>> import uhcs_bench
+    >>> micrograph = uhcs_bench.load("particles", version="synthetic")["synthetic-particles-00"]
+    >>> model = uhcs_bench.segmentation.load("particles", threads=1)
+    >>> row, = measure(model.segment(micrograph.image), "particles", micrograph.pixel_size_um)
+    >>> row["n_particles"] > 100
+    True
     """
     name = protocol.task(task).name
     _check_size(pixel_size_um)

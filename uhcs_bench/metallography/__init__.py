@@ -12,7 +12,7 @@ the pixel size is known.
 >>> metallography.measure_particles(mask, pixel_size_um=0.5).table["area_um2"]
 array([8.])
 
-Imports: `segmentation`, `stats`, `formatting`, `io`, `protocol` and `errors`.
+Imports: `segmentation`, `stats`, `formatting`, `executors` and what stands below them.
 """
 
 import lazy_loader

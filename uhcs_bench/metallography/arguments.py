@@ -24,6 +24,55 @@ if TYPE_CHECKING:
 _MIN_DIAMETER = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(px|um|µm|μm)\s*")
 _REAL = (int, float, np.integer, np.floating)
 
+FEWEST_LEVELS = 17
+"""Gray levels that a micrograph has at least; label maps and masks have no more than the classes,
+or twice as many where an editor has smoothed their outlines."""
+
+_MOST_FLAT = 0.8
+"""Share of neighbours of one gray level that a micrograph has at most, because of its noise."""
+
+
+def is_micrograph(pixels: NDArray[np.generic], n_classes: int) -> bool:
+    """Say whether an array looks like a raw micrograph, and not like a label map.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (rows, columns) or (rows, columns, channels)
+    n_classes : int
+        Labels lie below it.
+
+    Examples
+    --------
+    >>> is_micrograph(np.arange(400).reshape(20, 20), 2), is_micrograph(np.eye(20), 2)
+    (True, False)
+    """
+    if pixels.dtype.kind not in "uif" or pixels.ndim < 2 or not pixels.size:
+        return False
+    levels = np.unique(pixels)
+    # A map of numbered particles has many values, too, but is of one value over large areas.
+    flat = float(np.mean(pixels[:, 1:] == pixels[:, :-1]))
+    return bool(levels[-1] >= n_classes) and len(levels) >= FEWEST_LEVELS and flat < _MOST_FLAT
+
+
+def micrograph_hint(pixels: NDArray[np.generic], n_classes: int) -> str:
+    """Say what to do with a micrograph in the place of a label map; empty for what is none.
+
+    Examples
+    --------
+    >>> micrograph_hint(np.eye(20), 2)
+    ''
+    """
+    if not is_micrograph(pixels, n_classes):
+        return ""
+    return (
+        "it may be a micrograph, of which uhcs_bench.segmentation.load(task).segment makes a label "
+        "map"
+    )
+
+
+def _sentence(hint: str) -> str:
+    return f" {hint[0].upper()}{hint[1:]}." if hint else ""
+
 
 def as_array(values: object, what: str) -> NDArray[Any]:
     """Return numbers as an array.
@@ -84,12 +133,13 @@ def as_labels(values: object, n_classes: int | None = None, what: str = "label m
     if labels.dtype.kind not in "biu":
         raise UsageError(
             f"The {what} must hold integers, but it holds {labels.dtype}. Give class labels as "
-            "whole numbers, such as uint8."
+            f"whole numbers, such as uint8.{_sentence(micrograph_hint(labels, n_classes or 2))}"
         )
     if n_classes and labels.size and not 0 <= labels.min() <= labels.max() < n_classes:
         raise UsageError(
             f"The {what} holds the labels {labels.min()} to {labels.max()}, but they must lie "
             f"between 0 and {n_classes - 1}. Give class labels from 0 on."
+            f"{_sentence(micrograph_hint(labels, n_classes))}"
         )
     return labels
 
@@ -106,7 +156,7 @@ def as_map(values: object, what: str) -> NDArray[Any]:
     if array.ndim != 2:
         raise UsageError(
             f"The {what} must have two dimensions, but its shape is {array.shape}. Give an array "
-            "of rows and columns."
+            f"of rows and columns.{_sentence(micrograph_hint(array, 2))}"
         )
     return array
 
@@ -138,6 +188,7 @@ numbers from 0 to 2. Give a mask of one class, such as labels == 1.
         raise UsageError(
             f"The {what} must hold 0 and 1, or 0 and 255, but it holds numbers from {low:g} to "
             f"{high:g}. Give a mask of one class, such as labels == 1."
+            f"{_sentence(micrograph_hint(mask, 2))}"
         )
     return mask
 

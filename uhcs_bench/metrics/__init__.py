@@ -1,7 +1,8 @@
 """Agreement of an annotated and a predicted label map.
 
 Pixels (`confusion`), boundaries (`boundaries`), single particles (`instances`) and the distribution
-of their sizes (`particle_sizes`); `table` lists every metric. A measure that is undefined is NaN.
+of their sizes (`particle_sizes`); `pair` holds both maps, `table` lists every metric. A measure
+that is undefined is NaN.
 
 >>> import numpy as np
 >>> from uhcs_bench import metrics
@@ -9,7 +10,7 @@ of their sizes (`particle_sizes`); `table` lists every metric. A measure that is
 >>> metrics.intersection_over_union(counts)
 array([0.5, 0.5])
 
-Imports: `metallography`, `segmentation`, `stats`, `formatting`, `io`, `protocol` and `errors`.
+Imports: `metallography` and what stands below it.
 """
 
 import lazy_loader

@@ -1,6 +1,5 @@
-"""Measures of agreement between an annotated and a predicted label map.
+"""Agreement of the pixels of an annotated and a predicted label map, by their confusion matrix.
 
-Pixel measures are functions of the confusion matrix, particle measures of the particles' areas.
 Undefined values are NaN; `uhcs_bench.scoring.conventions` defines how they enter a mean.
 """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench import formatting, protocol
 from uhcs_bench.errors import SubmissionError, UsageError, things
-from uhcs_bench.metrics.table import named_scores
+from uhcs_bench.metrics.table import SCORES, named_scores
 from uhcs_bench.scoring import published
 from uhcs_bench.scoring.score import score_submissions
 from uhcs_bench.scoring.submission import read_submission
@@ -30,7 +30,7 @@ class Claim:
     Attributes
     ----------
     metric : str
-        ``"IU"``, ``"AC"``, ``"precision"``, ``"recall"`` or ``"KS"``.
+        One of `uhcs_bench.metrics.table.SCORES`, or ``"KS"``.
     class_name : str or None
         None for a score over all classes.
     value : float
@@ -221,7 +221,7 @@ def _value(number: str) -> tuple[float, str]:
     return value, ""
 
 
-_METRICS = ("IU", "AC", "precision", "recall", "KS")
+_METRICS = (*(score.name for score in SCORES), "KS")
 _SYNONYMS = {"IoU": "IU", "mIoU": "IU", "Jaccard": "IU", "accuracy": "AC", "acc": "AC"}
 
 _Key = tuple[str, str | None]

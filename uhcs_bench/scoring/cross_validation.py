@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from uhcs_bench.data.dataset import Dataset
+    from uhcs_bench.data.micrograph import Micrograph
     from uhcs_bench.scoring.results import Report
 
     Predict = Callable[[NDArray[np.uint8]], ArrayLike]
 
 SCHEMA = "uhcs-bench/cross-validation/1"
+
+_IMAGE = "the gray image of a micrograph (ndarray of uint8, (h, w))"
 
 
 def cross_validate(
@@ -43,9 +46,10 @@ def cross_validate(
     Parameters
     ----------
     train : callable
-        Called once for each fold with the `Dataset` to train on. It returns a function that takes a
-        micrograph (uint8, shape (rows, columns), a copy) and returns its label map. That function
-        gets nothing else of a validation micrograph, so that its annotation can't be used.
+        Called once for each fold with the `Dataset` to train on. It returns a function that takes
+        the gray image of a micrograph (ndarray of uint8, shape (h, w), a copy) and returns its
+        label map. That function gets nothing else of a validation micrograph, so that its
+        annotation can't be used.
     task : str
         Name or alias of a task.
     out : path
@@ -65,8 +69,8 @@ def cross_validate(
     Raises
     ------
     UsageError
-        If there is no such task, split or version, `train` is no function or returns none, or `out`
-        holds folds of other data.
+        If there is no such task, split or version, `train` is no function or returns none, that
+        one fails with an AttributeError or TypeError, or `out` holds folds of other data.
     SubmissionError
         If a predicted map is no label map of its micrograph; the fold is then not finished.
     DataUnavailableError
@@ -87,7 +91,7 @@ def cross_validate(
     if not callable(train):
         raise UsageError(
             f"The method can't be {train!r}. Give a function that takes a data set to train on and "
-            "returns a function from a micrograph to its label map."
+            f"returns a function from {_IMAGE} to its label map."
         )
     if not isinstance(out, str | os.PathLike):
         raise UsageError(
@@ -107,12 +111,23 @@ def cross_validate(
         if not callable(predict):
             raise UsageError(
                 f"Training on fold {number} returned {type(predict).__name__}. Give a function "
-                "that takes a micrograph and returns its label map."
+                f"from {_IMAGE} to its label map."
             )
-        saving.write({m.id: predict(m.image.copy()) for m in fold.val}, folder, version)
+        saving.write({m.id: _predicted(predict, m) for m in fold.val}, folder, version)
         done = sorted({*done, number})
         _write_record(folder, whole, done)
     return score(folder, whole.task.name, version=version, split=split)
+
+
+def _predicted(predict: Predict, micrograph: Micrograph) -> ArrayLike:
+    try:
+        return predict(micrograph.image.copy())
+    except (AttributeError, TypeError) as error:  # as of a function that expects a Micrograph
+        raise UsageError(
+            f"The function that training returned failed on {micrograph.id} with "
+            f"{type(error).__name__}: {str(error).removesuffix('.')}. The fold is not finished. "
+            f"The function takes {_IMAGE} alone, and returns its label map."
+        ) from error
 
 
 def _warn_of_finished(folder: Path, done: list[int]) -> None:

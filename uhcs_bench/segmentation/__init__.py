@@ -10,7 +10,7 @@ sees it (`preprocessing`).
 array([[0, 0, 1],
        [0, 1, 1]], dtype=uint8)
 
-Imports: `io`, `protocol` and `errors`.
+Imports: `io`, `protocol` and what stands below them.
 """
 
 import lazy_loader

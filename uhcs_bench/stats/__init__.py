@@ -5,5 +5,5 @@ is measured on one map (`blocks`) and of proportions (`proportions`); standard e
 (`standard_errors`), the Kolmogorov distribution (`kolmogorov`), paired tests (`paired`), ranks
 (`ranks`) and runs of one method (`runs`).
 
-Imports: `io`, `protocol` and `errors`.
+Imports: `io`, `protocol` and what stands below them.
 """

@@ -8,7 +8,7 @@
 >>> made.image.shape, sorted(set(made.labels.flat)) == [0, 1]
 ((100, 120), True)
 
-Imports: `metallography`, `segmentation`, `stats`, `formatting`, `io`, `protocol` and `errors`.
+Imports: `metallography` and what stands below it.
 """
 
 import lazy_loader

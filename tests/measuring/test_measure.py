@@ -1,0 +1,79 @@
+"""A micrograph in the place of a label map: what every function that takes one says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import uhcs_bench
+from uhcs_bench.errors import UhcsBenchError
+
+HINT = "may be a micrograph, of which uhcs_bench.segmentation.load(task).segment makes a label map"
+TAKERS = {
+    "measure": lambda image: uhcs_bench.measure(image, "particles"),
+    "measure, by name": lambda image: uhcs_bench.measure({"a": image}, "microconstituents"),
+    "denuded_zone_widths": uhcs_bench.denuded_zone_widths,
+    "measure_particles": uhcs_bench.metallography.measure_particles,
+    "phase_fractions": lambda image: uhcs_bench.metallography.phase_fractions(image, 2),
+    "score": lambda image: uhcs_bench.score({"synthetic-particles-00": image}, version="synthetic"),
+}
+
+
+@pytest.fixture(scope="module")
+def micrograph():
+    return uhcs_bench.load("particles", version="synthetic")["synthetic-particles-00"]
+
+
+def message_of(take, values):
+    with pytest.raises(UhcsBenchError) as caught:
+        take(values)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_micrograph_is_recognised(taker, micrograph):
+    """Check that the message names what makes a label map of it."""
+    assert HINT in message_of(TAKERS[taker], micrograph.image)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda image: image / 1.0,
+        lambda image: np.stack([image] * 3, axis=-1),
+        lambda image: image.astype(np.uint16) * 257,
+    ],
+    ids=["float", "RGB", "16 bit"],
+)
+def test_micrograph_is_recognised_in_other_forms(form, micrograph):
+    """Check numbers of other types and equal colour planes."""
+    assert HINT in message_of(TAKERS["measure"], form(micrograph.image))
+
+
+def test_micrograph_in_a_file_is_recognised(micrograph, tmp_path):
+    """Check that a file is named, too."""
+    path = tmp_path / "field.png"
+    Image.fromarray(micrograph.image).save(path)
+    message = message_of(lambda path: uhcs_bench.measure(path, "particles"), path)
+    assert HINT in message
+    assert "field.png" in message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda labels: labels * 255,
+        lambda labels: labels + 1,
+        lambda labels: labels / 1.0,
+        lambda labels: (
+            uhcs_bench.metallography.label_particles(labels)[0]
+            if isinstance(uhcs_bench.metallography.label_particles(labels), tuple)
+            else uhcs_bench.metallography.label_particles(labels)
+        ),
+    ],
+    ids=["mask of 255", "from 1 on", "float", "numbers of particles"],
+)
+def test_other_wrong_maps_are_no_micrographs(wrong, micrograph):
+    """Check that masks, moved labels and instance numbers are not taken for a micrograph."""
+    assert "micrograph" not in message_of(TAKERS["measure"], wrong(micrograph.labels))
