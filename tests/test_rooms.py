@@ -12,11 +12,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 LAYERS = [
-    {name.removeprefix("uhcs_bench.").strip() for name in re.split(r"\|", layer)}
-    - {"_version", "uhcs_bench._version"}
+    {name.strip().removeprefix("uhcs_bench.") for name in layer.split("|")} - {"_version"}
     for layer in next(c for c in CONTRACTS["contracts"] if c["type"] == "layers")["layers"]
 ]
-LAYERS = [{name.removeprefix("uhcs_bench.") for name in layer} for layer in LAYERS]
+"""Rooms from the top to the bottom."""
 
 
 def docstring(path: Path) -> str:
