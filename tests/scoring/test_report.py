@@ -16,6 +16,7 @@ from tests.pages import Outline, picture
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.metrics.table import CLASS_SCORES, RANKED_SCORES
 from uhcs_bench.scoring import report as html_report
 from uhcs_bench.scoring import score as scoring
 from uhcs_bench.scoring.submission import read_submission
@@ -151,7 +152,7 @@ def test_numbers_are_the_reports(html: str, report: Report) -> None:
     for task in report.tasks:
         for score in task.conventions.values():
             for means in score.classes.values():
-                for estimate in (means.IU, means.precision, means.recall):
+                for estimate in (getattr(means, s.name) for s in CLASS_SCORES):
                     if estimate.mean is None:
                         continue
                     shown = f"{100 * estimate.mean:.1f}"
@@ -166,8 +167,14 @@ def test_numbers_are_the_reports(html: str, report: Report) -> None:
         for image in task.images:
             (row,) = re.findall(rf'<tr><th [^>]*data-value="{image.id}">.*?</tr>', html, re.S)
             values = [value for value in re.findall(r'<td data-value="([^"]*)"', row) if value]
-            expected = [image.fold, image.IU, image.AC]
-            expected += [c.IU for c in image.classes.values() if c.IU is not None]
+            expected = [image.fold, *(getattr(image, s.name) for s in RANKED_SCORES)]
+            of_class = [
+                getattr(found, s.name)
+                for s in RANKED_SCORES
+                if s.per_class
+                for found in image.classes.values()
+            ]
+            expected += [value for value in of_class if value is not None]
             assert [float(value) for value in values[: len(expected)]] == expected
     psd = report["particles"].psd
     assert psd is not None
