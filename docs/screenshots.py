@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 1000, 900
 def main() -> None:
     """Build the pages in a temporary folder, and take a picture of each."""
     sys.path.insert(0, str(ROOT))
-    from tests import browser
+    from tests.helpers import browser
 
     with TemporaryDirectory() as folder, browser.chromium() as chromium:
         names = ("otsu", "smoothed", "report", "comparison", "board")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import uhcs_bench
-from tests import release
+from tests.helpers import release
 from uhcs_bench import protocol
 from uhcs_bench.data import registry
 from uhcs_bench.data.download import fetch

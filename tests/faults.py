@@ -27,7 +27,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.fault_server import (
+from tests.helpers.fault_server import (
     CASES,
     PATIENCE,
     SHAPE,

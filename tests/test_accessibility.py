@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import uhcs_bench
-from tests import browser
-from tests.entries import declared, noisy, write_entry
-from tests.release import require
+from tests.helpers import browser
+from tests.helpers.entries import declared, noisy, write_entry
+from tests.helpers.release import require
 from uhcs_bench.ranking import board
 from uhcs_bench.ranking.outputs import site
 from uhcs_bench.scoring import comparison_page, report

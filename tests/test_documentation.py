@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import uhcs_bench
-from tests import browser
-from tests.release import once
+from tests.helpers import browser
+from tests.helpers.release import once
 from uhcs_bench import cli, protocol
 from uhcs_bench.measuring import columns
 

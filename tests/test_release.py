@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.release import ROOT, require, run, would_be_committed
+from tests.helpers.release import ROOT, require, run, would_be_committed
 
 if TYPE_CHECKING:
-    from tests.release import Distributions
+    from tests.helpers.release import Distributions
 
 MAX_WHEEL_BYTES = 10 << 20
 

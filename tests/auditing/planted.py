@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import settings
 from scipy import ndimage
 
-from tests.registry_entries import entry
+from tests.helpers.registry_entries import entry
 from uhcs_bench import protocol
 from uhcs_bench.auditing import audit
 from uhcs_bench.data import registry

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.auditing.test_repeat_annotation import overlapping
-from tests.browser import chromium, opened, overflow
+from tests.helpers.browser import chromium, opened, overflow
 from uhcs_bench import cli, protocol
 from uhcs_bench.auditing import audit, overlaps, repeat_annotation
 from uhcs_bench.auditing import report as audit_report

@@ -19,7 +19,7 @@ from PIL import Image
 from tabulate import tabulate
 
 import uhcs_bench
-from tests.entries import declared, write_entry
+from tests.helpers.entries import declared, write_entry
 from uhcs_bench import protocol
 
 COMMAND = (sys.executable, "-c", "from uhcs_bench.cli import main; main()", "leaderboard", "build")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from PIL import Image
 
-from tests.command import run
+from tests.helpers.command import run
 
 SMALL = ("--resolution", "4", "--resolution", "6", "--noise", "10", "--replicates", "2")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from tests import command
+from tests.helpers import command
 from uhcs_bench.cli import combine as combining
 from uhcs_bench.data import label_maps, registry
 from uhcs_bench.errors import UsageError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from tests.command import run
+from tests.helpers.command import run
 from uhcs_bench import __version__, cli
 from uhcs_bench.auditing import audit as auditing
 from uhcs_bench.auditing.findings import HEADINGS

@@ -14,7 +14,7 @@ import pytest
 
 import baselines
 import uhcs_bench.cli
-from tests.command import run
+from tests.helpers.command import run
 from tests.test_errors import HOSTILE
 from uhcs_bench.data import label_maps
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.command import run
+from tests.helpers.command import run
 from uhcs_bench import protocol
 from uhcs_bench.exporters import card, croissant, description
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests import exports
-from tests.command import run
+from tests.helpers import exports
+from tests.helpers.command import run
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.exporters import export
 

@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.command import run
-from tests.entries import declared, noisy, write_entry
+from tests.helpers.command import run
+from tests.helpers.entries import declared, noisy, write_entry
 
 
 @pytest.fixture(scope="module")

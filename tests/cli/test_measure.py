@@ -18,8 +18,8 @@ import tifffile
 from PIL import Image
 
 import uhcs_bench
-from tests import command
-from tests.particle_maps import particle_map, write_maps
+from tests.helpers import command
+from tests.helpers.particle_maps import particle_map, write_maps
 from uhcs_bench.data import label_maps
 from uhcs_bench.measuring import columns
 from uhcs_bench.metallography import particles

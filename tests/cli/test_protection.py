@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from baselines.__main__ import main as baselines
-from tests.entries import declared, noisy, write_entry
+from tests.helpers.entries import declared, noisy, write_entry
 from uhcs_bench import cli
 from uhcs_bench.cli import common
 from uhcs_bench.data import label_maps

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csgraph
 
-from tests import registry_entries
+from tests.helpers import registry_entries
 from tools import write_splits
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, registry, splits

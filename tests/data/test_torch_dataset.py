@@ -13,7 +13,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 import uhcs_bench
-from tests import exports
+from tests.helpers import exports
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.data.micrograph import Micrograph

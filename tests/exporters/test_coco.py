@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from skimage import io, measure
 
-from tests import exports
+from tests.helpers import exports
 from uhcs_bench.exporters import coco as export_coco
 
 # Of pycocotools, about NumPy 2.

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import uhcs_bench
-from tests.exports import check_problems
+from tests.helpers.exports import check_problems
 from uhcs_bench.errors import SubmissionError
 from uhcs_bench.exporters import coco, mmsegmentation
 from uhcs_bench.io import images

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from skimage import io
 
-from tests import exports
+from tests.helpers import exports
 from uhcs_bench.data import dataset, registry
 from uhcs_bench.errors import DataUnavailableError, MissingPackageError, UsageError
 from uhcs_bench.exporters import export, png

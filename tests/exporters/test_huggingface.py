@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests import exports
+from tests.helpers import exports
 from uhcs_bench import protocol
 from uhcs_bench.exporters import common, huggingface
 

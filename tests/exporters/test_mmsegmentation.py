@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage import io
 
-from tests import exports
+from tests.helpers import exports
 from uhcs_bench import protocol
 from uhcs_bench.exporters import mmsegmentation
 

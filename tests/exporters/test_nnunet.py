@@ -12,7 +12,7 @@ import pytest
 from skimage import io
 
 import uhcs_bench
-from tests import exports
+from tests.helpers import exports
 from uhcs_bench import protocol
 from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.exporters import nnunet

@@ -26,8 +26,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests import pictures
 from tests.fuzzing import bombs
+from tests.helpers import pictures
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import SubmissionError
 from uhcs_bench.io import images

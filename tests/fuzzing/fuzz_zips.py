@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests import fault_server, faults
+from tests import faults
+from tests.helpers import fault_server
 from uhcs_bench.data import pixels
 from uhcs_bench.data.download import pixel_index
 from uhcs_bench.errors import UhcsBenchError

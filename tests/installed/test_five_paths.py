@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.release import once, run
+from tests.helpers.release import once, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.release import Distributions
+    from tests.helpers.release import Distributions
 
 pytestmark = pytest.mark.slow
 

@@ -18,13 +18,13 @@ import pytest
 from PIL import Image
 
 import uhcs_bench
-from tests.release import require, run
+from tests.helpers.release import require, run
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from tests.release import Distributions
+    from tests.helpers.release import Distributions
 
 
 def normalised(name: str) -> str:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 import uhcs_bench
-from tests import browser
-from tests.release import ROOT, once, run
+from tests.helpers import browser
+from tests.helpers.release import ROOT, once, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from tests.release import Distributions
+    from tests.helpers.release import Distributions
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("CI"),

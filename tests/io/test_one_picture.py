@@ -15,7 +15,7 @@ import tifffile
 from PIL import Image
 
 import uhcs_bench
-from tests.pictures import WAYS, Way, pillow, planes, png, tiff, with_data_bar
+from tests.helpers.pictures import WAYS, Way, pillow, planes, png, tiff, with_data_bar
 from uhcs_bench.io.images import ImageError, decode_image, read_image
 from uhcs_bench.measuring import data_bar
 

@@ -18,7 +18,7 @@ import tifffile
 from PIL import Image
 
 import uhcs_bench
-from tests.particle_maps import particle_map, write_maps
+from tests.helpers.particle_maps import particle_map, write_maps
 from uhcs_bench import executors
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError

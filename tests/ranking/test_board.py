@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import uhcs_bench
-from tests.entries import UNFINISHED, declared, write_entry
+from tests.helpers.entries import UNFINISHED, declared, write_entry
 from uhcs_bench.data import label_maps
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking.entries.declaration import EntryError

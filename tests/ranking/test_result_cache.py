@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.entries import declared, noisy, write_entry
+from tests.helpers.entries import declared, noisy, write_entry
 from uhcs_bench import executors
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking import result_cache

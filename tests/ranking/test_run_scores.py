@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.entries import annotations, declared, noisy, write_entry
+from tests.helpers.entries import annotations, declared, noisy, write_entry
 from uhcs_bench.data import label_maps
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking import run_scores

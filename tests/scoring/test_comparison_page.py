@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from tests import browser
-from tests.browser import expect
-from tests.pages import picture
+from tests.helpers import browser
+from tests.helpers.browser import expect
+from tests.helpers.pages import picture
 from uhcs_bench.scoring import comparison_page
 from uhcs_bench.scoring.score import score_submissions
 from uhcs_bench.scoring.submission import read_submission

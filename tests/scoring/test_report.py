@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from tests import browser
-from tests.browser import expect
-from tests.pages import Outline, picture
+from tests.helpers import browser
+from tests.helpers.browser import expect
+from tests.helpers.pages import Outline, picture
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.io.atomic import replacing

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.entries import declared, noisy, write_entry
+from tests.helpers.entries import declared, noisy, write_entry
 from tools import entry_comment
 
 GITHUB = Path(__file__).parents[2] / ".github"

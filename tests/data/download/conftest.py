@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests import fault_server, faults
+from tests import faults
 from tests.data.download.deposits import decoded
+from tests.helpers import fault_server
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from tests import fault_server
+from tests.helpers import fault_server
 from uhcs_bench.data.registry import Deposit
 
 _, COLUMNS = fault_server.SHAPE

@@ -16,7 +16,8 @@ import time
 
 import pytest
 
-from tests import fault_server, faults
+from tests import faults
+from tests.helpers import fault_server
 from uhcs_bench.data.download import cache, fetch, http, survey
 from uhcs_bench.errors import DataUnavailableError
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.data.download.deposits import base, deposit_members, with_deposits
-from tests.fault_server import zipped
+from tests.helpers.fault_server import zipped
 from uhcs_bench.data.download import fetch, listings
 from uhcs_bench.data.registry import Deposit
 from uhcs_bench.errors import DataUnavailableError

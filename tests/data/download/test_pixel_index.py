@@ -15,7 +15,6 @@ import pytest
 from PIL import Image
 
 import uhcs_bench
-from tests import fault_server
 from tests.data.download.deposits import (
     base,
     deposit_members,
@@ -24,7 +23,8 @@ from tests.data.download.deposits import (
     with_deposits,
     zip_deposit,
 )
-from tests.fault_server import zipped
+from tests.helpers import fault_server
+from tests.helpers.fault_server import zipped
 from uhcs_bench import protocol
 from uhcs_bench.data import pixels as canonical
 from uhcs_bench.data import registry

@@ -14,7 +14,7 @@ import yaml
 from jsonschema import Draft7Validator
 from PIL import Image
 
-from tests.entries import annotations, declared, noisy, write_entry
+from tests.helpers.entries import annotations, declared, noisy, write_entry
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import SubmissionError, UhcsBenchError, UsageError
 from uhcs_bench.ranking.entries import create, declaration, entry

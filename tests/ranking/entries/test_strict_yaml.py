@@ -10,7 +10,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.entries import NoAliases
+from tests.helpers.entries import NoAliases
 from uhcs_bench.ranking.entries import strict_yaml
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn")), max_size=20)

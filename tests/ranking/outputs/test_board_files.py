@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.entries import UNFINISHED, declared, write_entry
+from tests.helpers.entries import UNFINISHED, declared, write_entry
 from uhcs_bench.io.protection import ProtectedFileError, protecting
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking.outputs import board_files

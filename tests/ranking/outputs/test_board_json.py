@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from tests.entries import UNFINISHED, declared, write_entry
+from tests.helpers.entries import UNFINISHED, declared, write_entry
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking.outputs import board_json, sentences
 from uhcs_bench.ranking.outputs.markdown_page import to_markdown

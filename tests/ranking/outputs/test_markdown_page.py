@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 from markdown_it import MarkdownIt
 
-from tests.entries import annotations, hostile, named, noisy, write_entry
+from tests.helpers.entries import annotations, hostile, named, noisy, write_entry
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking.outputs.markdown_page import escaped, to_markdown
 

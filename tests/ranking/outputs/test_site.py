@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests import browser
-from tests.browser import expect
-from tests.entries import annotations, declared, hostile, noisy, write_entry
-from tests.pages import Outline
+from tests.helpers import browser
+from tests.helpers.browser import expect
+from tests.helpers.entries import annotations, declared, hostile, noisy, write_entry
+from tests.helpers.pages import Outline
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
 from uhcs_bench.ranking import board as leaderboard

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from tests.registry_entries import entry
+from tests.helpers.registry_entries import entry
 from uhcs_bench.data import pixels
 from uhcs_bench.data.download import http as download
 from uhcs_bench.data.registry import Deposit, Entry, File, Source
