@@ -1,7 +1,7 @@
 """Distribution and quantiles of the beta distribution, of which Student's t is one form.
 
-The same numbers as those of ``scipy.special``, without its import: a command that scores 24
-micrographs would otherwise spend a third of its time there.
+The same numbers as those of ``scipy.special``, without its import, which a command that scores 24
+micrographs would have for these functions alone.
 """
 
 from __future__ import annotations

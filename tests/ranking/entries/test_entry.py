@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -551,3 +553,23 @@ def test_maps_that_change_after_the_check_are_refused(folder):
     label_maps.write_label_map(path, noisy(0.5)[FIRST])
     with pytest.raises(declaration.EntryError, match="has other pixels now"):
         maps.load(maps.runs[0])
+
+
+@pytest.mark.parametrize("name", ["method", "build", "dist", "figures", "preds", "runs"])
+def test_git_ignores_no_part_of_an_entry(tmp_path, name):
+    """Check that entries and runs of any name are committed: the board is made of their maps."""
+    ignored = Path(__file__).parents[3] / ".gitignore"
+    (tmp_path / ".gitignore").write_bytes(ignored.read_bytes())
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    places = [
+        f"leaderboard/{name}/particles/a.png",
+        f"leaderboard/method/runs/{name}/particles/a.png",
+        f"leaderboard/method/runs/{name}/record.json",
+    ]
+    found = subprocess.run(
+        ["git", "-C", tmp_path, "check-ignore", "--no-index", "-v", *places, "runs/a.png"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert [line.split("\t")[1] for line in found.stdout.splitlines()] == ["runs/a.png"]
