@@ -160,7 +160,10 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
         raise UsageError("Give either --maps or --runs.")
     folders = sorted(path for path in maps.glob("*/particles") if path.is_dir()) if maps else []
     if maps is not None and not folders:
-        raise UsageError(f"{maps} has no label maps: there is no folder <method>/particles in it.")
+        raise UsageError(
+            f"{maps} has no label maps: there is no folder <method>/particles in it. Give the "
+            "folder that holds those of the methods, such as leaderboard/ in the repository."
+        )
     rows = []
     if maps is not None:
         rows = rules.annotation_without_specks(version)

@@ -134,7 +134,10 @@ def _check_twin(plan: runs.Plan, maps: Path) -> None:
     }
     problems |= set(training_record.contradictions(models, plan.version, protocol.PAPER_SPLIT))
     if len({model.fold for model in models}) < protocol.N_FOLDS:
-        problems.add("folds are missing")
+        problems.add(
+            f"folds are missing; finish them with `python -m baselines run "
+            f"{plan.configuration.method} --task {plan.task}`"
+        )
     if problems:
         raise UhcsBenchError(
             f"{maps}: its {len({model.fold for model in models})} folds of {plan.task} are no twin "

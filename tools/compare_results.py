@@ -47,7 +47,10 @@ def load_recording(folder: Path, pattern: str = "*") -> dict[str, Any]:
     """
     paths = sorted(path for path in folder.glob("*.json") if fnmatchcase(path.stem, pattern))
     if not paths:
-        raise ValueError(f"{folder} holds no recorded item that matches {pattern}.")
+        raise ValueError(
+            f"{folder} holds no recorded item that matches {pattern}. Give a folder that "
+            "`python -m tools.compare_results record` wrote, or another --only."
+        )
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
 
 

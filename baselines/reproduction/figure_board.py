@@ -195,7 +195,10 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
 
     plan, source = board.plan, board.plan.particle_model
     if source is None or not source.is_file():
-        raise UhcsBenchError(f"There is no checkpoint {source}.")
+        raise UhcsBenchError(
+            f"There is no checkpoint {source}. Give that of a model for particles, which `python "
+            "-m baselines run METHOD --task particles` writes, by --particle-model."
+        )
     digest = file_sha256(source)
     folder = plan.out / _MAP_FOLDER / digest[:16]
     micrographs = board.micrographs["microconstituents"]

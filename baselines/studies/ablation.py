@@ -77,7 +77,10 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Trial]:
         records = [(place, place.read()) for place in found]
         finished = [(place, record) for place, record in records if record is not None]
         if not finished:
-            empty.append(f"{folder} has no finished fold of {method} on {task}.")
+            empty.append(
+                f"{folder} has no finished fold of {method} on {task}. Give the folder that "
+                f"`python -m baselines run {method} --task {task} --inner --out` wrote."
+            )
         for place, record in finished:
             if record.get("inner"):
                 trials.append(_trial(place, record))

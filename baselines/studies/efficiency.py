@@ -90,7 +90,8 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Point]:
     """
     found = {run: _models(run, method, task) for run in runs}
     empty = [
-        f"{run} has no finished fold of {method} on {task}."
+        f"{run} has no finished fold of {method} on {task}. Give the folder that "
+        f"`python -m baselines run {method} --task {task} --out` wrote."
         for run, models in found.items()
         if not models
     ]

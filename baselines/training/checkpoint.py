@@ -97,7 +97,10 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         finite.
     """
     if not path.is_file():
-        raise UhcsBenchError(f"There is no checkpoint {path}.")
+        raise UhcsBenchError(
+            f"There is no checkpoint {path}. Give the path of a checkpoint.pt, which `python -m "
+            "baselines run` writes to <out>/folds/<method>/<task>/<fold>/."
+        )
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         if content["schema"] != SCHEMA:

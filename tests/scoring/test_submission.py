@@ -354,7 +354,7 @@ def test_a_missing_file_of_a_mapping_is_named_with_its_id():
     (problem,) = caught.value.problems
     first = PARTICLES[0].id
     assert problem.startswith(f"{first} (no/such-{first}.png), ")
-    assert problem.endswith(" and 21 others: is not there")
+    assert problem.endswith(" and 21 others: is not there; check its name and folder")
 
 
 def test_a_mapping_is_not_spoken_to_as_a_folder():

@@ -177,7 +177,9 @@ def audit(datasets: Iterable[Dataset]) -> Audit:
 
 def _check(datasets: Sequence[Dataset]) -> None:
     if not datasets:
-        raise UsageError("There is no data set to audit.")
+        raise UsageError(
+            "There is no data set to audit. Give one or more, such as uhcs_bench.load('particles')."
+        )
     names = [dataset.task.name for dataset in datasets]
     if len(set(names)) < len(names):
         raise UsageError(f"A task is named twice: {', '.join(names)}.")

@@ -176,7 +176,10 @@ def _pairs(
         ):
             lonely = [path.name for name, path in names.items() if name not in others]
             if lonely:
-                problems.append(f"{other} has no partner for {', '.join(lonely)} of {folder}.")
+                problems.append(
+                    f"{other} has no partner for {', '.join(lonely)} of {folder}; add a map of the "
+                    "same name, or take these out."
+                )
     particle, constituent = found
     common = [name for name in constituent if name in particle]
     return {name: (particle[name], constituent[name]) for name in common}, problems
@@ -187,8 +190,8 @@ def _maps(folder: Path, problems: list[str]) -> dict[str, Path]:
     from uhcs_bench.data.label_maps import MAP_SUFFIXES
 
     if not folder.is_dir():
-        state = "is a file; give two folders or two files" if folder.exists() else "does not exist"
-        problems.append(f"{folder} {state}.")
+        state = "is a file" if folder.exists() else "does not exist"
+        problems.append(f"{folder} {state}; give two folders or two files of label maps.")
         return {}
     maps: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -199,7 +202,7 @@ def _maps(folder: Path, problems: list[str]) -> dict[str, Path]:
         maps.setdefault(path.stem, path)
     if not maps:
         inside = [task for task in protocol.TASKS if (folder / task).is_dir()]
-        hint = f" Did you mean {folder / inside[0]}?" if inside else ""
+        hint = f" Did you mean {folder / inside[0]}?" if inside else " Give the folder of the maps."
         problems.append(f"{folder} holds no label map ({', '.join(MAP_SUFFIXES)}).{hint}")
     return maps
 

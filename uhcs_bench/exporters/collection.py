@@ -181,7 +181,9 @@ def read_folds(
         paths = {path.stem: path for path in sorted((root / place).glob("[!.]*.png"))}
         for name, path in paths.items():
             if name not in by_id:
-                problems.append(f"{place}/{path.name}: there is no such micrograph in this split")
+                problems.append(
+                    f"{place}/{path.name}: there is no such micrograph in this split; leave it out"
+                )
             elif by_id[name].fold == fold:
                 try:
                     maps[name] = label_maps.read_label_map(path, by_id[name])
@@ -190,7 +192,10 @@ def read_folds(
         problems += other_folds(place, paths, by_id, fold, own_folds)
         absent = [e.id for e in source.entries if e.fold == fold and e.id not in paths]
         if absent:
-            problems.append(f"{place} has no prediction of {', '.join(absent)}")
+            problems.append(
+                f"{place} has no prediction of {', '.join(absent)}; predict them by the model of "
+                f"fold {fold}"
+            )
     return maps
 
 

@@ -132,7 +132,9 @@ def read_image(
     """
     try:
         if not path.is_file():
-            raise ImageError("is not there" if not path.exists() else "is not a regular file")
+            if path.exists():
+                raise ImageError("is not a regular file; give the path of an image")
+            raise ImageError("is not there; check its name and folder")
         with path.open("rb") as stream:
             magic = stream.read(16)
         if not magic:

@@ -70,9 +70,15 @@ def external_files(path: Path) -> tuple[Path, ...]:
     for name in sorted(set(_locations(path))):
         place = (folder / name).resolve()
         if "\0" in name or not place.is_relative_to(folder):
-            problems.append(f"It takes weights from {name!r}, which is outside of its folder.")
+            problems.append(
+                f"It takes weights from {name!r}, which is outside of its folder. Save the model "
+                "again with that file beside it."
+            )
         elif not place.is_file():
-            problems.append(f"It takes weights from {name!r}, which is not there.")
+            problems.append(
+                f"It takes weights from {name!r}, which is not there. Copy that file into the "
+                "model's folder, too."
+            )
         else:
             found.append(place)
     if problems:

@@ -198,7 +198,10 @@ def import_from(path: Path, entries: Iterable[Entry]) -> Imported:
     from uhcs_bench.data.download.pixel_index import Finds, Index, file_name
 
     if not path.exists():
-        raise UsageError(f"There is no folder or file {path} to import from.")
+        raise UsageError(
+            f"There is no folder or file {path} to import from. Give the path of a copy of the "
+            "data: a folder, a zip or an image."
+        )
     entries = list(entries)
     finds, imported = Finds(), Imported([])
     for find in _search_all(path, Index(entries), imported.unread):
