@@ -156,6 +156,8 @@ def test_show_prints_the_shipped_board(tmp_path):
             result = run("leaderboard", "show", what, "--format", form)
             assert result.exit_code == 0
             assert "particles, data set 1.0, split paper, n = 24" in result.stdout
+    result = run("leaderboard", "show", "splits")
+    assert "What a new sample costs" in result.stdout
     shown = json.loads(run("leaderboard", "show", "--format", "json").stdout)
     assert {row["method"] for row in shown["rows"]} >= {"otsu", "unet"}
     result = run("leaderboard", "show", "pairs", "--entry", "unet", "--task", "particles")

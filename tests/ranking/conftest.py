@@ -1,9 +1,10 @@
-"""A board of five entries, which the tests of this folder read and never change."""
+"""Boards that the tests of this folder read and never change."""
 
 from __future__ import annotations
 
 import pytest
 
+import uhcs_bench
 from tests.helpers.entries import annotations, named, noisy, write_entry
 from uhcs_bench.ranking import board as leaderboard
 
@@ -23,3 +24,17 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def board(folder):
     return leaderboard.build(*leaderboard.read_entries(folder))
+
+
+@pytest.fixture(scope="session")
+def split_board(tmp_path_factory):
+    """A board of two methods on the splits clean and grouped; Other is worse on grouped."""
+    root = tmp_path_factory.mktemp("split-board")
+    for split, share in (("clean", 0.05), ("grouped", 0.2)):
+        for name, own in (("One", 0.05), ("Other", share)):
+            ids = uhcs_bench.load("particles", version="synthetic", split=split).ids
+            maps = {key: labels for key, labels in noisy(own).items() if key in ids}
+            write_entry(
+                root / f"{name.lower()}-{split}", {"particles": maps}, named(name, split=split)
+            )
+    return leaderboard.build(*leaderboard.read_entries(root))

@@ -109,7 +109,9 @@ def build(
     "  uhcs-bench leaderboard show fit --task particles\n"
     "  uhcs-bench leaderboard show pairs --entry unet\n" + EXIT_CODES
 )
-@click.argument("what", type=click.Choice(["ranks", "sizes", "fit", "pairs"]), default="ranks")
+@click.argument(
+    "what", type=click.Choice(["ranks", "sizes", "fit", "pairs", "splits"]), default="ranks"
+)
 @click.option(
     "--board",
     "path",
@@ -128,7 +130,8 @@ def show(
     """Print a board without computing anything.
 
     Ranks; agreement of particle sizes; fit to measure, by how much what is
-    measured on the maps is off; or the tests between pairs of methods.
+    measured on the maps is off; the tests between pairs of methods; or what other
+    splits do to the scores of methods that were run on several.
     """
     from uhcs_bench.ranking.outputs import board_json, board_rows, text_tables
 

@@ -7,7 +7,6 @@ to what is measured on the maps, see `uhcs_bench.ranking.fit`.
 
 from __future__ import annotations
 
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,6 +21,7 @@ from uhcs_bench.ranking.annotator_agreement import annotator_agreement
 from uhcs_bench.ranking.entries import declaration, entry
 from uhcs_bench.ranking.entries.declaration import EntryError
 from uhcs_bench.ranking.pair_tests import MOST_LISTED, Pair, PairTests, Ranks
+from uhcs_bench.ranking.split_changes import Comparison, compare_splits, method_name
 from uhcs_bench.scoring.conventions import estimates
 from uhcs_bench.stats.runs import mean_of_runs, seed_spread
 from uhcs_bench.stats.undefined import none_if_nan
@@ -248,11 +248,14 @@ class Board:
     groups : list of Group
         By task, version and split.
     left_out : list of LeftOut
+    split_comparisons : list of Comparison
+        What other splits do to the scores of methods that were run on several.
     """
 
     entries: list[LeaderboardEntry]
     groups: list[Group]
     left_out: list[LeftOut]
+    split_comparisons: list[Comparison]
 
 
 def read_entries(
@@ -309,8 +312,7 @@ def _shared_names(entries: Iterable[LeaderboardEntry]) -> Iterator[list[str]]:
     """Find entries that would stand in one table under one name."""
     slugs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for found in entries:
-        name = unicodedata.normalize("NFKC", found.name).casefold()
-        slugs[name, found.version, found.split].append(found.slug)
+        slugs[method_name(found), found.version, found.split].append(found.slug)
     for sharing in slugs.values():
         if len(sharing) > 1:
             yield sharing
@@ -365,7 +367,7 @@ def build(
     jobs = [job for outline in outlines for job in outline.jobs]
     scores = iter(run_scores.run_scores(jobs, cache, workers))
     groups = [_group(outline, [next(scores) for _ in outline.jobs], cache) for outline in outlines]
-    return Board(list(entries), groups, list(left_out))
+    return Board(list(entries), groups, list(left_out), compare_splits(groups))
 
 
 # Scores and ranks

@@ -96,3 +96,22 @@ def test_choices_that_saw_folds_are_marked(tmp_path):
     assert "[Seen](a/) † |" in page
     assert "[Unseen](b/) |" in page.replace("  ", "")
     assert "† Seen: Particles, folds 0, 2 had been looked at: The size of windows." in page
+
+
+def test_what_another_split_costs_stands_below_the_groups(split_board):
+    """Check the table of both splits against the groups' scores, and the entries' headings."""
+    page = to_markdown(split_board)
+    _, _, section = page.partition("### What a new sample costs")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in section.partition("## Entries")[0].splitlines()
+        if "| IU " in line
+    ]
+    clean, grouped = split_board.groups
+    assert [row[0] for row in rows] == [row.entry.name for row in clean.ranked]
+    for cells, of_clean in zip(rows, clean.ranked, strict=True):
+        (of_grouped,) = [r for r in grouped.ranked if r.entry.name == of_clean.entry.name]
+        assert cells[2:4] == [f"{100 * row.mean('IU').mean:.1f}" for row in (of_clean, of_grouped)]
+    assert rows[[row[0] for row in rows].index("Other")][4].startswith("-")
+    assert "### One, split grouped" in page
+    assert "What the leaks" not in page  # no method was run on the split paper

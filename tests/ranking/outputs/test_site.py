@@ -250,6 +250,25 @@ def test_filters_hide_other_groups(chromium, folder):
         expect(section).to_be_visible()
 
 
+def test_a_comparison_of_splits_is_shown_with_either(chromium, split_board, tmp_path):
+    """Check its table, and that the choice of a split hides it only where it has no part."""
+    site.write(tmp_path / "site", split_board)
+    (found,) = split_board.split_comparisons
+    with browser.opened(chromium, tmp_path / "site" / "particles.html") as page:
+        section = page.locator(f"#{found.anchor}")
+        rows = section.locator("tbody tr")
+        assert [rows.nth(k).locator("th, td").all_inner_texts() for k in range(rows.count())] == [
+            sentences.change_cells(change) for change in found.changes
+        ]
+        for split in ("clean", "grouped"):
+            page.locator("select[data-filter=split]").select_option(split)
+            expect(section).to_be_visible()
+        section.evaluate("element => element.dataset.split = 'paper clean'")
+        page.locator("select[data-filter=split]").select_option("grouped")
+        page.locator("select[data-filter=split]").dispatch_event("change")
+        expect(section).to_be_hidden()
+
+
 COLORS = """() => {
   const solid = (element) => {
     for (let e = element; e; e = e.parentElement) {

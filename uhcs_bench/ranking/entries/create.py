@@ -53,7 +53,8 @@ def create(
     predictions : sequence of Path
         A folder of each run of the method, as `uhcs_bench.score` takes it.
     name : str
-        Name on the board, from which the folder is named.
+        Name on the board, from which the folder is named; where they are not the paper's, the
+        version and the split are in its name too, so that a method's entries lie side by side.
     out : Path
         Folder of the entries; made where needed.
     version, split : str, optional
@@ -79,8 +80,7 @@ def create(
     MissingPackageError
         If PyYAML is not installed.
     """
-    slug = _slug(name)
-    folder = out / slug
+    folder = out / _slug(name, version, split)
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
     runs = {
@@ -127,8 +127,8 @@ def create(
     return folder, to_fill
 
 
-def _slug(name: str) -> str:
-    """Name an entry's folder after a method.
+def _slug(name: str, version: str, split: str) -> str:
+    """Name an entry's folder after a method and what it was run on.
 
     Raises
     ------
@@ -145,7 +145,10 @@ def _slug(name: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
     if not slug:
         raise UsageError(f"No folder can be named after {shown(name)}; use some of a-z and 0-9.")
-    return slug
+    scope = (version, split)
+    usual = (protocol.REAL_VERSION, protocol.PAPER_SPLIT)
+    others = [part for part, known in zip(scope, usual, strict=True) if part != known]
+    return "-".join([slug, *others])
 
 
 def declared_of(models: Sequence[TrainedModel]) -> dict[str, Any]:

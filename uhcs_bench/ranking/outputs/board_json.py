@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from uhcs_bench.ranking.board import Board, Group, Row
     from uhcs_bench.ranking.entries.entry import LeaderboardEntry
     from uhcs_bench.ranking.pair_tests import Pair
+    from uhcs_bench.ranking.split_changes import Comparison, SplitChange
     from uhcs_bench.scoring.results import ConventionScore, MeanScore
 
-SCHEMA = "uhcs-bench/leaderboard/3"
+SCHEMA = "uhcs-bench/leaderboard/4"
 
 DATA_NAME = "leaderboard.json"
 
@@ -43,7 +44,7 @@ _SHORT_DIGITS = 4
 """Decimals of a micrograph's scores, and significant digits of what is measured on it: there are
 hundreds of them for each method."""
 
-_LONG_LISTS = ("entries", "groups", "recomputed", "pairs")
+_LONG_LISTS = ("entries", "groups", "recomputed", "pairs", "split_comparisons", "changes")
 """Keys whose items stand on a line each."""
 
 
@@ -115,6 +116,9 @@ def to_dict(board: Board) -> dict[str, Any]:
             {"entry": found.slug, "problems": list(found.problems)} for found in board.left_out
         ],
         "groups": [_rounded(_group_content(group)) for group in board.groups],
+        "split_comparisons": [
+            _rounded(_comparison_content(found)) for found in board.split_comparisons
+        ],
     }
 
 
@@ -184,10 +188,17 @@ def _group_content(group: Group) -> dict[str, Any]:
 
 
 def _pair_content(pair: Pair) -> dict[str, Any]:
-    return asdict(pair) | {
-        "p_micrographs": _digits(pair.p_micrographs, _SHORT_DIGITS),
-        "p_folds": _digits(pair.p_folds, _SHORT_DIGITS),
-        "separable_by": list(pair.separable_by),
+    return _tested_content(pair) | {"separable_by": list(pair.separable_by)}
+
+
+def _comparison_content(found: Comparison) -> dict[str, Any]:
+    return asdict(found) | {"changes": [_tested_content(change) for change in found.changes]}
+
+
+def _tested_content(found: Pair | SplitChange) -> dict[str, Any]:
+    return asdict(found) | {
+        "p_micrographs": _digits(found.p_micrographs, _SHORT_DIGITS),
+        "p_folds": _digits(found.p_folds, _SHORT_DIGITS),
     }
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from uhcs_bench.ranking.board import Board, Group, Row
     from uhcs_bench.ranking.entries.entry import LeaderboardEntry
+    from uhcs_bench.ranking.split_changes import Comparison
     from uhcs_bench.scoring.results import MeanScore
 
 PAGE_NAME = "README.md"
@@ -50,6 +51,9 @@ def to_markdown(board: Board, *, folder: str = "leaderboard", is_shipped: bool =
         parts.append(f"## {task.capitalize()}")
         for group in groups:
             parts += _group_parts(group)
+        for comparison in board.split_comparisons:
+            if comparison.task == task:
+                parts += _comparison_parts(comparison)
     if board.left_out:
         parts += ["## Left out", _left_out(board)]
     parts += ["## Entries", *(part for found in board.entries for part in _entry_parts(found))]
@@ -144,6 +148,18 @@ def _ranked_parts(group: Group) -> list[str]:
     if group.pairs:
         parts.append(_pair_list(group))
     return parts
+
+
+def _comparison_parts(found: Comparison) -> list[str]:
+    rows = []
+    for change in found.changes:
+        name, *cells = sentences.change_cells(change)
+        rows.append([escaped(name), *cells])
+    return [
+        f"### {found.step.question}",
+        f"Data set {found.version}, {sentences.comparison_sentence(found)}",
+        _table(sentences.comparison_headers(found), rows),
+    ]
 
 
 def _rank_table(group: Group) -> str:
@@ -308,6 +324,8 @@ def _entry_parts(found: LeaderboardEntry) -> list[str]:
     lines = [f"- {name}: {text}" for name, text in facts.items()]
     lines += [f"- note: {escaped(note)}" for note in declared["notes"]]
     heading = f"### {escaped(found.name)}"
+    if found.split != protocol.PAPER_SPLIT:
+        heading += f", split {found.split}"
     return [
         heading,
         f"[{found.slug}/]({found.slug}/). {escaped(declared['summary'].rstrip('.'))}.",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from uhcs_bench.ranking.board import Group, Metric, Row
     from uhcs_bench.ranking.entries.entry import LeaderboardEntry
     from uhcs_bench.ranking.pair_tests import Pair, Ranks
+    from uhcs_bench.ranking.split_changes import Comparison, SplitChange
     from uhcs_bench.scoring.results import MeanScore
 
 RANK_RULE = (
@@ -131,8 +132,7 @@ significant by micrographs alone'
     unit = "points of IU".replace("IU", metric.name) if metric.unit else f"of {metric.name}"
     by = f"{amount(metric, pair.difference)} {unit}"
     if pair.ci95 is not None:
-        ends = [amount(metric, end, signed=round(end, 4) != 0) for end in pair.ci95]
-        by += f", {' to '.join(ends)}"
+        by += f", {' to '.join(_signed(metric, end) for end in pair.ci95)}"
     tests = f"{p_equals(pair.p_micrographs)} by micrograph, {p_equals(pair.p_folds)} by fold"
     verdicts = {
         (): "not significant",
@@ -143,6 +143,49 @@ significant by micrographs alone'
     better, worse = names[pair.better], names[pair.worse]
     is_better = "is better than" if verdict == "significant" else "is ahead of"
     return f"{better} {is_better} {worse} by {by} ({tests}): {verdict}"
+
+
+def comparison_headers(found: Comparison) -> list[str]:
+    """Name the columns of `change_cells`."""
+    splits = (found.step.easier, found.step.harder)
+    return ["method", "score", *splits, "change", "by micrograph", "by fold"]
+
+
+def change_cells(change: SplitChange) -> list[str]:
+    """Write a method's score on two splits, the change, and whether tests find one.
+
+    Examples
+    --------
+    >>> from uhcs_bench.ranking.split_changes import SplitChange
+    >>> ends = (-0.02, 0.0)
+    >>> change_cells(SplitChange("A", "a", "b", "IU", (0.8, 0.79), -0.01, ends, 0.01, 0.2, 19, 5))
+    ['A', 'IU', '80.0', '79.0', '-1.0 [-2.0, 0.0]', 'p = 0.01', 'p = 0.2']
+    """
+    metric = next(found for found in METRICS if found.name == change.metric)
+    before, after = (amount(metric, mean) for mean in change.means)
+    text = _signed(metric, change.difference)
+    if change.ci95 is not None:
+        text += f" [{', '.join(_signed(metric, end) for end in change.ci95)}]"
+    tests = p_equals(change.p_micrographs), p_equals(change.p_folds)
+    return [change.name, metric.name, before, after, text, *tests]
+
+
+def _signed(metric: Metric, value: float) -> str:
+    return amount(metric, value, signed=round(value, 4) != 0)
+
+
+def comparison_sentence(found: Comparison) -> str:
+    """State what a comparison of splits is made of, and what it does not tell apart."""
+    easier, harder = (
+        f"{low} to {high}" if low != high else str(low) for low, high in found.n_training
+    )
+    return (
+        f"{things(found.n_images, 'micrograph')} that both splits have. {found.step.meaning} "
+        f"A model of {found.step.easier} was trained on {easier} micrographs, one of "
+        f"{found.step.harder} on {harder}; the change includes what fewer micrographs cost. Both "
+        f"tests are corrected by Holm's method for the number of methods; the folds are those of "
+        f"{found.step.harder}."
+    )
 
 
 def pairs_heading(group: Group) -> str:

@@ -146,7 +146,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
         groups = [group for group in board.groups if group.task == task]
         yield (
             f"{task.name}.html",
-            page("task", task.name.capitalize(), **_task_values(task, groups)),
+            page("task", task.name.capitalize(), **_task_values(task, groups, board)),
         )
     for found in board.entries:
         sections = []
@@ -208,10 +208,11 @@ def _shared(board: Board) -> dict[str, Any]:
     }
 
 
-def _task_values(task: protocol.Task, groups: Sequence[Group]) -> dict[str, Any]:
+def _task_values(task: protocol.Task, groups: Sequence[Group], board: Board) -> dict[str, Any]:
     return {
         "task": task,
         "groups": groups,
+        "comparisons": [found for found in board.split_comparisons if found.task == task.name],
         "versions": list(dict.fromkeys(group.version for group in groups)),
         "splits": list(dict.fromkeys(group.split for group in groups)),
         "version_meanings": protocol.VERSIONS,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import textwrap
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from uhcs_bench import formatting
 from uhcs_bench.errors import UsageError
@@ -12,11 +15,16 @@ from uhcs_bench.ranking.board import METRICS
 from uhcs_bench.ranking.outputs import board_json, sentences
 from uhcs_bench.ranking.outputs.markdown_page import escaped
 from uhcs_bench.ranking.pair_tests import Pair, range_text
+from uhcs_bench.ranking.split_changes import Comparison, SplitChange, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Form = Literal["table", "markdown"]
+
+_Tested = TypeVar("_Tested")
+
+NO_TABLE = "The board has no such table."
 
 
 def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[str, Any]:
@@ -48,7 +56,12 @@ def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[s
         concerned = [row for row in group["recomputed"] if entry in (None, row["entry"])]
         pairs = [p for p in group["pairs"] if entry in (None, p["better"], p["worse"])]
         groups.append(group | {"recomputed": concerned, "pairs": pairs})
-    return board | {"groups": groups}
+    comparisons = []
+    for found in board["split_comparisons"]:
+        changes = [c for c in found["changes"] if entry in (None, c["easier"], c["harder"])]
+        if task in (None, found["task"]) and changes:
+            comparisons.append(found | {"changes": changes})
+    return board | {"groups": groups, "split_comparisons": comparisons}
 
 
 def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
@@ -58,13 +71,14 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
     ----------
     board : dict
         What `chosen` gives.
-    what : {'ranks', 'sizes', 'fit', 'pairs'}
+    what : {'ranks', 'sizes', 'fit', 'pairs', 'splits'}
     form : {'table', 'markdown'}, optional
 
     Returns
     -------
     str
-        A table, or for pairs a list, for each task, version and split.
+        A table, or for pairs a list, for each task, version and split; for splits a table for each
+        two of them that methods were run on.
 
     Examples
     --------
@@ -72,6 +86,9 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
     >>> print(text(chosen(board_json.read(), "particles", None), "fit").splitlines()[0])
     particles, data set 1.0, split paper, n = 24
     """
+    if what == "splits":
+        parts = [_split_table(found, form) for found in board["split_comparisons"]]
+        return "\n\n".join(parts) or NO_TABLE
     names = board_json.names(board)
     if form == "markdown":
         names = {slug: escaped(name) for slug, name in names.items()}
@@ -83,7 +100,29 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
             where = f"data set {group['dataset_version']}, split {group['split']}"
             heading = f"{group['task']}, {where}, n = {group['n_images']}"
             parts.append(f"{heading}\n\n{table}")
-    return "\n\n".join(parts) or "The board has no such table."
+    return "\n\n".join(parts) or NO_TABLE
+
+
+def _split_table(content: dict[str, Any], form: Form) -> str:
+    found = _comparison(content)
+    heading = f"{found.task}, data set {found.version}. {found.step.question}"
+    meaning = sentences.comparison_sentence(found)
+    headers = sentences.comparison_headers(found)
+    rows = [sentences.change_cells(change) for change in found.changes]
+    if form == "markdown":
+        table = formatting.table(headers, [[escaped(row[0]), *row[1:]] for row in rows], form)
+        return f"{heading}\n\n{meaning}\n\n{table}"
+    # A table for each method: with the name in each line they don't fit into a terminal.
+    tables = [
+        f"{name}\n\n{formatting.table(headers[1:], [row[1:] for row in of_method], form)}"
+        for name, of_method in groupby(rows, key=itemgetter(0))
+    ]
+    return "\n\n".join([heading, "\n".join(textwrap.wrap(meaning, 79)), *tables])
+
+
+def _comparison(content: dict[str, Any]) -> Comparison:
+    changes = [_with_interval(SplitChange, change) for change in content["changes"]]
+    return Comparison(**content | {"step": Step(**content["step"]), "changes": changes})
 
 
 def _ranks(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
@@ -166,8 +205,12 @@ def _pairs(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
 
 def _pair(content: dict[str, Any]) -> Pair:
     fields = {name: value for name, value in content.items() if name != "separable_by"}
+    return _with_interval(Pair, fields)
+
+
+def _with_interval(kind: Callable[..., _Tested], fields: dict[str, Any]) -> _Tested:
     ends: Sequence[float] | None = fields["ci95"]
-    return Pair(**fields | {"ci95": None if ends is None else (ends[0], ends[1])})
+    return kind(**fields | {"ci95": None if ends is None else (ends[0], ends[1])})
 
 
 _TABLES: dict[str, Callable[[dict[str, Any], dict[str, str], Form], str]] = {

@@ -28,9 +28,10 @@ const filters = document.querySelectorAll("select[data-filter]");
 
 function filter() {
   for (const group of document.querySelectorAll("section.board-group")) {
-    group.hidden = Array.from(filters).some(
-      (select) => select.value !== "" && select.value !== group.dataset[select.dataset.filter],
-    );
+    group.hidden = Array.from(filters).some((select) => {
+      const ofGroup = group.dataset[select.dataset.filter];
+      return select.value !== "" && ofGroup !== undefined && !ofGroup.split(" ").includes(select.value);
+    });
   }
 }
 
