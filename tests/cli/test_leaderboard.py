@@ -70,10 +70,10 @@ def test_submit_validate_build(entries, tmp_path):
     result = run("leaderboard", "build", "--entries", entries)
     assert result.exit_code == 2
     assert "Wrote README.md and leaderboard.json of 1 entry" in result.stdout
-    assert "my-net: entry.yaml: summary: is still to be filled in" in result.stderr
-    path = entries / "my-net" / "entry.yaml"
+    assert "my-net-synthetic: entry.yaml: summary: is still to be filled in" in result.stderr
+    path = entries / "my-net-synthetic" / "entry.yaml"
     path.write_text(path.read_text().replace('"TO BE FILLED IN"', "filled"))
-    assert run("validate", entries / "my-net").exit_code == 0
+    assert run("validate", entries / "my-net-synthetic").exit_code == 0
     result = run("leaderboard", "build", "--entries", entries, "--site", tmp_path / "site")
     assert result.exit_code == 0
     assert "of 2 entries" in result.stdout

@@ -107,7 +107,8 @@ def build(
 @leaderboard.command(
     epilog="\b\nExamples:\n  uhcs-bench leaderboard show\n"
     "  uhcs-bench leaderboard show fit --task particles\n"
-    "  uhcs-bench leaderboard show pairs --entry unet\n" + EXIT_CODES
+    "  uhcs-bench leaderboard show pairs --entry unet\n"
+    "  uhcs-bench leaderboard show splits --task particles\n" + EXIT_CODES
 )
 @click.argument(
     "what", type=click.Choice(["ranks", "sizes", "fit", "pairs", "splits"]), default="ranks"
@@ -121,11 +122,20 @@ def build(
 @click.option(
     "--task", type=click.Choice([*protocol.TASKS]), help="Show this task alone.  [default: all]"
 )
+@click.option(
+    "--split", type=click.Choice([*protocol.SPLITS]), help="Show this split alone.  [default: all]"
+)
 @click.option("--entry", metavar="FOLDER", help="Show what concerns this entry alone.")
 @format_option("table", "markdown", "json")
 @out_option
 def show(
-    what: str, path: Path | None, task: str | None, entry: str | None, form: str, out: Path | None
+    what: str,
+    path: Path | None,
+    task: str | None,
+    split: str | None,
+    entry: str | None,
+    form: str,
+    out: Path | None,
 ) -> None:
     """Print a board without computing anything.
 
@@ -136,7 +146,7 @@ def show(
     from uhcs_bench.ranking.outputs import board_json, board_rows, text_tables
 
     board = board_json.read() if path is None else board_json.read(path)
-    shown = text_tables.chosen(board, task, entry)
+    shown = text_tables.chosen(board, task, split, entry)
     if form == "json":
         listed = [*board_rows.rows(shown, protocol.TASKS)]
         emit(json_text({"schema": board["schema"], "rows": listed}), out)

@@ -13,7 +13,7 @@ from uhcs_bench.ranking.outputs import board_json, sentences, text_tables
 def test_splits_are_those_of_the_board(split_board, form):
     """Check that what is read back from the file gives the cells of the board itself."""
     content = json.loads(board_json.to_json(split_board))
-    shown = text_tables.text(text_tables.chosen(content, None, None), "splits", form)
+    shown = text_tables.text(text_tables.chosen(content), "splits", form)
     (found,) = split_board.split_comparisons
     assert len(found.changes) == 8
     lines = shown.splitlines()
@@ -31,8 +31,17 @@ def test_splits_of_one_entry(split_board):
     """Check that the entry of either split shows the method's change and no other."""
     content = json.loads(board_json.to_json(split_board))
     for slug in ("other-clean", "other-grouped"):
-        shown = text_tables.text(text_tables.chosen(content, "particles", slug), "splits")
+        shown = text_tables.text(text_tables.chosen(content, "particles", entry=slug), "splits")
         assert "Other" in shown
         assert "One" not in shown
-    none = text_tables.text(text_tables.chosen(content, "microconstituents", None), "splits")
+    none = text_tables.text(text_tables.chosen(content, "microconstituents"), "splits")
     assert none == text_tables.NO_TABLE
+
+
+def test_groups_of_one_split(split_board):
+    """Check that a split leaves its own groups, and the comparisons that it is part of."""
+    content = json.loads(board_json.to_json(split_board))
+    for split, n_comparisons in (("clean", 1), ("grouped", 1), ("paper", 0)):
+        found = text_tables.chosen(content, split=split)
+        assert {group["split"] for group in found["groups"]} == {split} - {"paper"}
+        assert len(found["split_comparisons"]) == n_comparisons

@@ -27,15 +27,20 @@ _Tested = TypeVar("_Tested")
 NO_TABLE = "The board has no such table."
 
 
-def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[str, Any]:
-    """Select the groups of one task, and the rows and pairs of one entry.
+def chosen(
+    board: dict[str, Any],
+    task: str | None = None,
+    split: str | None = None,
+    entry: str | None = None,
+) -> dict[str, Any]:
+    """Select the groups of one task and split, and the rows and pairs of one entry.
 
     Parameters
     ----------
     board : dict
         What `uhcs_bench.ranking.outputs.board_json.read` gives.
-    task, entry : str or None
-        None for all.
+    task, split, entry : str, optional
+        By default all.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[s
         raise UsageError(f"There is no entry {entry!r} on the board. It has {', '.join(slugs)}.")
     groups = []
     for group in board["groups"]:
-        if task not in (None, group["task"]):
+        if task not in (None, group["task"]) or split not in (None, group["split"]):
             continue
         concerned = [row for row in group["recomputed"] if entry in (None, row["entry"])]
         pairs = [p for p in group["pairs"] if entry in (None, p["better"], p["worse"])]
@@ -59,7 +64,8 @@ def chosen(board: dict[str, Any], task: str | None, entry: str | None) -> dict[s
     comparisons = []
     for found in board["split_comparisons"]:
         changes = [c for c in found["changes"] if entry in (None, c["easier"], c["harder"])]
-        if task in (None, found["task"]) and changes:
+        splits = (found["step"]["easier"], found["step"]["harder"])
+        if task in (None, found["task"]) and split in (None, *splits) and changes:
             comparisons.append(found | {"changes": changes})
     return board | {"groups": groups, "split_comparisons": comparisons}
 
@@ -83,7 +89,7 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
     Examples
     --------
     >>> from uhcs_bench.ranking.outputs import board_json
-    >>> print(text(chosen(board_json.read(), "particles", None), "fit").splitlines()[0])
+    >>> print(text(chosen(board_json.read(), "particles", "paper"), "fit").splitlines()[0])
     particles, data set 1.0, split paper, n = 24
     """
     if what == "splits":
