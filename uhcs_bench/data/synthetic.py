@@ -88,7 +88,7 @@ def generate(entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     Raises
     ------
     UsageError
-        If the entry is that of a real micrograph.
+        If it is no entry of a generated micrograph.
 
     Examples
     --------
@@ -96,11 +96,13 @@ def generate(entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     >>> image.shape, image.dtype, sorted(set(labels.flat)) == [0, 1, 2, 3]
     ((192, 256), dtype('uint8'), True)
     """
+    advice = "The entries that can are those of uhcs_bench.data.synthetic.catalogue."
+    if not isinstance(entry, Entry):
+        raise UsageError(f"{entry!r} can't be generated, since it is no entry. {advice}")
     if entry.version != protocol.SYNTHETIC_VERSION:
-        raise UsageError(
-            f"{entry.id!r} is a real micrograph and can't be generated. "
-            "The entries that can are those of uhcs_bench.data.synthetic.catalogue."
-        )
+        raise UsageError(f"{entry.id!r} is a real micrograph and can't be generated. {advice}")
+    if entry.id not in (known.id for known in catalogue(entry.task)):
+        raise UsageError(f"{entry.id!r} is no generated micrograph of {entry.task}. {advice}")
     position = list(protocol.TASKS).index(entry.task), int(entry.id.rsplit("-", 1)[1])
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(_ENTROPY, spawn_key=position)))
     if entry.task == "particles":

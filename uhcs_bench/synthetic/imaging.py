@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uhcs_bench.synthetic.limits import Limits, number_problems, refuse
+from uhcs_bench.synthetic.limits import (
+    Limits,
+    array_problems,
+    generator_problems,
+    kind_problems,
+    number_problems,
+    refuse,
+)
 from uhcs_bench.synthetic.random_fields import smooth_field
 
 if TYPE_CHECKING:
@@ -54,6 +61,8 @@ _LIMITS = {
     "electrons": Limits(0.0, 1e30, above=True),
     "read_noise": _SIGNAL,
 }
+_SHARE = Limits(0.0, 1.0)
+_FINITE = Limits(-1e30, 1e30)
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,11 @@ def acquire(rng: Generator, imaging: Imaging, cementite: NDArray[np.float64]) ->
     -------
     ndarray of uint8, shape (rows, columns)
 
+    Raises
+    ------
+    UsageError
+        If an argument is of another kind or makes no sense; the message lists all of them.
+
     Examples
     --------
     >>> plate = np.zeros((40, 60))
@@ -150,6 +164,14 @@ def acquire(rng: Generator, imaging: Imaging, cementite: NDArray[np.float64]) ->
     """
     from scipy.ndimage import gaussian_filter
 
+    refuse(
+        "The image",
+        [
+            *generator_problems(rng),
+            *kind_problems("imaging", imaging, Imaging),
+            *array_problems("cementite", cementite, _SHARE),
+        ],
+    )
     shape = (cementite.shape[0], cementite.shape[1])
     solid = np.asarray(cementite, np.float64)
     # Share of cementite around each pixel: electrons leave more easily where there is less of it,
@@ -191,12 +213,26 @@ def detect(
     ndarray of uint8, shape (rows, columns)
         Values beyond 0 and 255 are clipped.
 
+    Raises
+    ------
+    UsageError
+        If an argument is of another kind or makes no sense; the message lists all of them.
+
     Examples
     --------
     >>> image = detect(np.random.default_rng(0), np.full((200, 200), 100.0), 4.0, 0.0)
     >>> round(float(image.std()), 1)  # the square root of 100 / 4
     5.0
     """
+    noise = {"electrons": electrons, "read_noise": read_noise}
+    refuse(
+        "The image",
+        [
+            *generator_problems(rng),
+            *array_problems("signal", signal, _FINITE),
+            *number_problems(noise, _LIMITS),
+        ],
+    )
     # Shot noise by its Gaussian limit, which holds from some ten electrons per pixel on.
     variance = np.maximum(signal, 0.0) / electrons + read_noise**2
     noisy = signal + np.sqrt(variance) * rng.standard_normal(signal.shape)

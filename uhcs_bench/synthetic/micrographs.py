@@ -26,21 +26,31 @@ import numpy as np
 
 from uhcs_bench.errors import UsageError
 from uhcs_bench.formatting import abbreviated
-from uhcs_bench.io.raster import LARGEST_PIXELS
 from uhcs_bench.synthetic.imaging import Imaging, acquire
-from uhcs_bench.synthetic.limits import frame_problems, kind_problems, refuse
+from uhcs_bench.synthetic.limits import (
+    LENGTH_UM,
+    Limits,
+    array_problems,
+    frame_problems,
+    generator_problems,
+    kind_problems,
+    number_problems,
+    refuse,
+)
 from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
 from uhcs_bench.synthetic.particle_field import (
     ParticleField,
     Placed,
     Sizes,
+    extent_problems,
     field_problems,
-    margin_px,
     particle_coverage,
     scatter_particles,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.random import Generator
     from numpy.typing import NDArray
 
@@ -70,6 +80,14 @@ OVERVIEW = Imaging(
 """Imaging of an ordinary micrograph of the microconstituents task."""
 
 
+_MAP_LIMITS = {
+    "image": Limits(0, 255),
+    "labels": Limits(0, 3),
+    "cementite": Limits(0.0, 1.0),
+    "denuded_um": Limits(0.0, 1e30),
+}
+
+
 @dataclass(frozen=True, eq=False)  # arrays don't compare as a whole
 class Synthetic:
     """A micrograph and the truth about it.
@@ -90,6 +108,11 @@ class Synthetic:
     denuded_um : ndarray of float64, shape (rows, columns), or None
         Stated width of the denuded zone whose outer edge runs through a pixel, measured from the
         network's outline; None for a field of particles.
+
+    Raises
+    ------
+    UsageError
+        If a value is of another kind or shape, or makes no sense; the message lists all of them.
     """
 
     image: NDArray[np.uint8]
@@ -99,6 +122,9 @@ class Synthetic:
     structure: ParticleField | Hypereutectoid
     placed: Placed
     denuded_um: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        refuse("Synthetic", _problems(self))
 
     __repr__ = abbreviated
 
@@ -112,6 +138,16 @@ class Synthetic:
     def number_density_um(self) -> float:
         """Particles per square micrometre, by their centres."""
         return self.diameters_um.size / (self.labels.size * self.pixel_size_um**2)
+
+
+def _problems(made: Synthetic) -> Iterator[str]:
+    shape = made.image.shape if getattr(made.image, "ndim", 0) == 2 else (None, None)
+    for name, limits in _MAP_LIMITS.items():
+        if name != "denuded_um" or made.denuded_um is not None:
+            yield from array_problems(name, getattr(made, name), limits, shape)
+    yield from number_problems(vars(made), {"pixel_size_um": LENGTH_UM})
+    yield from kind_problems("structure", made.structure, ParticleField, Hypereutectoid)
+    yield from kind_problems("placed", made.placed, Placed)
 
 
 def particles(
@@ -182,13 +218,13 @@ def particles(
     refuse(
         "The micrograph",
         chain(
-            frame_problems(shape, pixel_size_um, LARGEST_PIXELS),
+            frame_problems(shape, pixel_size_um),
             field_problems(stated),
             kind_problems("imaging", imaging, Imaging),
         ),
     )
     structure = ParticleField(**stated)
-    _check_extent(structure, shape, pixel_size_um, math.inf)
+    refuse("The micrograph", extent_problems(structure, shape, pixel_size_um, name="pixel_size_um"))
     structure_rng, imaging_rng = _generator(seed).spawn(2)
     placed = scatter_particles(structure_rng, structure, shape, pixel_size_um)
     cementite = particle_coverage(placed, shape)
@@ -251,14 +287,17 @@ def hypereutectoid(
     refuse(
         "The micrograph",
         chain(
-            frame_problems(shape, pixel_size_um, LARGEST_PIXELS),
+            frame_problems(shape, pixel_size_um),
             kind_problems("structure", structure, Hypereutectoid),
             kind_problems("imaging", imaging, Imaging),
         ),
     )
-    # Grids of random fields have these spacings; that of the roughness is its fivefold.
-    finest_um = min(structure.grain_um, 5.0 * structure.roughness_um, structure.network_um)
-    _check_extent(structure.particles, shape, pixel_size_um, finest_um)
+    refuse(
+        "The micrograph",
+        extent_problems(
+            structure.particles, shape, pixel_size_um, structure.finest_um, "pixel_size_um"
+        ),
+    )
     structure_rng, imaging_rng = _generator(seed).spawn(2)
     grown = grow_hypereutectoid(structure_rng, structure, shape, pixel_size_um)
     return Synthetic(
@@ -274,6 +313,8 @@ def hypereutectoid(
 
 def _generator(seed: int | Generator) -> Generator:
     try:
+        if seed is None:
+            raise TypeError  # NumPy would take another seed each time
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:
         raise UsageError(
@@ -281,29 +322,9 @@ def _generator(seed: int | Generator) -> Generator:
         ) from error
 
 
-def _check_extent(
-    particles: ParticleField, shape: tuple[int, int], pixel_size_um: float, finest_um: float
-) -> None:
-    """Refuse what takes boundless memory: pixels too fine or too coarse for what is drawn."""
-    margin = margin_px(particles, pixel_size_um)
-    n_pixels = (shape[0] + 2 * margin) * (shape[1] + 2 * margin)
-    n_particles = particles.area_share * pixel_size_um**2 / particles.sizes.mean_area_um2 * n_pixels
-    problems = []
-    if n_pixels > LARGEST_PIXELS:
-        problems.append(
-            f"pixel_size_um is {pixel_size_um}, and must be larger: particles of up to "
-            f"{particles.sizes.largest_um} um reach {margin} pixels beyond the image"
-        )
-    if n_particles > n_pixels or finest_um < 0.1 * pixel_size_um:
-        problems.append(
-            f"pixel_size_um is {pixel_size_um}, and must be smaller: what is drawn is lost in a "
-            "pixel"
-        )
-    refuse("The micrograph", problems)
-
-
 def draw_particles(rng: Generator) -> ParticleField:
     """Draw the conditions of a micrograph of the particle task."""
+    refuse("ParticleField", generator_problems(rng))
     return ParticleField(
         sizes=Sizes(
             median_um=math.exp(rng.uniform(math.log(0.18), math.log(0.36))),
@@ -317,6 +338,7 @@ def draw_particles(rng: Generator) -> ParticleField:
 
 def draw_hypereutectoid(rng: Generator) -> Hypereutectoid:
     """Draw the conditions of a micrograph of the microconstituents task."""
+    refuse("Hypereutectoid", generator_problems(rng))
     grain_um = rng.uniform(22.0, 38.0)
     # Coarse grains have less boundary for the same carbon, so that their network is thicker.
     return Hypereutectoid(
@@ -339,6 +361,7 @@ def draw_hypereutectoid(rng: Generator) -> Hypereutectoid:
 
 def draw_particle_imaging(rng: Generator) -> Imaging:
     """Draw the imaging conditions of a micrograph of the particle task."""
+    refuse("Imaging", generator_problems(rng))
     return Imaging(
         ferrite=rng.uniform(75.0, 115.0),
         cementite=rng.uniform(185.0, 235.0),
@@ -359,6 +382,7 @@ def draw_particle_imaging(rng: Generator) -> Imaging:
 
 def draw_overview_imaging(rng: Generator) -> Imaging:
     """Draw the imaging conditions of a micrograph of the microconstituents task."""
+    refuse("Imaging", generator_problems(rng))
     ferrite = rng.uniform(85.0, 120.0)
     return replace(
         OVERVIEW,

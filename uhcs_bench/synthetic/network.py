@@ -12,6 +12,8 @@ from uhcs_bench.metallography.labels import MATRIX, NETWORK, SPHEROIDITE, WIDMAN
 from uhcs_bench.synthetic.limits import (
     LENGTH_UM,
     Limits,
+    frame_problems,
+    generator_problems,
     is_number,
     kind_problems,
     number_problems,
@@ -21,6 +23,7 @@ from uhcs_bench.synthetic.particle_field import (
     ParticleField,
     Placed,
     Sizes,
+    extent_problems,
     margin_px,
     particle_coverage,
     place_particles,
@@ -32,6 +35,11 @@ if TYPE_CHECKING:
 
     from numpy.random import Generator
     from numpy.typing import NDArray
+
+_WAVES = 5.0
+"""Length over which a boundary deviates from a plane, as a multiple of its roughness."""
+_THICKNESS = 0.25
+"""Length over which most of the network's thickness varies, as a share of the grain size."""
 
 _LIMITS = {
     "grain_um": LENGTH_UM,
@@ -94,17 +102,19 @@ class Hypereutectoid:
     def __post_init__(self) -> None:
         refuse("Hypereutectoid", _problems(self))
 
+    @property
+    def finest_um(self) -> float:
+        """Shortest length of the random fields that it is drawn with."""
+        return min(_THICKNESS * self.grain_um, _WAVES * self.roughness_um, self.network_um)
+
 
 def _problems(structure: Hypereutectoid) -> Iterator[str]:
     yield from number_problems(vars(structure), _LIMITS)
     yield from kind_problems("particles", structure.particles, ParticleField)
     laths: object = structure.lath_um
     pair = laths if isinstance(laths, tuple | list) and all(map(is_number, laths)) else ()
-    if len(pair) != 2 or not 0 < pair[0] <= pair[1] <= LENGTH_UM.high:
-        yield (
-            f"lath_um is {laths!r}, and must be two lengths above 0 and at most "
-            f"{LENGTH_UM.high:g}, the shorter one first"
-        )
+    if len(pair) != 2 or not LENGTH_UM.low <= pair[0] <= pair[1] <= LENGTH_UM.high:
+        yield (f"lath_um is {laths!r}, and must be two lengths {LENGTH_UM}, the shorter one first")
 
 
 class Grown(NamedTuple):
@@ -144,6 +154,11 @@ def grow_hypereutectoid(
     -------
     Grown
 
+    Raises
+    ------
+    UsageError
+        If an argument is of another kind or makes no sense; the message lists all of them.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -153,6 +168,16 @@ def grow_hypereutectoid(
     """
     from scipy.ndimage import distance_transform_edt
 
+    refuse(
+        "The structure",
+        [
+            *generator_problems(rng),
+            *kind_problems("structure", structure, Hypereutectoid),
+            *frame_problems(shape, pixel_um, "pixel_um"),
+        ],
+    )
+    extent = extent_problems(structure.particles, shape, pixel_um, structure.finest_um)
+    refuse("The structure", extent)
     # The structure goes on beyond the image, as far as something there can reach into it.
     margin = margin_px(structure.particles, pixel_um)
     wide = (shape[0] + 2 * margin, shape[1] + 2 * margin)
@@ -202,7 +227,7 @@ def _grains_and_network(
     roughness_px = structure.roughness_um / pixel_um
     points = np.moveaxis(np.indices(shape, np.float64), 0, -1).copy()
     for axis in range(2):
-        points[..., axis] += roughness_px * smooth_field(rng, shape, 5.0 * roughness_px)
+        points[..., axis] += roughness_px * smooth_field(rng, shape, _WAVES * roughness_px)
     distance, nearest = cKDTree(seeds).query(points, k=3)
     # Distance to the plane half way to the second and to the third seed: with one of them alone
     # there would be a jump where they swap.
@@ -219,7 +244,7 @@ def _grains_and_network(
     # Most of the thickness varies over a good part of a grain's edge, some over the thickness
     # itself.
     network_px = structure.network_um / pixel_um
-    varying = 0.9 * smooth_field(rng, shape, grain_px / 4.0)
+    varying = 0.9 * smooth_field(rng, shape, _THICKNESS * grain_px)
     varying += math.sqrt(1.0 - 0.9**2) * smooth_field(rng, shape, network_px)
     # The network is thickest where three grains meet.
     junction = 1.5 * np.exp(-(distance[..., 2] - distance[..., 0]) / (0.1 * grain_px))

@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uhcs_bench.io.raster import LARGEST_PIXELS
 from uhcs_bench.synthetic.limits import (
     LENGTH_UM,
     Limits,
+    array_problems,
+    frame_problems,
+    generator_problems,
     kind_problems,
     number_problems,
     refuse,
+    shape_problems,
 )
+from uhcs_bench.synthetic.random_fields import FINEST_PX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,6 +55,24 @@ _FIELD_LIMITS = {
     "area_share": Limits(0.0, 0.35),
     "longest_aspect": Limits(1.0, 100.0),
     "irregularity": Limits(0.0, 0.2),
+}
+_ARGUMENT_LIMITS = {
+    "order": Limits(0, 4),
+    "level": Limits(0.0, 1.0),
+    "n": Limits(0, LARGEST_PIXELS, whole=True),
+    "n_points": Limits(1, 10_000, whole=True),
+    "rows": Limits(-1e30, 1e30),
+    "columns": Limits(-1e30, 1e30),
+}
+_PLACE_PX = Limits(-1e30, 1e30)
+# Each particle is drawn in a box of pixels, twice as wide as its longer axis.
+_AXIS_PX = Limits(0.0, 1e4, above=True)
+_PLACED_LIMITS = {
+    "row": _PLACE_PX,
+    "column": _PLACE_PX,
+    "major": _AXIS_PX,
+    "minor": _AXIS_PX,
+    "angle": _PLACE_PX,
 }
 
 
@@ -98,7 +122,8 @@ class Sizes:
         return math.pi / 4.0 * self.moment(2)
 
     def moment(self, order: int) -> float:
-        """Mean of a power of the diameter, in micrometres to that power."""
+        """Mean of a power of the diameter, from 0 to 4, in micrometres to that power."""
+        _refuse_numbers("The moment", order=order)
         low, high = self._limits
         shift = order * self.log_sd
         kept = (_normal_cdf(high - shift) - _normal_cdf(low - shift)) / (
@@ -108,10 +133,14 @@ class Sizes:
 
     def quantile_um(self, level: float) -> float:
         """Diameter that a share of the particles doesn't exceed."""
+        _refuse_numbers("The quantile", level=level)
         return float(self._quantiles(np.array([level]))[0])
 
     def draw(self, rng: Generator, n: int) -> NDArray[np.float64]:
         """Draw diameters in micrometres, in no order."""
+        refuse(
+            "The sample", [*generator_problems(rng), *number_problems({"n": n}, _ARGUMENT_LIMITS)]
+        )
         return self._quantiles(rng.uniform(size=n))
 
     def _quantiles(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,6 +169,11 @@ def _size_problems(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"smallest_um {smallest} must be below largest_um {largest}"
     elif not smallest <= median <= largest:
         yield f"median_um {median} must be from smallest_um {smallest} to largest_um {largest}"
+
+
+def _refuse_numbers(what: str, **values: object) -> None:
+    """Refuse arguments that are no numbers within their limits."""
+    refuse(what, number_problems(values, _ARGUMENT_LIMITS))
 
 
 def _normal_cdf(x: float) -> float:
@@ -198,6 +232,12 @@ class Placed:
         Relative amplitude and phase of the three- and the fourfold bumps.
     n_lost : int
         Particles that were drawn but found no place, because the field is too dense.
+
+    Raises
+    ------
+    UsageError
+        If a value is of another kind, shape or length, or makes no sense; the message lists all of
+        them.
     """
 
     row: NDArray[np.float64]
@@ -207,6 +247,9 @@ class Placed:
     angle: NDArray[np.float64]
     bumps: NDArray[np.complex128]
     n_lost: int = 0
+
+    def __post_init__(self) -> None:
+        refuse("Placed", _placed_problems(self))
 
     def __len__(self) -> int:
         return len(self.row)
@@ -229,6 +272,11 @@ class Placed:
         ndarray of float64, shape (n_particles, n_points, 2)
             Rows and columns.
 
+        Raises
+        ------
+        UsageError
+            If the number of points is no whole number from 1 to 10000.
+
         Examples
         --------
         >>> one = np.ones(1)
@@ -236,6 +284,7 @@ class Placed:
         >>> np.ptp(ellipse.outlines(), axis=1)
         array([[4., 6.]])
         """
+        _refuse_numbers("The outlines", n_points=n_points)
         towards = np.exp(2j * math.pi * np.arange(n_points) / n_points)
         bumps = (self.bumps @ np.stack([towards**3, towards**4])).real
         radius = _shrink(self.bumps)[:, np.newaxis] * (1.0 + bumps)
@@ -249,6 +298,7 @@ class Placed:
 
     def moved(self, rows: float, columns: float) -> Placed:
         """Count pixels from elsewhere."""
+        _refuse_numbers("The move", rows=rows, columns=columns)
         return self._with(self.row + rows, self.column + columns)
 
     def within(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -257,11 +307,20 @@ class Placed:
         Number and sizes of these are those of the field, since every place in the image had the
         same chance to hold a particle; those that merely reach into it are more often large ones.
         """
+        refuse("The choice", shape_problems(shape))
         inside: NDArray[np.bool_] = (self.row >= -0.5) & (self.row < shape[0] - 0.5)
         return inside & (self.column >= -0.5) & (self.column < shape[1] - 0.5)
 
     def _with(self, row: NDArray[np.float64], column: NDArray[np.float64]) -> Placed:
         return Placed(row, column, self.major, self.minor, self.angle, self.bumps, self.n_lost)
+
+
+def _placed_problems(placed: Placed) -> Iterator[str]:
+    n = len(placed.row) if isinstance(placed.row, np.ndarray) and placed.row.ndim == 1 else None
+    for name, limits in _PLACED_LIMITS.items():
+        yield from array_problems(name, getattr(placed, name), limits, (n,))
+    yield from array_problems("bumps", placed.bumps, Limits(0.0, 1.0), (n, 2))
+    yield from number_problems({"n_lost": placed.n_lost}, {"n_lost": _ARGUMENT_LIMITS["n"]})
 
 
 def _reach(major: NDArray[np.float64], bumps: NDArray[np.complex128]) -> NDArray[np.float64]:
@@ -290,6 +349,11 @@ def scatter_particles(
     Placed
         See `place_particles`. Particles beyond the image's border are there too.
 
+    Raises
+    ------
+    UsageError
+        If an argument is of another kind or makes no sense; the message lists all of them.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -297,6 +361,15 @@ def scatter_particles(
     >>> bool(placed.within((100, 200)).sum() > 40), placed.n_lost
     (True, 0)
     """
+    refuse(
+        "The field",
+        [
+            *generator_problems(rng),
+            *kind_problems("particles", particles, ParticleField),
+            *frame_problems(shape, pixel_um, "pixel_um"),
+        ],
+    )
+    refuse("The field", extent_problems(particles, shape, pixel_um))
     margin = margin_px(particles, pixel_um)
     clearance = np.full([n + 2 * margin for n in shape], np.inf, np.float32)
     return place_particles(rng, particles, clearance, pixel_um).moved(-margin, -margin)
@@ -304,9 +377,49 @@ def scatter_particles(
 
 def margin_px(particles: ParticleField, pixel_um: float) -> int:
     """Width of the strip around an image in which centres of particles that reach into it lie."""
+    pixel_problems = number_problems({"pixel_um": pixel_um}, {"pixel_um": LENGTH_UM})
+    refuse("The margin", [*kind_problems("particles", particles, ParticleField), *pixel_problems])
     bump = min(4.0 * particles.irregularity, _LARGEST_BUMP)
     longest = math.sqrt(particles.longest_aspect) * (1.0 + 2.0 * bump)
     return math.ceil(particles.sizes.largest_um / pixel_um / 2.0 * longest) + 1
+
+
+def extent_problems(
+    particles: ParticleField,
+    shape: tuple[int, int],
+    pixel_um: float,
+    finest_um: float = math.inf,
+    name: str = "pixel_um",
+) -> Iterator[str]:
+    """Say what would take boundless memory: pixels too fine or too coarse for what is drawn.
+
+    Parameters
+    ----------
+    particles : ParticleField
+    shape : tuple of int
+    pixel_um : float
+    finest_um : float
+        Shortest length of the random fields that are drawn.
+    name : str
+        Of the argument that states the size of the pixels.
+
+    Yields
+    ------
+    str
+    """
+    margin = margin_px(particles, pixel_um)
+    if (shape[0] + 2 * margin) * (shape[1] + 2 * margin) > LARGEST_PIXELS:
+        yield (
+            f"{name} is {pixel_um}, and must be larger: particles of up to "
+            f"{particles.sizes.largest_um} um reach {margin} pixels beyond the image"
+        )
+    if _is_crowded(particles, pixel_um) or finest_um < FINEST_PX * pixel_um:
+        yield f"{name} is {pixel_um}, and must be smaller: what is drawn is lost in a pixel"
+
+
+def _is_crowded(particles: ParticleField, pixel_um: float) -> bool:
+    """Tell whether there would be more particles than pixels."""
+    return particles.area_share * pixel_um**2 > particles.sizes.mean_area_um2
 
 
 def place_particles(
@@ -331,7 +444,25 @@ def place_particles(
     Placed
         Largest first, with centres inside the array, whose border may cut them. A field too dense
         to hold all has fewer of the small ones.
+
+    Raises
+    ------
+    UsageError
+        If an argument is of another kind or makes no sense; the message lists all of them.
     """
+    refuse(
+        "The field",
+        [
+            *generator_problems(rng),
+            *kind_problems("particles", particles, ParticleField),
+            *array_problems("clearance", clearance, Limits(0.0, math.inf)),
+            *number_problems({"pixel_um": pixel_um}, {"pixel_um": LENGTH_UM}),
+        ],
+    )
+    if _is_crowded(particles, pixel_um):
+        problem = f"pixel_um is {pixel_um}, and must be smaller: what is drawn is lost in a pixel"
+        refuse("The field", [problem])
+    clearance = np.asarray(clearance, clearance.dtype if clearance.dtype.kind == "f" else float)
     field_um2 = np.count_nonzero(clearance) * pixel_um**2
     n = round(particles.area_share * field_um2 / particles.sizes.mean_area_um2)
     radius = -np.sort(-particles.sizes.draw(rng, n)) / (2.0 * pixel_um)
@@ -407,6 +538,11 @@ def particle_coverage(placed: Placed, shape: tuple[int, int]) -> NDArray[np.floa
     ndarray of float64, shape (rows, columns)
         0 to 1, to first order; at least one half where a pixel's centre lies in a particle.
 
+    Raises
+    ------
+    UsageError
+        If an argument is of another kind or makes no sense; the message lists all of them.
+
     Examples
     --------
     >>> one = np.ones(1)
@@ -416,6 +552,7 @@ def particle_coverage(placed: Placed, shape: tuple[int, int]) -> NDArray[np.floa
            [0.5 , 1.  , 1.  , 1.  , 0.5 ],
            [0.  , 0.37, 0.5 , 0.37, 0.  ]])
     """
+    refuse("The map", [*kind_problems("placed", placed, Placed), *shape_problems(shape)])
     coverage = np.zeros(shape)
     reach = placed.reach
     near = (np.abs(placed.row - (shape[0] - 1) / 2) < shape[0] / 2 + reach + 1) & (
