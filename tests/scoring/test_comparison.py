@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import uhcs_bench
+from tests.helpers.widths import WIDTH
 from uhcs_bench.errors import UsageError
 from uhcs_bench.metrics.table import CLASS_SCORES, OVERALL_SCORES
 from uhcs_bench.scoring import comparison, tidy
@@ -186,7 +187,7 @@ def test_scores_that_one_lacks_are_left_out(truth):
 def test_text_fits_a_terminal(compared):
     """Check the width, the sentences, and that synthetic data are named."""
     text = tables.comparison_to_text(compared)
-    assert max(map(len, text.splitlines())) <= 80
+    assert max(map(len, text.splitlines())) <= WIDTH
     assert text.count("SYNTHETIC set, not real micrographs") == 4  # a matrix, and three pairs
     assert "good is better than fair" in text
 
