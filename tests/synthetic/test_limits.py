@@ -10,6 +10,7 @@ from uhcs_bench.data import synthetic as data_synthetic
 from uhcs_bench.errors import UsageError
 from uhcs_bench.synthetic import imaging, limits, micrographs, network, particle_field
 from uhcs_bench.synthetic.random_fields import smooth_field
+from uhcs_bench.synthetic.sizes import Sizes
 
 RNG = np.random.default_rng(0)
 SHAPE = (12, 16)
@@ -48,7 +49,7 @@ BLOCKS = [
         (RNG, FIELD, SHAPE, 0.04),
         {
             "rng": WRONG_RNGS,
-            "particles": ("a", None, particle_field.Sizes()),
+            "particles": ("a", None, Sizes()),
             "shape": WRONG_SHAPES,
             "pixel_um": (*WRONG_LENGTHS, 1e-5, 1e5),
         },
@@ -66,9 +67,9 @@ BLOCKS = [
     ),
     (particle_field.particle_coverage, (PLACED, SHAPE), {"placed": ("a", (PLACED,))}),
     (particle_field.particle_coverage, (PLACED, SHAPE), {"shape": WRONG_SHAPES}),
-    (particle_field.Sizes().moment, (1,), {"order": ("a", None, -1, 5, np.nan)}),
-    (particle_field.Sizes().quantile_um, (0.5,), {"level": ("a", None, -0.1, 1.1, np.nan)}),
-    (particle_field.Sizes().draw, (RNG, 3), {"rng": WRONG_RNGS, "n": WRONG_COUNTS}),
+    (Sizes().moment, (1,), {"order": ("a", None, -1, 5, np.nan)}),
+    (Sizes().quantile_um, (0.5,), {"level": ("a", None, -0.1, 1.1, np.nan)}),
+    (Sizes().draw, (RNG, 3), {"rng": WRONG_RNGS, "n": WRONG_COUNTS}),
     (PLACED.outlines, (9,), {"n_points": (*WRONG_COUNTS, 0)}),
     (PLACED.moved, (1.0, 2.0), {"rows": FINITE, "columns": FINITE}),
     (PLACED.within, (SHAPE,), {"shape": WRONG_SHAPES}),

@@ -16,7 +16,8 @@ from uhcs_bench.errors import UsageError
 from uhcs_bench.synthetic import micrographs
 from uhcs_bench.synthetic.imaging import Imaging
 from uhcs_bench.synthetic.network import Hypereutectoid
-from uhcs_bench.synthetic.particle_field import ParticleField, Sizes
+from uhcs_bench.synthetic.particle_field import ParticleField
+from uhcs_bench.synthetic.sizes import Sizes
 
 TASKS = tuple(protocol.TASKS)
 EIGHT = np.ones((3, 3))

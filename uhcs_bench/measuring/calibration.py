@@ -32,7 +32,7 @@ from uhcs_bench.segmentation import otsu
 from uhcs_bench.synthetic import micrographs
 from uhcs_bench.synthetic.imaging import Imaging, acquire
 from uhcs_bench.synthetic.network import Hypereutectoid
-from uhcs_bench.synthetic.particle_field import Sizes
+from uhcs_bench.synthetic.sizes import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

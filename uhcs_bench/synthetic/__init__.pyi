@@ -1,8 +1,9 @@
-from . import imaging, limits, micrographs, network, particle_field, random_fields
+from . import imaging, limits, micrographs, network, particle_field, random_fields, sizes
 from .imaging import Imaging
 from .micrographs import Synthetic, hypereutectoid, particles
 from .network import Hypereutectoid
-from .particle_field import ParticleField, Sizes
+from .particle_field import ParticleField
+from .sizes import Sizes
 
 __all__ = [
     "Hypereutectoid",
@@ -18,4 +19,5 @@ __all__ = [
     "particle_field",
     "particles",
     "random_fields",
+    "sizes",
 ]

@@ -41,12 +41,12 @@ from uhcs_bench.synthetic.network import Hypereutectoid, grow_hypereutectoid
 from uhcs_bench.synthetic.particle_field import (
     ParticleField,
     Placed,
-    Sizes,
     extent_problems,
     field_problems,
     particle_coverage,
     scatter_particles,
 )
+from uhcs_bench.synthetic.sizes import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,13 +22,13 @@ from uhcs_bench.synthetic.limits import (
 from uhcs_bench.synthetic.particle_field import (
     ParticleField,
     Placed,
-    Sizes,
     extent_problems,
     margin_px,
     particle_coverage,
     place_particles,
 )
 from uhcs_bench.synthetic.random_fields import smooth_field
+from uhcs_bench.synthetic.sizes import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from uhcs_bench.synthetic.limits import (
     shape_problems,
 )
 from uhcs_bench.synthetic.random_fields import FINEST_PX
+from uhcs_bench.synthetic.sizes import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,12 +45,6 @@ _ENTRY_ROUNDS = 4
 _TRIES = 8
 """Spots that a particle without a place looks at in one round."""
 
-_SIZE_LIMITS = {
-    "median_um": LENGTH_UM,
-    "log_sd": Limits(0.0, 5.0, above=True),
-    "smallest_um": LENGTH_UM,
-    "largest_um": LENGTH_UM,
-}
 _FIELD_LIMITS = {
     # Above this share of area, particles with their gaps no longer find room.
     "area_share": Limits(0.0, 0.35),
@@ -57,9 +52,7 @@ _FIELD_LIMITS = {
     "irregularity": Limits(0.0, 0.2),
 }
 _ARGUMENT_LIMITS = {
-    "order": Limits(0, 4),
-    "level": Limits(0.0, 1.0),
-    "n": Limits(0, LARGEST_PIXELS, whole=True),
+    "n_lost": Limits(0, LARGEST_PIXELS, whole=True),
     "n_points": Limits(1, 10_000, whole=True),
     "rows": Limits(-1e30, 1e30),
     "columns": Limits(-1e30, 1e30),
@@ -74,110 +67,6 @@ _PLACED_LIMITS = {
     "minor": _AXIS_PX,
     "angle": _PLACE_PX,
 }
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Lognormal distribution of equivalent diameters, cut off at both ends.
-
-    A particle's equivalent diameter is that of the circle of equal area.
-
-    Attributes
-    ----------
-    median_um : float
-        Median of the distribution before it is cut off.
-    log_sd : float
-        Standard deviation of the natural logarithm of the diameter, before it is cut off; above 0.
-    smallest_um, largest_um : float
-        No diameter lies outside these.
-
-    Raises
-    ------
-    UsageError
-        If a value is no number, or none that makes sense; the message lists all of them.
-
-    Examples
-    --------
-    >>> sizes = Sizes(median_um=0.3, log_sd=0.4, smallest_um=0.1, largest_um=1.0)
-    >>> round(sizes.mean_um, 3), round(sizes.quantile_um(0.5), 3), round(sizes.quantile_um(1.0), 3)
-    (0.325, 0.3, 1.0)
-    """
-
-    median_um: float = 0.28
-    log_sd: float = 0.5
-    smallest_um: float = 0.08
-    largest_um: float = 1.5
-
-    def __post_init__(self) -> None:
-        refuse("Sizes", _size_problems(vars(self)))
-
-    @property
-    def mean_um(self) -> float:
-        """Mean diameter of what is left after the cut."""
-        return self.moment(1)
-
-    @property
-    def mean_area_um2(self) -> float:
-        """Mean area of a particle."""
-        return math.pi / 4.0 * self.moment(2)
-
-    def moment(self, order: int) -> float:
-        """Mean of a power of the diameter, from 0 to 4, in micrometres to that power."""
-        _refuse_numbers("The moment", order=order)
-        low, high = self._limits
-        shift = order * self.log_sd
-        kept = (_normal_cdf(high - shift) - _normal_cdf(low - shift)) / (
-            _normal_cdf(high) - _normal_cdf(low)
-        )
-        return self.median_um**order * math.exp(0.5 * shift**2) * kept
-
-    def quantile_um(self, level: float) -> float:
-        """Diameter that a share of the particles doesn't exceed."""
-        _refuse_numbers("The quantile", level=level)
-        return float(self._quantiles(np.array([level]))[0])
-
-    def draw(self, rng: Generator, n: int) -> NDArray[np.float64]:
-        """Draw diameters in micrometres, in no order."""
-        refuse(
-            "The sample", [*generator_problems(rng), *number_problems({"n": n}, _ARGUMENT_LIMITS)]
-        )
-        return self._quantiles(rng.uniform(size=n))
-
-    def _quantiles(self, level: NDArray[np.float64]) -> NDArray[np.float64]:
-        from scipy.special import ndtri
-
-        low, high = (_normal_cdf(limit) for limit in self._limits)
-        diameter = self.median_um * np.exp(self.log_sd * ndtri(low + level * (high - low)))
-        return np.asarray(np.clip(diameter, self.smallest_um, self.largest_um))
-
-    @property
-    def _limits(self) -> tuple[float, float]:
-        low, high = (
-            math.log(limit / self.median_um) / self.log_sd
-            for limit in (self.smallest_um, self.largest_um)
-        )
-        return low, high
-
-
-def _size_problems(values: Mapping[str, Any]) -> Iterator[str]:
-    yield from number_problems(values, _SIZE_LIMITS)
-    lengths = [values[f"{name}_um"] for name in ("smallest", "median", "largest")]
-    if not all(map(LENGTH_UM.hold, lengths)):
-        return
-    smallest, median, largest = lengths
-    if not smallest < largest:
-        yield f"smallest_um {smallest} must be below largest_um {largest}"
-    elif not smallest <= median <= largest:
-        yield f"median_um {median} must be from smallest_um {smallest} to largest_um {largest}"
-
-
-def _refuse_numbers(what: str, **values: object) -> None:
-    """Refuse arguments that are no numbers within their limits."""
-    refuse(what, number_problems(values, _ARGUMENT_LIMITS))
-
-
-def _normal_cdf(x: float) -> float:
-    return 0.5 * math.erfc(-x / math.sqrt(2.0))
 
 
 @dataclass(frozen=True)
@@ -320,7 +209,12 @@ def _placed_problems(placed: Placed) -> Iterator[str]:
     for name, limits in _PLACED_LIMITS.items():
         yield from array_problems(name, getattr(placed, name), limits, (n,))
     yield from array_problems("bumps", placed.bumps, Limits(0.0, 1.0), (n, 2))
-    yield from number_problems({"n_lost": placed.n_lost}, {"n_lost": _ARGUMENT_LIMITS["n"]})
+    yield from number_problems({"n_lost": placed.n_lost}, _ARGUMENT_LIMITS)
+
+
+def _refuse_numbers(what: str, **values: object) -> None:
+    """Refuse arguments that are no numbers within their limits."""
+    refuse(what, number_problems(values, _ARGUMENT_LIMITS))
 
 
 def _reach(major: NDArray[np.float64], bumps: NDArray[np.complex128]) -> NDArray[np.float64]:
