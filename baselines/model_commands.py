@@ -13,6 +13,7 @@ from uhcs_bench import protocol
 from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder, echo, version_option
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.scoring import provenance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +128,7 @@ def quantization(method: str, task: str, runs: Path, version: str) -> None:
 @click.option(
     "--maps",
     type=FOLDER,
-    help="Folder with <method>/particles/<id>.png; all methods are taken.",
+    help="Folder with <method>/particles/<id>.png; all methods of the paper's split are taken.",
 )
 @click.option(
     "--runs",
@@ -166,12 +167,26 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
         )
     rows = []
     if maps is not None:
+        predictions = {
+            folder.parent.name: rules.from_maps(folder, version)
+            for folder in folders
+            if _is_of_paper_split(folder)
+        }
         rows = rules.annotation_without_specks(version)
-        for folder in folders:
-            rows += rules.study(folder.parent.name, rules.from_maps(folder), version)
+        for name, predict in predictions.items():
+            rows += rules.study(name, predict, version)
     elif runs is not None:
         rows = rules.study(method, rules.from_runs(runs, method, tta=tta), version)
     echo(rules.to_text(rows))
+
+
+def _is_of_paper_split(folder: Path) -> bool:
+    """Tell whether maps are of the paper's folds, and say so where they are not."""
+    found = provenance.training_split(folder)
+    if found is None or found[0] == protocol.PAPER_SPLIT:
+        return True
+    echo(f"{folder.parent.name} is left out: it is of the split {found[0]}.", err=True)
+    return False
 
 
 @click.command(

@@ -18,13 +18,14 @@ from tqdm import tqdm
 
 import uhcs_bench
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset, label_maps
+from uhcs_bench.data import dataset
 from uhcs_bench.metallography.components import (
     equivalent_diameters,
     label_particles,
     particle_areas,
 )
 from uhcs_bench.metrics import particle_sizes
+from uhcs_bench.scoring import submission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -292,12 +293,20 @@ def study(
     return rows
 
 
-def from_maps(folder: Path) -> Callable[[uhcs_bench.Micrograph], Prediction]:
-    """Take predictions from the label maps of a folder, ``<id>.png``."""
+def from_maps(
+    folder: Path, version: str = protocol.REAL_VERSION
+) -> Callable[[uhcs_bench.Micrograph], Prediction]:
+    """Take predictions from the label maps of a folder, as `uhcs_bench.score` takes them.
+
+    Raises
+    ------
+    SubmissionError
+        If anything is wrong with the maps; it lists all problems of all files.
+    """
+    (found,) = submission.read_submission(folder, "particles", version=version)
 
     def predict(micrograph: uhcs_bench.Micrograph) -> Prediction:
-        labels = label_maps.read_label_map(folder / f"{micrograph.id}.png", micrograph.entry)
-        return Prediction(labels == protocol.PARTICLE_LABEL)
+        return Prediction(found.maps[micrograph.id] == protocol.PARTICLE_LABEL)
 
     return predict
 

@@ -134,6 +134,16 @@ def test_command(tmp_path):
     assert line.split()[-5:] == ["100.0", "+0.0", "(0.0)", "+0.0", "(0.0)"]
     assert "24 of 24  0.000" in line
     assert CliRunner().invoke(main, arguments[:1]).exit_code == 2
+    other = tmp_path / "other" / "particles" / f"{m.id}.png"
+    label_maps.write_label_map(other, m.labels)
+    (tmp_path / "other" / "entry.yaml").write_text("split: clean\n")
+    again = CliRunner().invoke(main, arguments)
+    assert (again.exit_code, again.stdout) == (0, result.stdout)
+    assert "other is left out: it is of the split clean." in again.stderr
+    (tmp_path / "other" / "entry.yaml").unlink()
+    incomplete = CliRunner().invoke(main, arguments)
+    assert (incomplete.exit_code, incomplete.stdout) == (2, "")
+    assert f"{tmp_path / 'other' / 'particles'} was not scored" in incomplete.stderr
     result = CliRunner().invoke(main, ["sizes", "--maps", str(tmp_path / "wrong")])
     assert result.exit_code == 2
     assert "has no label maps" in result.stderr
