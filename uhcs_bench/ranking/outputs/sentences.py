@@ -157,7 +157,7 @@ def change_cells(change: SplitChange) -> list[str]:
     Examples
     --------
     >>> from uhcs_bench.ranking.split_changes import SplitChange
-    >>> ends = (-0.02, 0.0)
+    >>> ends = (-0.02, 0.0002)
     >>> change_cells(SplitChange("A", "a", "b", "IU", (0.8, 0.79), -0.01, ends, 0.01, 0.2, 19, 5))
     ['A', 'IU', '80.0', '79.0', '-1.0 [-2.0, 0.0]', 'p = 0.01', 'p = 0.2']
     """
@@ -171,7 +171,9 @@ def change_cells(change: SplitChange) -> list[str]:
 
 
 def _signed(metric: Metric, value: float) -> str:
-    return amount(metric, value, signed=round(value, 4) != 0)
+    """Write a change; one that is rounded to 0 has no sign."""
+    text = amount(metric, value, signed=True)
+    return text if float(text) else amount(metric, 0.0)
 
 
 def comparison_sentence(found: Comparison) -> str:
@@ -183,8 +185,8 @@ def comparison_sentence(found: Comparison) -> str:
         f"{things(found.n_images, 'micrograph')} that both splits have. {found.step.meaning} "
         f"A model of {found.step.easier} was trained on {easier} micrographs, one of "
         f"{found.step.harder} on {harder}; the change includes what fewer micrographs cost. Both "
-        f"tests are corrected by Holm's method for the number of methods; the folds are those of "
-        f"{found.step.harder}."
+        f"tests are corrected by Holm's method for the number of methods, not for that of scores; "
+        f"the folds are those of {found.step.harder}."
     )
 
 
