@@ -261,7 +261,7 @@ def _run_fold(
         report,
         progress,
     )
-    clock.lap("train")
+    clock.lap("train", before["seconds"] if before else 0.0)
     for micrograph in validation:
         labels = prediction.segment(
             model, micrograph.image, configuration.precision, tta=configuration.tta
@@ -326,9 +326,10 @@ class _Clock:
         self.seconds: dict[str, float] = {}
         self._start = time.perf_counter()
 
-    def lap(self, name: str) -> None:
+    def lap(self, name: str, before: float = 0.0) -> None:
+        """End a part, of which an interrupted run did so many seconds before."""
         now = time.perf_counter()
-        self.seconds[name] = round(now - self._start, 3)
+        self.seconds[name] = round(before + now - self._start, 3)
         self._start = now
 
 

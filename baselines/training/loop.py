@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,6 +129,7 @@ class _Run:
         self.losses: list[float] = []
         self.average = _moving_average(model, configuration.average)
         self.stage, self.done = 0, 0
+        self.start, self.seconds_before = time.perf_counter(), 0.0
         self._enter_stage()
 
     def _enter_stage(self) -> None:
@@ -174,6 +176,7 @@ class _Run:
         device = self.data.pictures.device
         return {
             "losses": self.losses,
+            "seconds": self.seconds_before + time.perf_counter() - self.start,
             "stage": self.stage,
             "done": self.done,
             "model": self.model.state_dict(),
@@ -192,6 +195,7 @@ class _Run:
         if state is None:
             return
         self.losses, self.stage, self.done = state["losses"], state["stage"], state["done"]
+        self.seconds_before = state["seconds"]
         self.model.load_state_dict(state["model"])
         self._enter_stage()
         self.optimizer.load_state_dict(state["optimizer"])

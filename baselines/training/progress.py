@@ -12,7 +12,7 @@ from uhcs_bench.io.atomic import replacing
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = "uhcs-bench/progress/1"
+SCHEMA = "uhcs-bench/progress/2"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 import uhcs_bench
 from baselines import prediction, records, runs
 from baselines.training import checkpoint
+from baselines.training.progress import Progress
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 CPU = torch.device("cpu")
@@ -127,9 +128,14 @@ def test_an_interrupted_fold_goes_on(plan, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         runs.run_fold(chosen, 1, interrupt)
     assert not runs.is_finished(chosen, 1)
-    runs.run(chosen, [1])
     place = chosen.fold_run(1)
+    progress = Progress(place.folder / "progress.pt", chosen.settings())
+    state = progress.load()
+    assert 0 < state["seconds"] < 1000
+    progress.save(state | {"seconds": 1000.0})
+    runs.run(chosen, [1])
     assert place.read()["resumed_after"] == 2
+    assert place.read()["seconds"]["train"] > 1000
     assert not (place.folder / "progress.pt").exists()
 
 
