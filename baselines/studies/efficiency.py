@@ -33,8 +33,8 @@ class Point:
 
     Attributes
     ----------
-    size : int
-        Training micrographs of each fold.
+    sizes : tuple of int
+        Training micrographs of each of the folds; they differ where a fold's all are trained on.
     folds : tuple of int
         Those that all runs have finished.
     IU, AC : ndarray of float, shape (n_runs, n_micrographs)
@@ -42,10 +42,21 @@ class Point:
         are annotated or predicted, as in the paper's convention.
     """
 
-    size: int
+    sizes: tuple[int, ...]
     folds: tuple[int, ...]
     IU: NDArray[np.float64]
     AC: NDArray[np.float64]
+
+    @property
+    def mean_size(self) -> float:
+        """Training micrographs of a fold, on average."""
+        return float(np.mean(self.sizes))
+
+    @property
+    def size(self) -> str:
+        """Fewest and most training micrographs of a fold."""
+        low, high = min(self.sizes), max(self.sizes)
+        return str(low) if low == high else f"{low} to {high}"
 
     @property
     def n_runs(self) -> int:
@@ -106,23 +117,21 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Point]:
             "The runs were not compared: no fold is finished in all of them. Give runs with a fold "
             "in common, or finish one."
         )
-    scores: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
+    scores: dict[tuple[int, ...], list[NDArray[np.float64]]] = defaultdict(list)
     for run, models in found.items():
-        scores[_size(models)].append(_scores(run / method / task, task, models, folds))
-    return [
-        Point(size, tuple(folds), *np.moveaxis(np.array(scores[size]), -1, 0))
-        for size in sorted(scores)
+        sizes = tuple(len(models[fold].training) for fold in folds)
+        scores[sizes].append(_scores(run / method / task, task, models, folds))
+    points = [
+        Point(sizes, tuple(folds), *np.moveaxis(np.array(of_size), -1, 0))
+        for sizes, of_size in scores.items()
     ]
+    return sorted(points, key=lambda point: point.mean_size)
 
 
 def _models(run: Path, method: str, task: str) -> dict[int, TrainedModel]:
     """Read which models a run has, by fold."""
     models = training_record.read(run / method)
     return {model.fold: model for model in models if model.task == task}
-
-
-def _size(models: dict[int, TrainedModel]) -> int:
-    return len(next(iter(models.values())).training)
 
 
 def _contradictions(found: dict[Path, dict[int, TrainedModel]]) -> list[str]:
@@ -134,9 +143,10 @@ def _contradictions(found: dict[Path, dict[int, TrainedModel]]) -> list[str]:
     ]
     first = next(iter(found))
     wanted = _recipe(next(iter(found[first].values())))
-    known: dict[tuple[int, int], Path] = {}
+    known: dict[tuple[int | None, int], Path] = {}
     for run, models in found.items():
-        recipe = _recipe(next(iter(models.values())))
+        model = next(iter(models.values()))
+        recipe = _recipe(model)
         differing = [
             f"{name}: {recipe.get(name)}, there {wanted.get(name)}"
             for name in {**wanted, **recipe}
@@ -144,12 +154,12 @@ def _contradictions(found: dict[Path, dict[int, TrainedModel]]) -> list[str]:
         ]
         if differing:
             problems.append(f"{run} has other settings than {first} ({'; '.join(differing)}).")
-        seed = next(iter(models.values())).run["configuration"]["seed"]
-        same = known.setdefault((_size(models), seed), run)
+        seed = model.run["configuration"]["seed"]
+        same = known.setdefault((model.train_size, seed), run)
         if same != run:
             problems.append(
-                f"{run} has the seed {seed} and {_size(models)} training micrographs, as {same} "
-                "has: leave one of them out."
+                f"{run} has the seed {seed} and {model.train_size or 'all'} training micrographs, "
+                f"as {same} has: leave one of them out."
             )
     return problems
 
@@ -231,15 +241,15 @@ def draw(points: Sequence[Point], title: str) -> Any:
 
     figure = Figure(figsize=(5, 3.6), layout="constrained")
     axes = figure.subplots()
-    sizes = [point.size for point in points]
+    sizes = [point.mean_size for point in points]
     axes.errorbar(
         sizes, [p.IU.mean() for p in points], [p.error for p in points], marker="o", capsize=3
     )
     for point in points:
         if point.n_runs > 1:
-            axes.plot([point.size] * point.n_runs, point.IU.mean(axis=1), "_", color="0.4")
+            axes.plot([point.mean_size] * point.n_runs, point.IU.mean(axis=1), "_", color="0.4")
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.set_xticks(sizes, [point.size for point in points])
     axes.minorticks_off()
     axes.set_xlabel("training micrographs of a fold")
     axes.set_ylabel("IU, %")

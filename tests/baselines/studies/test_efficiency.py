@@ -21,7 +21,7 @@ from uhcs_bench.errors import UhcsBenchError, UsageError
 def write(tmp_path):
     """Write a run, whose label maps are right but for some rows; on synthetic micrographs."""
 
-    def make(name, *, size=None, wrong=0, folds=(0, 1), inner=False, **settings):
+    def make(name, *, size=None, wrong=0, folds=(0, 1), inner=False, left_out=0, **settings):
         out = tmp_path / name
         for number in folds:
             fold = uhcs_bench.load("particles", fold=number, version="synthetic")
@@ -36,7 +36,7 @@ def write(tmp_path):
                 "dataset_version": "synthetic",
                 "inner": inner,
                 "train_size": size,
-                "training": list(fold.train.ids),
+                "training": list(fold.train.ids)[number * left_out :],
                 "validation": list(fold.val.ids),
             }
             records.write_json(place.record, content)
@@ -54,7 +54,7 @@ def test_points_are_scores_of_common_folds(write):
         write("2-seed1", size=2, wrong=140, seed=1, folds=(1, 2)),
     ]
     few, every = efficiency.read(runs, "unet", "particles")
-    assert (few.size, few.n_runs, every.size, every.n_runs) == (2, 2, 20, 1)
+    assert (few.size, few.n_runs, every.size, every.n_runs) == ("2", 2, "20", 1)
     assert few.folds == every.folds == (1,)
     expected = []
     for run in runs[1:]:
@@ -88,11 +88,25 @@ def test_text_and_curve(write, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_folds_may_have_different_numbers_of_micrographs(write):
+    """Check a run on all micrographs of folds of which one has fewer, as in the split clean."""
+    runs = [write("all", left_out=3), write("16", size=16, folds=(0, 1, 2))]
+    few, every = efficiency.read(runs, "unet", "particles")
+    assert (few.size, every.size, every.mean_size) == ("16", "17 to 20", 18.5)
+    assert "| 17 to 20 " in efficiency.to_text([few, every])
+    assert [
+        tick.get_text() for tick in efficiency.draw([few, every], "").axes[0].get_xticklabels()
+    ] == [
+        "16",
+        "17 to 20",
+    ]
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [
         ({"crop": 320}, r"b has other settings than .*a \(crop: 320, there None\)"),
-        ({}, r"b has the seed 0 and 20 training micrographs, as .*a has: leave one"),
+        ({}, r"b has the seed 0 and all training micrographs, as .*a has: leave one"),
         ({"inner": True, "size": 2}, r"b has label maps of inner folds: run it without --inner"),
     ],
 )
