@@ -66,6 +66,7 @@ def test_tests_are_those_of_the_pairs_on_the_harder_folds():
     harder = group("grouped", expected, [*map(row, "AB", after)])
     (found,) = compare_splits([easier, harder])
     first, second = found.changes
+    assert found.controls == []
     differences = after[0] - before[0]
     by_fold = [differences[folds == fold].mean() for fold in range(5)]
     assert first.p_folds == pytest.approx(2 * stats.ttest_1samp(by_fold, 0).pvalue)
@@ -85,6 +86,7 @@ def test_nothing_changes_without_training():
     (change,) = found.changes
     assert (change.difference, change.ci95) == (0, None)
     assert (change.p_micrographs, change.p_folds) == (1, 1)
+    assert found.controls == ["A"]
 
 
 def test_runs_are_averaged():

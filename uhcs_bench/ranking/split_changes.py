@@ -133,6 +133,13 @@ class Comparison:
     changes: list[SplitChange]
 
     @property
+    def controls(self) -> list[str]:
+        """Methods of which no score changes at all, since nothing is trained."""
+        changed = {change.name for change in self.changes if change.difference != 0}
+        names = dict.fromkeys(change.name for change in self.changes)
+        return [name for name in names if name not in changed]
+
+    @property
     def anchor(self) -> str:
         """Name in addresses."""
         parts = (self.task, self.version, self.step.easier, self.step.harder)

@@ -157,7 +157,7 @@ def _comparison_parts(found: Comparison) -> list[str]:
         rows.append([escaped(name), *cells])
     return [
         f"### {found.step.question}",
-        f"Data set {found.version}, {sentences.comparison_sentence(found)}",
+        f"Data set {found.version}, {escaped(sentences.comparison_sentence(found))}",
         _table(sentences.comparison_headers(found), rows),
     ]
 

@@ -181,12 +181,13 @@ def comparison_sentence(found: Comparison) -> str:
     easier, harder = (
         f"{low} to {high}" if low != high else str(low) for low, high in found.n_training
     )
+    controls = "".join(f" {name} has the same scores on both." for name in found.controls)
     return (
         f"{things(found.n_images, 'micrograph')} that both splits have. {found.step.meaning} "
         f"A model of {found.step.easier} was trained on {easier} micrographs, one of "
         f"{found.step.harder} on {harder}; the change includes what fewer micrographs cost. Both "
         f"tests are corrected by Holm's method for the number of methods, not for that of scores; "
-        f"the folds are those of {found.step.harder}."
+        f"the folds are those of {found.step.harder}.{controls}"
     )
 
 
