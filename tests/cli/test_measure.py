@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,33 @@ def test_micrographs_in_the_place_of_label_maps(raw):
     result = run(raw, "--task", "particles", "--model", "none")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "Micrographs need a --model that segments them."
+
+
+def test_blank_picture_is_named_with_what_it_was_taken_for(tmp_path):
+    """Check standard error, the table's notes, and that a lone pixel raises no warning of NumPy."""
+    for name, shape in (("black", (30, 40)), ("pixel", (1, 1))):
+        Image.fromarray(np.zeros(shape, np.uint8)).save(tmp_path / f"{name}.png")
+        out = tmp_path / f"{name}.csv"
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = run(tmp_path / f"{name}.png", "--task", "uhcs", "--out", out)
+        assert result.exit_code == 0
+        taken = "all its pixels are 0, so that it was taken for a label map and not segmented"
+        assert f"{name}.png: {taken}" in result.stderr
+        assert taken in out.read_text()
+
+
+def test_micrograph_of_floats_is_segmented(tmp_path):
+    """Check that gray values from 0 to 1 give what the same picture of 8 bits gives."""
+    pytest.importorskip("onnxruntime")
+    image = uhcs_bench.load("particles", version="synthetic")[0].image[:96, :96]
+    np.save(tmp_path / "whole.npy", image)
+    np.save(tmp_path / "float.npy", image / 255)
+    lines = [
+        run(tmp_path / f"{name}.npy", "--task", "particles").stdout.splitlines()[-1]
+        for name in ("whole", "float")
+    ]
+    assert lines[0].split()[1:] == lines[1].split()[1:]
 
 
 def test_crop(raw, tmp_path):

@@ -89,6 +89,12 @@ def label_map(shape=(60, 80)):
 KINDS = {
     "micrograph": (micrograph(), True),
     "12-bit micrograph": (NOISE.integers(0, 4096, (60, 80)).astype(np.uint16), True),
+    "micrograph from 0 to 1": (NOISE.random((60, 80)), True),
+    "micrograph of one column": (micrograph((80, 1)), True),
+    "label map of floats": (label_map().astype(float), False),
+    "values that are none": (np.full((60, 80), np.nan), False),
+    "one value": (np.full((60, 80), 100, np.uint8), False),
+    "one pixel": (micrograph((1, 1)), False),
     "label map": (label_map(), False),
     "mask of 0 and 255": (label_map() * 255, False),
     "numbered particles": (np.repeat(np.repeat(np.arange(100).reshape(10, 10), 9, 0), 9, 1), False),
@@ -113,6 +119,14 @@ def test_a_mixture_is_refused(tmp_path):
         inputs.are_micrographs(files, 2)
     assert inputs.are_micrographs([files[0], files[2]], 2)
     assert not inputs.are_micrographs([files[2]], 2)
+
+
+def test_a_blank_picture_goes_with_the_others(tmp_path):
+    """Check that what may be either decides nothing beside micrographs, and beside label maps."""
+    np.save(tmp_path / "blank.npy", np.zeros((60, 80), np.uint8))
+    for pixels, expected in ((micrograph(), True), (label_map(), False)):
+        np.save(tmp_path / "other.npy", pixels)
+        assert inputs.are_micrographs(sorted(tmp_path.iterdir()), 2) == expected
 
 
 def files_in(folder):
@@ -188,5 +202,5 @@ def test_pictures_of_few_levels_are_named(kind):
     """Check that what is no micrograph because of its levels is called a label map."""
     pixels, _ = KINDS[kind]
     said = inputs.map_like(pixels)
-    assert bool(said) == (len(np.unique(pixels)) <= 2)
+    assert bool(said) == (len(np.unique(pixels)) == 2)
     assert not said or said.startswith("it has 2 gray levels")

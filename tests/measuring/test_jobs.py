@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import uhcs_bench
+from uhcs_bench import protocol
 from uhcs_bench.data import registry
 from uhcs_bench.measuring import jobs
 from uhcs_bench.segmentation import models
@@ -51,3 +54,48 @@ def test_label_map_in_the_place_of_a_micrograph_is_named(tmp_path):
     options = jobs.Options("particles", 0.1, "otsu", "")
     outcome = jobs.do(jobs.Job(0, str(tmp_path / "a.png"), "a.png", options))
     assert any("--model none measures a label map" in text for text in outcome.warnings)
+
+
+def outcome_of(folder, pixels, model=None, task="particles"):
+    """Measure a picture with a pixel of 0.05 um and a table, and any warning as an error."""
+    np.save(folder / "a.npy", pixels)
+    options = jobs.Options(task, 0.05, model, models.sha256(model) if model else None)
+    kinds = ("overlays", "maps") if model else ("plots", "maps")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return jobs.do(jobs.Job(0, str(folder / "a.npy"), "a.npy", options, kinds, True))
+
+
+@pytest.mark.parametrize("task", models.NAMES)
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("shape", [(1, 1), (30, 40)])
+def test_blank_label_map_is_reported(tmp_path, task, value, shape):
+    """Check that the warning and the table say what it was taken for."""
+    outcome = outcome_of(tmp_path, np.full(shape, value, np.uint8), task=task)
+    assert not outcome.error
+    (said,) = outcome.warnings
+    assert said == outcome.row["warning"]
+    assert said.startswith(f"all its pixels are {value}, so that it was taken for a label map and")
+    assert f"--model {task} segments" in said
+    name = protocol.TASKS[task].classes[value]
+    assert f"every pixel is {name}, so that there is nothing to measure" in said
+
+
+@pytest.mark.parametrize("value", [0, 77])
+def test_flat_micrograph_is_reported(tmp_path, value):
+    """Check that a picture without contrast is named in the warning and in the table."""
+    outcome = outcome_of(tmp_path, np.full((30, 40), value, np.uint8), "otsu")
+    assert "it has one gray level and no contrast" in str(outcome.row["warning"])
+    assert "nan" not in " ".join(outcome.warnings)
+    assert not any("as label maps have" in text for text in outcome.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [None, "otsu"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 7), (7, 1), (5, 40), (40, 5)])
+def test_pictures_of_few_pixels_raise_no_warnings_of_numpy(tmp_path, model, shape):
+    """Check maps and micrographs of every kind, with all files that are made of them."""
+    random = np.random.default_rng(0).integers(0, 2, shape).astype(np.uint8)
+    for task in models.NAMES:
+        for pixels in (np.zeros(shape, np.uint8), np.ones(shape, np.uint8), random):
+            assert outcome_of(tmp_path, pixels, model, task).error == ""

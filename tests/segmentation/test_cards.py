@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -42,19 +43,43 @@ def test_scores_of_otsu_are_those_of_the_board(pytestconfig):
     [
         None,
         "",
-        "no JSON",
-        "[1]",
-        "[" * 100_000,
-        '{"method": 3, "licence": null, "score": [], "pixel_size_um": "x", "data_id": {}}',
-        '{"score": {"IU": {"mean": "high"}}, "pixel_size_um": [0, -1]}',
+        "{}",
+        '{"method": null, "licence": null, "score": null, "pixel_size_um": null}',
+        '{"other": [1], "data_id": null}',
     ],
 )
-def test_what_a_stranger_writes_is_taken_with_care(text):
-    """Check that nonsense leaves things open, and raises nothing."""
+def test_what_is_not_stated_is_left_open(text):
+    """Check that missing keys and null raise nothing."""
     card = Card.from_about("m.onnx", "ab", text)
     assert card.sentence().count("not stated") == 4
     assert card.doubts(np.zeros((5, 5), np.uint8), 0.1) == []
     json.dumps(card.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("no JSON", ["it is no JSON"]),
+        ("[1]", ["it is [1], not an object"]),
+        ("[" * 100_000, ["it is no JSON"]),
+        (
+            '{"method": 3, "licence": null, "score": [], "pixel_size_um": "x", "data_id": {}}',
+            ["method is 3", "data_id is {}", "score is []", "pixel_size_um is 'x', not two"],
+        ),
+        (
+            '{"score": {"IU": {"mean": "high"}}, "pixel_size_um": [0, -1]}',
+            ["score is {'IU': {'mean': 'high'}}, not", "pixel_size_um is [0, -1]"],
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_named(text, problems):
+    """Check each key: silence would read like a model of which nothing is known."""
+    with pytest.raises(ValueError, match=r"^\S") as caught:
+        Card.from_about("m.onnx", "ab", text)
+    lines = str(caught.value).splitlines()
+    assert [line.startswith(p) for line, p in zip(lines, problems, strict=True)] == [True] * len(
+        problems
+    )
 
 
 def test_foreign_text_reaches_no_terminal_as_it_is():
@@ -92,7 +117,19 @@ def test_inverted_and_smoothed_pictures_are_doubted():
     assert any("skewness" in doubt for doubt in card.doubts(255 - image, None))
     flat = np.repeat(np.repeat(image[:20, :30], 10, 0), 10, 1)
     assert any("neighbour difference" in doubt for doubt in card.doubts(flat, None))
-    assert card.doubts(np.zeros((9, 9), np.uint8), None) != []
+
+
+@pytest.mark.parametrize("shape", [(9, 9), (9, 1), (1, 9), (1, 1)])
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_undefined_statistics_are_not_compared(shape, is_flat):
+    """Check that no sentence has a number that is none, and that NumPy warns of nothing."""
+    everything = dict.fromkeys(cards.gray_statistics(np.eye(3)), (-1e9, 1e9))
+    image = np.zeros(shape) if is_flat else np.arange(np.prod(shape)).reshape(shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Card("m", gray=everything).doubts(image, None) == []
+        nothing = dict.fromkeys(everything, (1e9, 1e9))
+        assert "nan" not in " ".join(Card("m", gray=nothing).doubts(image, None))
 
 
 @pytest.mark.slow

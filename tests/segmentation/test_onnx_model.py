@@ -334,6 +334,15 @@ def test_metadata_that_make_no_sense(threshold, metadata, problems):
         assert problem in str(caught.value)
 
 
+@pytest.mark.parametrize("about", ["{", "[]", '{"score": 1}'])
+def test_damaged_statements_about_a_model_are_refused(threshold, about):
+    """Check the optional key as the others: without it nothing is stated, damaged it is named."""
+    with pytest.raises(SegmenterError, match=r"uhcs_bench\.about: .*\.\n") as caught:
+        onnx_model.load(threshold(metadata=changed(about=about)))
+    assert "Write the key again, or take it out" in str(caught.value)
+    assert onnx_model.load(threshold(metadata=changed(about='{"method": "m"}'))).card.method == "m"
+
+
 def test_an_alias_of_the_task(threshold):
     """Check that a task is known by the deposit's name, too."""
     assert onnx_model.load(threshold(metadata=changed(task="spheroidite"))).task == "particles"

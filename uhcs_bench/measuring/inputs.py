@@ -198,7 +198,8 @@ def are_micrographs(files: Sequence[Path], n_classes: int) -> bool:
     Returns
     -------
     bool
-        False if none of the files that are looked at can be read.
+        False if none of the files that are looked at can be read. A picture of one value may be
+        either, so that the others decide.
 
     Raises
     ------
@@ -211,7 +212,8 @@ def are_micrographs(files: Sequence[Path], n_classes: int) -> bool:
         try:
             if file.is_file():  # others are reported when they are measured
                 pixels = images.read_image(file)
-                kinds.setdefault(is_micrograph(pixels, n_classes), file)
+                if not has_one_value(pixels):
+                    kinds.setdefault(is_micrograph(pixels, n_classes), file)
         except images.ImageError:
             continue
     if len(kinds) > 1:
@@ -222,8 +224,21 @@ def are_micrographs(files: Sequence[Path], n_classes: int) -> bool:
     return kinds.popitem()[0] if kinds else False
 
 
+def has_one_value(pixels: NDArray[np.generic]) -> bool:
+    """Say whether all pixels of a picture are equal, so that there is no contrast.
+
+    Examples
+    --------
+    >>> has_one_value(np.zeros((2, 3))), has_one_value(np.eye(2))
+    (True, False)
+    """
+    return pixels.size > 0 and bool((pixels == pixels.flat[0]).all())
+
+
 def map_like(image: NDArray[np.generic]) -> str:
     """Say why a picture that is to be segmented looks like a label map; empty if it doesn't.
+
+    A picture of one gray level is no more like a map than like a micrograph: see `has_one_value`.
 
     Examples
     --------
@@ -235,11 +250,11 @@ def map_like(image: NDArray[np.generic]) -> str:
     # Some rows of a montage tell as much as all.
     rows = image[:: max(1, image.size // _ENOUGH_PIXELS)]
     number = len(np.unique(rows))
-    if number >= FEWEST_LEVELS:
+    if number == 1 or number >= FEWEST_LEVELS:
         return ""
-    levels = "gray level" if number == 1 else "gray levels"
     return (
-        f"it has {number} {levels}, as label maps have; --model none measures a label map as it is"
+        f"it has {number} gray levels, as label maps have; --model none measures a label map as it "
+        "is"
     )
 
 

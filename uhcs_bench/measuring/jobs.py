@@ -173,6 +173,9 @@ def _do(job: Job, code: str) -> Outcome:
         warnings += card.card.doubts(image, scale.um)
         warnings += _hints(image, options)
     found = measurement.measure(labels, options.task, scale, job.file, options.min_diameter)
+    blank = _blank(labels, image, options)
+    if blank:
+        found.row["warning"] = "; ".join(filter(None, [blank, str(found.row["warning"])]))
     if found.row["warning"]:
         warnings.append(str(found.row["warning"]))
     table = None
@@ -187,6 +190,21 @@ def _do(job: Job, code: str) -> Outcome:
     measured = Measured(found, labels, counted, image)
     files = {kind: KINDS[kind](measured) for kind in job.kinds}
     return Outcome(found.row, table, files, content, tuple(warnings), code=code)
+
+
+def _blank(labels: NDArray[np.uint8], image: NDArray[np.generic] | None, options: Options) -> str:
+    """Say what a file of one value was taken for; empty for others."""
+    if not inputs.has_one_value(labels if image is None else image):
+        return ""
+    if image is not None:
+        return (
+            "it has one gray level and no contrast, so that its segmentation means nothing; "
+            "--model none measures a label map as it is"
+        )
+    return (
+        f"all its pixels are {labels.flat[0]}, so that it was taken for a label map and not "
+        f"segmented; --model {options.task} segments a micrograph"
+    )
 
 
 def _hints(image: NDArray[np.generic], options: Options) -> list[str]:

@@ -136,8 +136,18 @@ def measure(
         )
     if protocol.TASKS[name].has_denuded_zone:
         found = _measure_network(labels, found, values)
+    values["warning"] = "; ".join(filter(None, [_blank(labels, name), str(values["warning"])]))
     found.row.update(measures.row(name, values))
     return found
+
+
+def _blank(labels: LabelMap, task: protocol.TaskName) -> str:
+    """Say that a map has one class alone; empty for others."""
+    label = labels.flat[0]
+    if (labels != label).any():
+        return ""
+    name = protocol.TASKS[task].classes[int(label)]
+    return f"every pixel is {name}, so that there is nothing to measure but the fractions"
 
 
 _PARTICLE_UNITS = {"row": "px", "column": "px", "area_px": "px^2", "area_um2": "um^2"}

@@ -45,13 +45,22 @@ def is_micrograph(pixels: NDArray[np.generic], n_classes: int) -> bool:
     --------
     >>> is_micrograph(np.arange(400).reshape(20, 20), 2), is_micrograph(np.eye(20), 2)
     (True, False)
+    >>> is_micrograph(np.linspace(0, 1, 400).reshape(20, 20), 2)  # gray values from 0 to 1
+    True
     """
     if pixels.dtype.kind not in "uif" or pixels.ndim < 2 or not pixels.size:
         return False
     levels = np.unique(pixels)
+    finite = levels[np.isfinite(levels)]
+    may_be_labels = not finite.size or (
+        finite[-1] < n_classes and bool((finite == np.floor(finite)).all())
+    )
+    if may_be_labels or len(levels) < FEWEST_LEVELS:
+        return False
     # A map of numbered particles has many values, too, but is of one value over large areas.
-    flat = float(np.mean(pixels[:, 1:] == pixels[:, :-1]))
-    return bool(levels[-1] >= n_classes) and len(levels) >= FEWEST_LEVELS and flat < _MOST_FLAT
+    neighbours = pixels if pixels.shape[1] > 1 else pixels.swapaxes(0, 1)
+    flat = float(np.mean(neighbours[:, 1:] == neighbours[:, :-1]))
+    return flat < _MOST_FLAT
 
 
 def micrograph_hint(pixels: NDArray[np.generic], n_classes: int) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import reprlib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from uhcs_bench.io.texts import from_json, packaged
 from uhcs_bench.segmentation.preprocessing import gray
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -61,23 +63,23 @@ class Card:
         ----------
         name, sha256 : str
         text : str or None
-            What is missing in it, or makes no sense, is left open.
+            What is missing in it, or null, is left open.
 
         Returns
         -------
         Card
+
+        Raises
+        ------
+        ValueError
+            It is no JSON object, or a value makes no sense; the message has a line for each.
 
         Examples
         --------
         >>> Card.from_about("mine.onnx", "", '{"method": "unet", "licence": "MIT"}').sentence()
         'Model mine.onnx: unet; licence MIT; training data not stated; score not stated.'
         """
-        try:
-            about = from_json(text or "{}")
-        except ValueError:
-            about = {}
-        if not isinstance(about, dict):
-            about = {}
+        about = _read_about(text or "{}")
         data_id = _phrase(about.get("data_id"))
         number = about.get("micrographs")
         training = f"{number} micrographs of {data_id}" if data_id and number else data_id
@@ -126,7 +128,8 @@ class Card:
         Returns
         -------
         list of str
-            Phrases; empty for a picture like those, and where nothing is known of those.
+            Phrases; empty for a picture like those, and where nothing is known of those. A gray
+            statistic that the picture does not have is not compared.
 
         Examples
         --------
@@ -145,7 +148,7 @@ class Card:
         if self.gray:
             found = gray_statistics(image)
             for name, (low, high) in self.gray.items():
-                if not low <= found[name] <= high:
+                if found[name] < low or found[name] > high:
                     doubts.append(
                         f"its {name.replace('_', ' ')} of {found[name]:.3g} is outside of the "
                         f"{low:.3g} to {high:.3g} that {self.name} was trained on"
@@ -166,7 +169,7 @@ def gray_statistics(image: NDArray[np.generic]) -> dict[str, float]:
         ``skewness`` of the gray levels; ``saturated_share``, the share of pixels at the darkest or
         brightest level that occurs; ``neighbour_difference``, the mean squared difference of
         horizontal neighbours over twice the variance: 0 for a smooth picture and 1 for white
-        noise. NaN, which is outside of every range, for a picture of one level.
+        noise. NaN for a picture of one level; ``neighbour_difference`` also for one column.
 
     Examples
     --------
@@ -178,14 +181,17 @@ def gray_statistics(image: NDArray[np.generic]) -> dict[str, float]:
     # Some rows of a montage tell as much as all, in memory that does not grow with it.
     values = pixels[:: max(1, pixels.size // _ENOUGH_PIXELS)].astype(np.float64)
     deviation = values.std()
-    if not deviation or values.shape[1] < 2:
+    if not deviation:
         return dict.fromkeys(("skewness", "saturated_share", "neighbour_difference"), np.nan)
     standard = (values - values.mean()) / deviation
     at_ends = (values == values.min()) | (values == values.max())
+    differences = np.diff(standard, axis=1)
     return {
         "skewness": float((standard**3).mean()),
         "saturated_share": float(at_ends.mean()),
-        "neighbour_difference": float((np.diff(standard, axis=1) ** 2).mean() / 2),
+        "neighbour_difference": (
+            float((differences**2).mean() / 2) if differences.size else math.nan
+        ),
     }
 
 
@@ -197,6 +203,31 @@ def _gray_ranges() -> dict[str, dict[str, tuple[float, float]]]:
         data_id: {name: (ends[0], ends[1]) for name, ends in ranges.items()}
         for data_id, ranges in found["ranges"].items()
     }
+
+
+def _read_about(text: str) -> dict[str, Any]:
+    try:
+        about = from_json(text)
+    except ValueError as error:
+        raise ValueError(f"it is no JSON ({error})") from error
+    if not isinstance(about, dict):
+        raise ValueError(f"it is {_shown(about)}, not an object")
+    problems = [
+        f"{key} is {_shown(about[key])}, not {expected}"
+        for key, (read, expected) in _ABOUT.items()
+        if about.get(key) is not None and not read(about[key])
+    ]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return about
+
+
+def _shown(value: object) -> str:
+    return reprlib.repr(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _phrase(value: object) -> str:
@@ -224,3 +255,13 @@ def _score(score: object) -> str:
     spread = f" ± {error:.1f}" if isinstance(error, int | float) else ""
     how = _phrase(score.get("protocol"))
     return f"IU {mean:.1f}{spread} %" + (f" ({how})" if how else "")
+
+
+_ABOUT: dict[str, tuple[Callable[[object], object], str]] = {
+    "method": (_is_text, "a text"),
+    "licence": (_is_text, "a text"),
+    "data_id": (_is_text, "a text"),
+    "score": (_score, "an object with the mean of IU"),
+    "pixel_size_um": (_two_numbers, "two numbers above 0"),
+}
+"""Of each key that `Card.from_about` reads: what accepts its value, and what that should be."""

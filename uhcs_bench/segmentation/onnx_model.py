@@ -421,7 +421,13 @@ def load(path: str | Path, threads: int = 0, name: str | None = None) -> Segment
     problems = _interface_problems(session, description)
     if problems:
         raise SegmenterError(listed(f"{path} was not loaded", [f"{text}." for text in problems]))
-    card = Card.from_about(name or path.name, sha256, metadata.get(ABOUT_KEY))
+    try:
+        card = Card.from_about(name or path.name, sha256, metadata.get(ABOUT_KEY))
+    except ValueError as error:
+        lines = [f"{ABOUT_KEY}: {line}." for line in str(error).splitlines()]
+        advice = "Write the key again, or take it out: it is optional."
+        fact = f"{path} was not loaded, because what its metadata state of it is damaged"
+        raise SegmenterError(f"{listed(fact, lines)}\n{advice}") from error
     segmenter = Segmenter(path, description, card, session, threads)
     segmenter.try_out()
     return segmenter

@@ -86,10 +86,10 @@ def _data_uri(media_type: str, content: bytes) -> str:
 
 
 def scale_bar(pixel_um: float | None, n_columns: int) -> ScaleBar | None:
-    """Choose the length of a scale bar."""
+    """Choose the length of a scale bar: a round number, in a picture too narrow for one a pixel."""
     if pixel_um is None:
         return None
-    length_um = max(round_numbers(pixel_um, n_columns * pixel_um / 4))
+    length_um = max(round_numbers(pixel_um, n_columns * pixel_um / 4), default=pixel_um)
     return ScaleBar(length_um / pixel_um / n_columns, f"{length_um:g} µm")
 
 
