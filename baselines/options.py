@@ -20,6 +20,11 @@ Exit codes:
   130  interrupted; finished folds are kept
 """
 
+RUN_EXIT_CODES = EXIT_CODES.replace(
+    "  130 ", "  4    another process runs the method into OUT\n  130 "
+)
+"""Exit codes of the commands that run folds."""
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -64,7 +69,8 @@ def training_options(command: Any) -> Any:
                      help="Folds side by side; each needs its own memory."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
         click.option("--weights", type=click.Choice(["default", "none"]), default="default",
-                     show_default=True, help="Start VGG-16 from ImageNet or from scratch."),
+                     show_default=True,
+                     help="Start VGG-16 or EfficientNet from ImageNet or from scratch."),
         precision_option,
         click.option("--crop", type=int, metavar="PIXELS",
                      help="Train on windows of this size; 224 is practical on a CPU.  "

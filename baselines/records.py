@@ -6,6 +6,7 @@
     <out>/<method>/record.json               all finished folds of the method
     <out>/folds/<method>/<task>/<fold>/      fold.json, loss.csv, loss.png, checkpoint.pt
     <out>/folds/<method>/<task>/all/         the same of a model trained on all micrographs
+    <out>/folds/<method>/.lock               locked while a command runs the method
 
 ``<out>/<method>`` is what a leaderboard takes. A fold is finished when its ``fold.json`` is there:
 it is written last, after everything that it vouches for.
@@ -103,8 +104,8 @@ def write_method_record(out: Path, method: str) -> Path:
     Returns
     -------
     Path
-        The file. It is made anew from the folds' own records, so that processes that finish folds
-        side by side may all call this.
+        The file. It is made anew from the folds' own records, so that the processes of ``--jobs``,
+        which finish folds side by side, may all call this.
     """
     tasks: dict[str, Any] = {}
     for run in fold_runs(out, method):

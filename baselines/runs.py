@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 import uhcs_bench
-from baselines import hardware, prediction, records
+from baselines import hardware, prediction, records, run_lock
 from baselines.configuration import SEMANTICS, Configuration
 from baselines.networks.model import build
 from baselines.training import checkpoint, loop
@@ -26,7 +26,8 @@ from baselines.training.progress import Progress
 from baselines.training.update_log import UpdateLog
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
-from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.errors import UhcsBenchError, UsageError, listed, things
+from uhcs_bench.executors import end_with_parent
 from uhcs_bench.io import protection
 from uhcs_bench.io.atomic import replacing
 
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 _BEFORE = {"inner": False, "split": protocol.PAPER_SPLIT, "train_size": None}
 """What settings were that are newer than a record."""
+
+_OF_ALL_TASKS = ("dataset_version", "inner", "split", "train_size")
+"""Settings that the tasks of a method share, since one record and one submission hold them all."""
 
 
 @dataclass(frozen=True)
@@ -115,49 +119,64 @@ def run(plan: Plan, folds: Sequence[int | None]) -> list[int | None]:
     Raises
     ------
     UsageError
-        A finished fold of the task, one that is asked for or another, was run with other settings;
-        or the plan's own don't go together.
+        A finished fold of the task, one that is asked for or another, was run with other settings,
+        or one of the other task on another split, version or number of training micrographs; or the
+        plan's own settings don't go together.
+    FolderInUseError
+        Another process runs the method into the same folder.
     UhcsBenchError
         A fold failed. Those that finished before it are kept.
     """
-    _check(plan, folds)
-    pending = [fold for fold in folds if not is_finished(plan, fold)]
-    updates = plan.configuration.updates
-    with tqdm(
-        total=updates * len(pending),
-        desc=f"{plan.configuration.method} {plan.task}",
-        unit="update",
-        disable=None,
-    ) as bar:
-        if plan.jobs > 1 and len(pending) > 1:
-            _run_side_by_side(plan, pending, lambda: bar.update(updates))
-        else:
-            for fold in pending:
-                _run_logged(plan, fold, lambda _: bar.update())
+    _check_subset(plan, folds)
+    with run_lock.hold(plan.out, plan.configuration.method):
+        _check_records(plan, folds)
+        pending = [fold for fold in folds if not is_finished(plan, fold)]
+        updates = plan.configuration.updates
+        with tqdm(
+            total=updates * len(pending),
+            desc=f"{plan.configuration.method} {plan.task}",
+            unit="update",
+            disable=None,
+        ) as bar:
+            if plan.jobs > 1 and len(pending) > 1:
+                _run_side_by_side(plan, pending, lambda: bar.update(updates))
+            else:
+                for fold in pending:
+                    _run_logged(plan, fold, lambda _: bar.update())
     return pending
 
 
-def _check(plan: Plan, folds: Sequence[int | None]) -> None:
-    """Make sure that no two folds of a task in one folder come from different settings.
-
-    Label maps of another split are those of other folds; a score over both would be nobody's.
-    """
+def _check_subset(plan: Plan, folds: Sequence[int | None]) -> None:
+    """Make sure that each fold has the subset of training micrographs that is asked for."""
     if plan.inner and plan.train_size is not None:
         raise UsageError("--inner and --train-size can't be combined: leave one of them out.")
     if plan.train_size is not None:
         for fold in folds:
             if fold is not None:
                 _load_fold(plan, fold)
-    every = {*folds, *(range(protocol.N_FOLDS) if set(folds) != {None} else ())}
+
+
+def _check_records(plan: Plan, folds: Sequence[int | None]) -> None:
+    """Make sure that the folds of a method in one folder come from the same settings.
+
+    Label maps of another split are those of other folds; a score over both would be nobody's. Other
+    tasks may differ in how they are trained, but not in what they are trained and validated on.
+    """
+    settings = plan.settings()
+    places = [plan.fold_run(None)] if None in folds else []
+    if set(folds) != {None}:
+        places += records.fold_runs(plan.out, plan.configuration.method)
     problems = []
-    for fold in sorted(every, key=lambda number: -1 if number is None else number):
-        run = plan.fold_run(fold)
-        record = run.read()
-        differences = _differences(record, plan.settings()) if record is not None else []
+    for place in places:
+        wanted = settings
+        if place.task != plan.task:
+            wanted = {name: settings[name] for name in _OF_ALL_TASKS}
+        record = place.read()
+        differences = _differences(record, wanted) if record is not None else []
         if differences:
             problems.append(
-                f"{run} was finished with other settings ({'; '.join(differences)}). Give the same "
-                f"settings, choose another --out, or delete {run.folder} to run it again."
+                f"{place} was finished with other settings ({'; '.join(differences)}). Give the "
+                f"same settings, choose another --out, or delete {place.folder} to run it again."
             )
     if problems:
         raise UsageError(listed(f"Nothing was run in {plan.out}", problems))
@@ -182,8 +201,9 @@ def _differences(record: dict[str, Any], settings: dict[str, Any]) -> list[str]:
     """List settings that differ, as "name: recorded, now wanted"."""
     old = {key: record.get(key, _BEFORE.get(key)) for key in settings}
     pairs = [(key, old[key], settings[key]) for key in settings if key != "configuration"]
-    was, now = _completed(old["configuration"]), settings["configuration"]
-    pairs += [(key, was.get(key), now[key]) for key in now]
+    if "configuration" in settings:
+        was, now = _completed(old["configuration"]), settings["configuration"]
+        pairs += [(key, was.get(key), now[key]) for key in now]
     return [f"{key}: {before}, now {after}" for key, before, after in pairs if before != after]
 
 
@@ -262,6 +282,9 @@ def _run_fold(
         progress,
     )
     clock.lap("train", before["seconds"] if before else 0.0)
+    if validation:
+        line = f"{place}: segmenting {things(len(validation), 'micrograph')}"
+        tqdm.write(line, file=sys.stderr)  # above the bar, if there is one
     for micrograph in validation:
         labels = prediction.segment(
             model, micrograph.image, configuration.precision, tta=configuration.tta
@@ -352,6 +375,12 @@ def _write_losses(place: FoldRun, losses: Sequence[float]) -> None:
         figure.savefig(partial, dpi=120)
 
 
+def _prepare_process(threads: int) -> None:
+    """Take a share of the cores, and end with the parent, which holds the lock of the folder."""
+    torch.set_num_threads(threads)
+    end_with_parent()
+
+
 def _run_side_by_side(
     plan: Plan, folds: Sequence[int | None], report: Callable[[], object]
 ) -> None:
@@ -359,7 +388,7 @@ def _run_side_by_side(
     threads = max(1, (os.cpu_count() or 1) // plan.jobs)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        plan.jobs, context, initializer=torch.set_num_threads, initargs=(threads,)
+        plan.jobs, context, initializer=_prepare_process, initargs=(threads,)
     ) as pool:
         # Workers inherit this: the parent alone hears an interrupt, and ends them itself.
         heard = signal.signal(signal.SIGINT, signal.SIG_IGN)

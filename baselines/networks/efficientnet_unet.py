@@ -214,15 +214,16 @@ def _read_file(path: Path, name: str) -> tuple[dict[str, Tensor], str]:
     except OSError as error:
         raise DataUnavailableError(
             f"The weights of {name} could not be read from {path} ({error.strerror}). Name a file "
-            f"in the environment variable {WEIGHTS_VARIABLE}, or unset it to let timm download "
-            "them, or train from scratch with --weights none."
+            f"in the environment variable {WEIGHTS_VARIABLE}, or unset it to take those of an "
+            "installed package or timm's, or train from scratch with --weights none."
         ) from error
     package, _, expected = FILES.get(name, ("no package", "", ""))
     if digest != expected:
         raise DataUnavailableError(
             f"{path} has the sha256 {digest}, but the weights of {name} are those of "
             f"{package.replace('_', '-')} 0.1.0 with the sha256 {expected}. Nothing was loaded. "
-            f"Name that file in {WEIGHTS_VARIABLE}, or unset it to let timm download its own."
+            f"Name that file in {WEIGHTS_VARIABLE}, or unset it to take that of the installed "
+            "package or timm's."
         )
     echo(f"Weights of {name}: {path.name}, sha256 {digest}", err=True)
     return torch.load(path, map_location="cpu", weights_only=True), f"sha256:{digest}"

@@ -10,9 +10,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from baselines import configuration, prediction, runs
+from baselines import configuration, prediction, run_lock, runs
 from baselines.__main__ import main
-from baselines.networks import vgg
+from baselines.networks import efficientnet_unet, vgg
 from baselines.reproduction import reproduce
 
 OTSU = ["otsu", "--task", "particles", "--dataset-version", "synthetic"]
@@ -128,6 +128,28 @@ def test_weights_that_can_not_be_had(invoke, tmp_path, monkeypatch):
     assert "none.pth" in result.stderr
 
 
+def test_a_folder_that_another_process_runs_into(invoke, tmp_path):
+    """Check that the exit code is the documented one."""
+    arguments = ["run", "unet", "--task", "particles", "--split", "grouped", "--out", tmp_path]
+    with run_lock.hold(tmp_path, "unet"):
+        result = invoke(*arguments)
+    assert result.exit_code == 4
+    assert "Nothing was run" in result.stderr
+    for command in ("run", "reproduce", "ship"):
+        assert "4    another process runs the method into OUT" in invoke(command, "--help").stdout
+
+
+def test_help_names_the_sources_of_weights(invoke):
+    """Check that every place that is looked in stands there, in its order."""
+    text = " ".join(invoke("run", "--help").stdout.split())
+    package = efficientnet_unet.FILES["tf_efficientnet_lite0"][0].replace("_", "-")
+    places = [efficientnet_unet.WEIGHTS_VARIABLE, package, "timm's"]
+    positions = [text.index(place) for place in places]
+    assert positions == sorted(positions)
+    assert vgg.WEIGHTS_VARIABLE in text
+    assert "Start VGG-16 or EfficientNet from ImageNet" in text
+
+
 def test_interrupt(invoke, tmp_path, monkeypatch):
     """Check the message and exit code after Ctrl-C."""
 
@@ -147,8 +169,8 @@ def test_a_run_from_the_command_line(invoke, tmp_path, monkeypatch, tiny):
                  "--dataset-version", "synthetic", "--out", tmp_path]  # fmt: skip
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
-    assert "1 folds run, 0 were finished before" in result.stdout
-    assert "0 folds run, 1 were finished before" in invoke(*arguments).stdout
+    assert "1 fold run, 0 were finished before" in result.stdout
+    assert "0 folds run, 1 was finished before" in invoke(*arguments).stdout
     maps = sorted((tmp_path / "unet" / "particles").glob("*.png"))
     checkpoint = tmp_path / "folds" / "unet" / "particles" / "3" / "checkpoint.pt"
     result = invoke("predict", checkpoint, *maps, tmp_path / "none.png", "--out", tmp_path / "maps")

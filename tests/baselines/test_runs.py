@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import uhcs_bench
-from baselines import prediction, records, runs
+from baselines import prediction, records, run_lock, runs
 from baselines.training import checkpoint
 from baselines.training.progress import Progress
 from uhcs_bench.errors import UhcsBenchError, UsageError
@@ -104,6 +110,42 @@ def test_a_split_has_its_own_folds(plan):
     with pytest.raises(UsageError, match=r"(?s)fold 1 was finished .*split: clean, now paper"):
         runs.run(plan(updates=1), [0])
     assert not runs.is_finished(chosen, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({"split": "grouped"}, "split: clean, now grouped"),
+        ({"train_size": 4}, "train_size: 2, now 4"),
+        ({"train_size": None}, "train_size: 2, now None"),
+        ({"train_size": None, "inner": True}, "inner: False, now True"),
+        ({"version": "audited"}, "dataset_version: synthetic, now audited"),
+    ],
+)
+def test_tasks_of_a_method_are_not_mixed(plan, monkeypatch, changes, difference):
+    """Check that what both tasks share is compared between them, before anything is trained."""
+    first = replace(plan(), split="clean", train_size=2)
+    records.write_json(first.fold_run(1).record, {**first.settings(), "validation": []})
+    monkeypatch.setattr(runs, "_run_logged", lambda *_: pytest.fail("it trains"))
+    monkeypatch.setattr(runs, "_check_subset", lambda *_: None)  # it loads micrographs
+    other = replace(
+        plan(), task="microconstituents", **{"split": "clean", "train_size": 2} | changes
+    )
+    with pytest.raises(UsageError) as caught:
+        runs.run(other, [0])
+    assert difference in str(caught.value)
+    assert "choose another --out, or delete" in str(caught.value)
+
+
+def test_tasks_of_a_method_may_be_trained_in_other_ways(plan, monkeypatch):
+    """Check that settings of the training, such as the crop, are compared within a task alone."""
+    first = plan()
+    records.write_json(first.fold_run(1).record, {**first.settings(), "validation": []})
+    ran = []
+    monkeypatch.setattr(runs, "_run_logged", lambda _plan, fold, _report: ran.append(fold))
+    runs.run(replace(plan(crop=48), task="microconstituents"), [0])
+    runs.run(replace(plan("unet-efficientnet"), split="grouped"), [1])
+    assert ran == [0, 1]
 
 
 def test_settings_that_exclude_each_other(plan):
@@ -250,3 +292,66 @@ def test_folds_side_by_side(plan):
     """Check that two processes finish two folds as one does."""
     assert runs.run(plan(jobs=2, updates=1), [0, 1]) == [0, 1]
     assert runs.run(plan(updates=1), [0, 1]) == []
+
+
+def test_one_command_at_a_time_runs_a_method(plan, tmp_path, monkeypatch):
+    """Check that a second run is refused whatever its folds, and that of another method is not."""
+    ran = []
+    monkeypatch.setattr(runs, "_run_logged", lambda _plan, fold, _report: ran.append(fold))
+    with run_lock.hold(tmp_path, "unet"):
+        for chosen in (plan(), replace(plan(), split="grouped")):
+            with pytest.raises(run_lock.FolderInUseError, match="another process is running unet"):
+                runs.run(chosen, [2])
+        assert runs.run(plan("unet-efficientnet"), [1]) == [1]
+    assert ran == [1]
+    assert runs.run(plan(), [2]) == [2]
+
+
+def test_progress_is_shown_while_micrographs_are_segmented(plan, capsys):
+    """Check the line between training and prediction."""
+    runs.run(plan(updates=1), [0])
+    assert "unet, particles, fold 0: segmenting 4 micrographs\n" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are listed by Linux")
+def test_a_killed_run_leaves_no_process_behind(tmp_path):
+    """Check that folds side by side end with the process that holds the lock."""
+    code = (
+        "from pathlib import Path\nimport torch\nfrom baselines import configuration, runs\n"
+        "if __name__ == '__main__':\n"
+        "    stage = configuration.Stage(updates=10**6, learning_rate=1e-3, features_rate=1e-3)\n"
+        "    chosen = configuration.configure('unet', stages=(stage,), weights='none', crop=32)\n"
+        "    cpu = torch.device('cpu')\n"
+        "    runs.run(runs.Plan(chosen, 'particles', 'synthetic', Path('out'), cpu, 2), [0, 1])\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code, encoding="utf-8")
+    root = str(Path(runs.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": root}
+    with subprocess.Popen([sys.executable, script], cwd=tmp_path, env=environment) as parent:
+        folders = [tmp_path / "out" / "folds" / "unet" / "particles" / name for name in "01"]
+        wait_for(lambda: all(folder.is_dir() for folder in folders))
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        parent.send_signal(signal.SIGKILL)
+    assert len(children) >= 2
+    wait_for(lambda: not any(is_running(int(child)) for child in children))
+    with run_lock.hold(tmp_path / "out", "unet"):
+        pass
+
+
+def wait_for(condition):
+    """Wait until a condition holds, a minute at most."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_running(process):
+    """Tell whether a process is there and has not ended."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
