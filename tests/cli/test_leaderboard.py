@@ -142,6 +142,59 @@ def test_help(command):
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
+def test_a_copied_name_leaves_the_board_as_it_is(entries):
+    """Check that a newcomer of an existing name takes no method off the board."""
+    assert run("leaderboard", "build", "--entries", entries).exit_code == 0
+    files = {name: (entries / name).read_bytes() for name in ("README.md", "leaderboard.json")}
+    shutil.copytree(entries / "near", entries / "copy")
+    result = run("leaderboard", "build", "--entries", entries)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "holds entries of one name (nothing was written)" in result.stderr
+    assert "copy and near have the same name" in result.stderr
+    assert {name: (entries / name).read_bytes() for name in files} == files
+
+
+def test_records_of_other_programs_are_named(entries):
+    """Check the note of validate in both forms; a damaged record of this program is a problem."""
+    record = entries / "near" / "record.json"
+    record.write_text('{"schema": "x", "tasks": [1]}')
+    result = run("validate", entries / "near")
+    assert result.exit_code == 0
+    assert "note: record.json: has the schema x, not uhcs-bench/method-record/1 or" in result.stdout
+    (found,) = json.loads(run("validate", entries / "near", "--format", "json").stdout)["entries"]
+    assert len(found["notes"]) == 1
+    record.write_text('{"schema": "uhcs-bench/method-record/1", "tasks": [1]}')
+    result = run("validate", entries / "near")
+    assert result.exit_code == 2
+    assert "record.json: is damaged (AttributeError" in result.stdout
+
+
+def test_one_run_is_not_submitted_twice(entries, tmp_path):
+    """Check one folder that is named twice, and that no entry is left of it."""
+    maps = entries / "near" / "particles"
+    options = ("--name", "two", "--out", tmp_path / "out", "--dataset-version", "synthetic")
+    result = run("submit", maps, maps, *options)
+    assert result.exit_code == 2
+    assert f"{maps} and {maps} have the same label maps of particles." in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "The name is empty."),
+        (" ", "The name is empty."),
+        ("\u03b1\u03b2", "after '\u03b1\u03b2'"),
+    ],
+)
+def test_names_are_shown_as_they_are(entries, tmp_path, name, message):
+    """Check what is said of names that name no folder."""
+    maps = entries / "near" / "particles"
+    result = run("submit", maps, "--name", name, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_submit_of_a_bad_name(tmp_path):
     """Check a name that names no folder, before anything is read."""
     result = run("submit", tmp_path, "--name", "???")

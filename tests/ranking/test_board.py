@@ -119,14 +119,31 @@ def test_the_committed_board_is_what_the_maps_give():
     assert within["pixelnet-focal"] == [5, 10, 19, 19]
 
 
+@pytest.mark.parametrize("name", ["..dots", ".hidden"])
+def test_no_entry_is_passed_over_silently(tmp_path, name):
+    """Check that a folder with an entry.yaml is left out with a reason if its name has a dot."""
+    for slug in (name, "a"):
+        write_entry(tmp_path / slug, {}, declared(name=slug, tasks=UNFINISHED))
+    (tmp_path / ".git").mkdir()
+    entries, (left_out,) = leaderboard.read_entries(tmp_path)
+    assert [found.slug for found in entries] == ["a"]
+    assert left_out.slug == name
+    assert "not usable in an address" in left_out.problems[0]
+
+
 def test_names_in_one_table_differ(tmp_path):
-    """Check that one name in other letters is left out, unless the split is another."""
+    """Check that one name in other letters is refused, unless the split is another.
+
+    No board is built without a method because a newcomer has its name.
+    """
     for slug, name, split in (("a", "Otsu", "paper"), ("b", "\uff2fTSU", "paper")):
         write_entry(tmp_path / slug, {}, declared(name=name, split=split, tasks=UNFINISHED))
-    entries, left_out = leaderboard.read_entries(tmp_path)
-    assert entries == []
-    assert [found.slug for found in left_out] == ["a", "b"]
-    assert "a and b have the same name" in left_out[0].problems[0]
+    (tmp_path / "broken").mkdir()
+    with pytest.raises(EntryError, match="nothing was written") as caught:
+        leaderboard.read_entries(tmp_path)
+    assert "a and b have the same name" in caught.value.problems[0]
+    assert caught.value.problems[1].startswith("broken: ")
+    (tmp_path / "broken").rmdir()
     (tmp_path / "b" / "entry.yaml").unlink()
     (tmp_path / "b").rmdir()
     write_entry(tmp_path / "c", {}, declared(name="Otsu", split="clean", tasks=UNFINISHED))

@@ -17,7 +17,7 @@ from uhcs_bench.cli.common import (
 )
 from uhcs_bench.errors import things
 
-SCHEMA = "uhcs-bench/validation/2"
+SCHEMA = "uhcs-bench/validation/3"
 
 
 @click.command(
@@ -44,7 +44,14 @@ def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
         try:
             found = entry.read_entry(folder)
         except declaration.EntryError as error:
-            results.append({"entry": error.where, "valid": False, "problems": [*error.problems]})
+            results.append(
+                {
+                    "entry": error.where,
+                    "valid": False,
+                    "problems": [*error.problems],
+                    "notes": [],
+                }
+            )
             continue
         tasks = {
             name: {
@@ -63,6 +70,7 @@ def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:
                 "entry": declaration.shown(str(folder), entry.PATH_LIMIT),
                 "valid": True,
                 "problems": [],
+                "notes": [*found.notes],
                 "sha256": found.fingerprint.sha256,
                 "tasks": tasks,
             }
@@ -86,4 +94,5 @@ def _validation_text(result: dict[str, Any]) -> str:
         + (f", {len(found['runs'])} runs" if len(found["runs"]) > 1 else "")
         for name, found in result["tasks"].items()
     ]
+    lines += [f"  note: {text}" for text in result["notes"]]
     return "\n".join(lines)

@@ -266,7 +266,7 @@ def read_entries(
     Parameters
     ----------
     folder : Path
-        Each folder in it that is not hidden is an entry.
+        Each folder in it is an entry, but for hidden ones without an ``entry.yaml``.
     cache : Cache, optional
         See `uhcs_bench.ranking.entries.entry.read_entry`.
     workers : int, optional
@@ -282,23 +282,31 @@ def read_entries(
     Raises
     ------
     EntryError
-        If there is no folder in it.
+        If there is no folder in it, or entries of one scope share a name: a board without them
+        would drop a method because of another entry.
     """
     if not folder.is_dir():
         raise _no_entries(folder, "the folder does not exist")
-    paths = sorted(
-        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
-    )
+    paths = sorted(path for path in folder.iterdir() if path.is_dir() and _may_be_entry(path))
     if not paths:
         raise _no_entries(folder, "it has no folder in it")
     read = executors.in_order(partial(_read, cache=cache), paths, workers)
     entries = [found for found in read if not isinstance(found, LeftOut)]
     left_out = [found for found in read if isinstance(found, LeftOut)]
-    for slugs in _shared_names(entries):
-        problem = f"{' and '.join(slugs)} have the same name; readers can't tell them apart"
-        left_out += [LeftOut(slug, (problem,)) for slug in slugs]
-        entries = [found for found in entries if found.slug not in slugs]
+    shared = [
+        f"{' and '.join(slugs)} have the same name; readers can't tell them apart, so give all but "
+        "one another name"
+        for slugs in _shared_names(entries)
+    ]
+    if shared:
+        problems = [f"{found.slug}: {text}" for found in left_out for text in found.problems]
+        summary = "holds entries of one name (nothing was written)"
+        raise EntryError(str(folder), [*shared, *problems], summary)
     return entries, sorted(left_out, key=lambda found: found.slug)
+
+
+def _may_be_entry(path: Path) -> bool:
+    return not path.name.startswith(".") or (path / declaration.FILE_NAME).exists()
 
 
 def _read(path: Path, cache: Cache | None) -> LeaderboardEntry | LeftOut:

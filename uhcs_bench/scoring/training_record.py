@@ -26,6 +26,9 @@ ENSEMBLE_SCHEMA = "uhcs-bench/ensemble-record/1"
 """Several models for each fold, averaged, or one that segmented its micrographs again."""
 
 
+SCHEMAS = (RUN_SCHEMA, ENSEMBLE_SCHEMA)
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """The model of a fold.
@@ -91,17 +94,44 @@ def read(predictions: Path) -> tuple[TrainedModel, ...]:
             f"{path} is not JSON, so that it is unknown what the models were trained on. Run the "
             "method again, or delete the file and state the split yourself."
         ) from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    if schema not in (RUN_SCHEMA, ENSEMBLE_SCHEMA):
-        return ()
+    try:
+        return parse(content) or ()
+    except ValueError as error:
+        raise UhcsBenchError(
+            f"{path} {error}, so that it is unknown what the models were trained on. Run the "
+            "method again, or delete the file and state the split yourself."
+        ) from error
+
+
+def parse(content: object) -> tuple[TrainedModel, ...] | None:
+    """Read the content of a record.
+
+    Parameters
+    ----------
+    content : object
+        Of JSON.
+
+    Returns
+    -------
+    tuple of TrainedModel or None
+        None for a record of another program.
+
+    Raises
+    ------
+    ValueError
+        The record is one of the reference methods, but damaged; the message is a phrase.
+
+    Examples
+    --------
+    >>> parse({"schema": "mine"}) is None
+    True
+    """
+    if not isinstance(content, dict) or content.get("schema") not in SCHEMAS:
+        return None
     try:
         return tuple(_models(content))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UhcsBenchError(
-            f"{path} is damaged ({type(error).__name__}: {error}), so that it is unknown what the "
-            "models were trained on. Run the method again, or delete the file and state the split "
-            "yourself."
-        ) from error
+        raise ValueError(f"is damaged ({type(error).__name__}: {error})") from error
 
 
 def find(predictions: Path) -> Path | None:

@@ -419,8 +419,8 @@ def test_create_makes_an_entry_but_for_its_texts(tmp_path):
     for name, labels in noisy(0.1).items():
         np.save(tmp_path / f"{name}.npy", labels)
     folder, to_fill = create.create([tmp_path], 'My "net" \u00fc', tmp_path / "out", "synthetic")
-    assert folder == tmp_path / "out" / "my-net-u"
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["my-net-u"]
+    assert folder == tmp_path / "out" / "my-net-u-synthetic"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["my-net-u-synthetic"]
     assert problems(folder) == [f"entry.yaml: {key}: is still to be filled in" for key in to_fill]
     path = folder / "entry.yaml"
     path.write_text(path.read_text("utf-8").replace(f'"{declaration.TO_FILL}"', "filled"), "utf-8")
@@ -483,6 +483,17 @@ def test_runs_have_folders_of_their_own(tmp_path):
     np.testing.assert_array_equal(maps.load(maps.runs[1])[FIRST], noisy(0.1, seed=1)[FIRST])
     lines = "".join(f"{run.folder} {run.sha256}\n" for run in maps.runs)
     assert found.fingerprint.tasks["particles"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+@pytest.mark.slow
+def test_runs_differ(tmp_path):
+    """Check that runs with the same maps are named, by pixels and not by bytes of files."""
+    folder = several_runs(tmp_path / "method", seeds=(0, 1, 2))
+    for name in annotations():
+        pixels = Image.open(folder / "runs" / "0" / "particles" / f"{name}.png")
+        pixels.save(folder / "runs" / "2" / "particles" / f"{name}.png", compress_level=1)
+    (problem,) = problems(folder)
+    assert problem.startswith("runs/0 and runs/2: have the same label maps of particles")
 
 
 @pytest.mark.slow

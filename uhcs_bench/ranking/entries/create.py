@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
-from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.data.pixels import pixel_sha256
+from uhcs_bench.errors import SubmissionError, UsageError, listed
 from uhcs_bench.io.atomic import new_folder
 from uhcs_bench.ranking.entries import entry_files, strict_yaml
 from uhcs_bench.ranking.entries.declaration import (
@@ -18,15 +19,15 @@ from uhcs_bench.ranking.entries.declaration import (
     SCHEMA,
     TO_FILL,
     schema,
-    shown,
     text_problems,
     texts,
 )
+from uhcs_bench.ranking.entries.entry import identical_runs
 from uhcs_bench.scoring import submission, training_record
 from uhcs_bench.web import templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from uhcs_bench.scoring.training_record import TrainedModel
@@ -75,8 +76,8 @@ def create(
         If anything is wrong with the maps, or the models that made them were trained on other
         folds.
     UsageError
-        If there is such a folder already, `name` can't stand on the board or name a folder, or
-        there is no such version or split.
+        If there is such a folder already, two runs have the same maps, `name` can't stand on the
+        board or name a folder, or there is no such version or split.
     MissingPackageError
         If PyYAML is not installed.
     """
@@ -93,6 +94,7 @@ def create(
         )
         for run, path in runs.items()
     }
+    _check_runs_differ(runs, submissions)
     models = {run: training_record.read(path) for run, path in runs.items()}
     for run, path in runs.items():
         problems = training_record.contradictions(models[run], version, split)
@@ -127,6 +129,25 @@ def create(
     return folder, to_fill
 
 
+def _check_runs_differ(
+    paths: Mapping[str, Path], submissions: Mapping[str, Sequence[submission.Submission]]
+) -> None:
+    """Refuse folders that hold the same label maps."""
+    hashes: dict[str, dict[str, str]] = {}
+    for run, found in submissions.items():
+        for of_task in found:
+            maps = {name: pixel_sha256(labels) for name, labels in of_task.maps.items()}
+            hashes.setdefault(of_task.task.name, {})[run] = str(sorted(maps.items()))
+    problems = [
+        f"{' and '.join(str(paths[run]) for run in same)} have the same label maps of {task}."
+        for task, by_run in hashes.items()
+        for same in identical_runs(by_run)
+    ]
+    if problems:
+        text = listed("No entry was made", problems)
+        raise UsageError(f"{text}\nRuns of a method differ by their seeds; name each run once.")
+
+
 def _slug(name: str, version: str, split: str) -> str:
     """Name an entry's folder after a method and what it was run on.
 
@@ -135,20 +156,28 @@ def _slug(name: str, version: str, split: str) -> str:
     UsageError
         If the name can't stand on the board or name a folder.
     """
+    if not name.strip():
+        raise UsageError("The name is empty. Give the name that the method has on the board.")
     wrong = [problem.removeprefix(": ") for problem in text_problems(name)]
     longest = schema()["properties"]["name"]["maxLength"]
     if len(name) > longest:
         wrong.append(f"is longer than {longest} characters")
     if wrong:
-        raise UsageError(f"The name {shown(name)} {' and '.join(wrong)}.")
+        raise UsageError(f"The name {_quoted(name)} {' and '.join(wrong)}.")
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
     if not slug:
-        raise UsageError(f"No folder can be named after {shown(name)}; use some of a-z and 0-9.")
+        raise UsageError(f"No folder can be named after {_quoted(name)}; use some of a-z and 0-9.")
     scope = (version, split)
     usual = (protocol.REAL_VERSION, protocol.PAPER_SPLIT)
     others = [part for part, known in zip(scope, usual, strict=True) if part != known]
     return "-".join([slug, *others])
+
+
+def _quoted(name: str) -> str:
+    """Quote a name; letters beyond ASCII are shown as they are."""
+    short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+    return repr(short) if unicodedata.is_normalized("NFC", short) else ascii(short)
 
 
 def declared_of(models: Sequence[TrainedModel]) -> dict[str, Any]:

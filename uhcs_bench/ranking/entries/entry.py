@@ -184,6 +184,8 @@ class LeaderboardEntry:
     split : str
     tasks : dict of str to TaskMaps
     fingerprint : Fingerprint
+    notes : tuple of str
+        What is not checked.
     """
 
     slug: str
@@ -192,6 +194,7 @@ class LeaderboardEntry:
     split: protocol.Split
     tasks: dict[str, TaskMaps]
     fingerprint: Fingerprint
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -253,7 +256,7 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
         declaration = read_declaration(files[FILE_NAME], problems)
     elif not any(problem.startswith(f"{FILE_NAME}:") for problem in problems):
         problems.append(f"there is no {FILE_NAME}; uhcs-bench submit writes one")
-    entry_files.check_records(files, problems)
+    notes = entry_files.check_records(files, problems)
     # Maps can be checked against the right micrographs even where entry.yaml is wrong elsewhere.
     stated = declaration if isinstance(declaration, dict) else {}
     runs = entry_files.runs(files)
@@ -261,6 +264,7 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
     scope = _scope(stated, runs, problems)
     tasks = _read_tasks(scope, stated, runs, problems, cache)
     problems += _selection_problems(stated, tasks)
+    problems += _identity_problems(tasks)
     if problems or declaration is None:
         raise EntryError(where, problems)
     return LeaderboardEntry(
@@ -270,6 +274,7 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
         split=scope[1],
         tasks=tasks,
         fingerprint=fingerprint({name: maps.runs for name, maps in tasks.items()}),
+        notes=tuple(notes),
     )
 
 
@@ -299,6 +304,40 @@ def fingerprint(runs: Mapping[str, Sequence[RunMaps]]) -> Fingerprint:
         elif found:
             branches[task] = _sha256_of_lines({run.folder: run.sha256 for run in found})
     return Fingerprint(_sha256_of_lines(branches), branches)
+
+
+def identical_runs(hashes: Mapping[str, str]) -> list[list[str]]:
+    """Group the runs of a task that have the same label maps.
+
+    Parameters
+    ----------
+    hashes : mapping of str to str
+        Of the maps, by run.
+
+    Returns
+    -------
+    list of list of str
+        Runs of one hash, two or more each.
+
+    Examples
+    --------
+    >>> identical_runs({"runs/1": "a", "runs/2": "b", "runs/3": "a"})
+    [['runs/1', 'runs/3']]
+    """
+    by_hash: dict[str, list[str]] = {}
+    for run, sha256 in hashes.items():
+        by_hash.setdefault(sha256, []).append(run)
+    return [runs for runs in by_hash.values() if len(runs) > 1]
+
+
+def _identity_problems(tasks: Mapping[str, TaskMaps]) -> Iterator[str]:
+    """Name runs of one method whose label maps do not differ."""
+    for task, maps in tasks.items():
+        for runs in identical_runs({run.folder: run.sha256 for run in maps.runs if run.hashes}):
+            yield (
+                f"{' and '.join(runs)}: have the same label maps of {task}, so that they are one "
+                "run; put maps of another seed there, or take all but one out"
+            )
 
 
 def _sha256_of_lines(hashes: Mapping[str, str]) -> str:

@@ -102,8 +102,22 @@ def runs(found: Mapping[str, Path]) -> dict[str, Maps]:
     return sorted_
 
 
-def check_records(found: Mapping[str, Path], problems: list[str]) -> None:
-    """Report each ``record.json`` that is no JSON object."""
+def check_records(found: Mapping[str, Path], problems: list[str]) -> list[str]:
+    """Report each ``record.json`` that is no JSON object, or a damaged one of a reference method.
+
+    Parameters
+    ----------
+    found : mapping of str to Path
+        What `files` gives.
+    problems : list of str
+        What is wrong is appended.
+
+    Returns
+    -------
+    list of str
+        Records of other programs, in which nothing is checked.
+    """
+    notes = []
     for place, path in found.items():
         if not _RECORD.fullmatch(place):
             continue
@@ -116,6 +130,21 @@ def check_records(found: Mapping[str, Path], problems: list[str]) -> None:
         else:
             if not isinstance(content, dict):
                 problems.append(f"{place}: is not a JSON object")
+                continue
+            try:
+                if training_record.parse(content) is None:
+                    notes.append(_foreign(place, content))
+            except ValueError as error:
+                advice = "copy it again from beside the maps, or take it away"
+                problems.append(f"{place}: {shown(str(error), 200)}; {advice}")
+    return notes
+
+
+def _foreign(place: str, content: Mapping[str, object]) -> str:
+    schema = content.get("schema")
+    stated = "states no schema" if schema is None else f"has the schema {shown(str(schema))}"
+    known = " or ".join(training_record.SCHEMAS)
+    return f"{place}: {stated}, not {known}, so that nothing in it is read or checked"
 
 
 def _limit(place: str) -> int | None:
