@@ -195,6 +195,45 @@ def test_names_are_shown_as_they_are(entries, tmp_path, name, message):
     assert message in result.stderr
 
 
+@pytest.mark.parametrize("content", ["# A page", "[]", None])
+def test_what_is_no_board_is_named_with_advice(tmp_path, content):
+    """Check a page in the place of the JSON, another JSON, and no file."""
+    path = tmp_path / "README.md"
+    if content is not None:
+        path.write_text(content)
+    result = run("leaderboard", "show", "ranks", "--board", path)
+    assert result.exit_code == 1
+    assert "Name a leaderboard.json, which uhcs-bench leaderboard build writes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("splits", "--entry", "unet"), "no comparisons of splits for the entry unet"),
+        (("ranks", "--entry", "otsu-clean", "--split", "paper"), "It has those of otsu-clean for"),
+        (("sizes", "--task", "microconstituents"), "It has those for particles, split paper"),
+    ],
+)
+def test_show_says_what_the_board_has(options, message):
+    """Check the reason on the shipped board in the place of a table."""
+    result = run("leaderboard", "show", *options)
+    assert result.exit_code == 0
+    assert message in " ".join(result.stdout.split())
+
+
+@pytest.mark.slow
+def test_score_notes_a_subset(entries):
+    """Check that the note stands beside the scores, where record.json states it."""
+    model = {"dataset_version": "synthetic", "configuration": {}, "training": ["a"]}
+    folds = {"0": model | {"validation": [], "train_size": 1}}
+    content = {"schema": "uhcs-bench/method-record/1", "tasks": {"particles": folds}}
+    (entries / "near" / "entry.yaml").unlink()
+    (entries / "near" / "record.json").write_text(json.dumps(content))
+    result = run("score", entries / "near", "--dataset-version", "synthetic")
+    assert result.exit_code == 0
+    assert "a fixed subset of the training micrographs, 1 of each fold" in result.stderr
+
+
 def test_submit_of_a_bad_name(tmp_path):
     """Check a name that names no folder, before anything is read."""
     result = run("submit", tmp_path, "--name", "???")

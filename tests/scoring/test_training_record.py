@@ -50,6 +50,18 @@ def test_records_of_runs_and_of_ensembles(tmp_path):
     assert [model.tta for model in models] == [False, False]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [((None, None), ""), ((1,), ", 1 of each fold"), ((4, 2, 4), ", 2 or 4 of each")],
+)
+def test_subsets_of_the_training_micrographs_are_stated(tmp_path, sizes, said):
+    """Check the numbers of the subsets; nothing is said of models that saw all."""
+    write(tmp_path, of_method(*(run(train_size=size) for size in sizes)))
+    found = training_record.subset_sentence(training_record.read(tmp_path))
+    assert said in found
+    assert bool(found) == bool(said)
+
+
 def test_folders_without_a_record(tmp_path):
     """Check that another program's record and none are the same."""
     assert training_record.read(tmp_path) == ()

@@ -151,4 +151,5 @@ def show(
         listed = [*board_rows.rows(shown, protocol.TASKS)]
         emit(json_text({"schema": board["schema"], "rows": listed}), out)
     else:
-        emit(text_tables.text(shown, what, "markdown" if form == "markdown" else "table"), out)
+        found = text_tables.text(shown, what, "markdown" if form == "markdown" else "table")
+        emit(found or text_tables.absent(board, what, task, split, entry), out)

@@ -105,7 +105,7 @@ def score(
     microconstituents.
     """
     from uhcs_bench.scoring import score as scoring
-    from uhcs_bench.scoring import submission
+    from uhcs_bench.scoring import submission, training_record
 
     if published_protocol is not None:
         emit(_by_published(predictions, published_protocol, form, follow_links), out)
@@ -117,6 +117,9 @@ def score(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
     )
     emit(formatted(report, form), out)
+    subset = training_record.subset_sentence(training_record.read(predictions))
+    if subset:
+        echo(f"uhcs-bench: note: {subset}", err=True)
     if report_folder is not None:
         from uhcs_bench.scoring import report as html_report
 

@@ -134,6 +134,24 @@ def parse(content: object) -> tuple[TrainedModel, ...] | None:
         raise ValueError(f"is damaged ({type(error).__name__}: {error})") from error
 
 
+def subset_sentence(models: Sequence[TrainedModel]) -> str:
+    """State that models saw a part of their training micrographs alone; empty for others.
+
+    Parameters
+    ----------
+    models : sequence of TrainedModel
+        What `read` gives.
+    """
+    sizes = sorted({model.train_size for model in models if model.train_size is not None})
+    if not sizes:
+        return ""
+    number = " or ".join(map(str, sizes))
+    return (
+        f"{FILE_NAME} beside the maps states that the models were trained on a fixed subset of the "
+        f"training micrographs, {number} of each fold (--train-size)."
+    )
+
+
 def find(predictions: Path) -> Path | None:
     """Find the record beside label maps; None if there is none."""
     folders = [predictions]

@@ -34,8 +34,34 @@ def test_splits_of_one_entry(split_board):
         shown = text_tables.text(text_tables.chosen(content, "particles", entry=slug), "splits")
         assert "Other" in shown
         assert "One" not in shown
-    none = text_tables.text(text_tables.chosen(content, "microconstituents"), "splits")
-    assert none == text_tables.NO_TABLE
+    assert text_tables.text(text_tables.chosen(content, "microconstituents"), "splits") == ""
+
+
+@pytest.mark.parametrize(
+    ("what", "scope", "said"),
+    [
+        ("pairs", ("particles", "paper", None), "no pairs for the task particles, the split paper"),
+        ("ranks", (None, "clean", "one-grouped"), "those of one-grouped for particles, split grou"),
+        ("sizes", ("microconstituents", None, None), "those for particles, split clean; particles"),
+        ("splits", ("microconstituents", None, None), "for particles, splits clean and grouped."),
+    ],
+)
+def test_what_is_absent_is_said_with_what_there_is(split_board, what, scope, said):
+    """Check the scope that was asked for, the reason, and where the board has such tables."""
+    content = json.loads(board_json.to_json(split_board))
+    assert text_tables.text(text_tables.chosen(content, *scope), what) == ""
+    found = text_tables.absent(content, what, *scope)
+    assert said in " ".join(found.split())
+    assert max(map(len, found.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("what", ["ranks", "sizes", "fit", "pairs", "splits"])
+def test_an_empty_board_has_a_reason_for_every_table(what):
+    """Check that no place is named where there is none."""
+    empty = {"entries": [], "groups": [], "split_comparisons": []}
+    found = " ".join(text_tables.absent(empty, what).split())
+    assert found.startswith("The board has no ")
+    assert "It has" not in found
 
 
 def test_groups_of_one_split(split_board):

@@ -70,17 +70,18 @@ def read(path: Path = PACKAGED) -> dict[str, Any]:
     UnreadableBoardError
         If it isn't there, or is not of this version.
     """
-    advice = "uhcs-bench leaderboard build writes one beside its entries"
+    advice = (
+        f"Name a {DATA_NAME}, which uhcs-bench leaderboard build writes beside its entries, or "
+        "leave --board out for the board of the package"
+    )
     try:
         found = from_json(path.read_bytes())
     except OSError as error:
-        raise UnreadableBoardError(
-            f"Can't read {path}: {error.strerror}. Name another {DATA_NAME}; {advice}."
-        ) from error
+        raise UnreadableBoardError(f"Can't read {path}: {error.strerror}. {advice}.") from error
     except ValueError as error:
         raise UnreadableBoardError(f"{path} is not JSON. {advice}.") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise UnreadableBoardError(f"{path} is no board of the form {SCHEMA}; {advice}.")
+        raise UnreadableBoardError(f"{path} is no board of the form {SCHEMA}. {advice}.")
     return found
 
 

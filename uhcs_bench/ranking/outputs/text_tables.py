@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 _Tested = TypeVar("_Tested")
 
-NO_TABLE = "The board has no such table."
+_REASONS = {
+    "ranks": ("ranks", "a method has them with all label maps of a split"),
+    "sizes": ("particle sizes", "a method has them with all label maps of particles"),
+    "fit": ("fits", "a method has them with all label maps of a split"),
+    "pairs": ("pairs", "a pair is of two methods that are ranked on one split"),
+    "splits": ("comparisons of splits", "a method has them that was run on two splits"),
+}
+"""Of each table, what it holds and when there is one."""
 
 
 def chosen(
@@ -84,7 +91,7 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
     -------
     str
         A table, or for pairs a list, for each task, version and split; for splits a table for each
-        two of them that methods were run on.
+        two of them that methods were run on. Empty where there is none, see `absent`.
 
     Examples
     --------
@@ -94,7 +101,7 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
     """
     if what == "splits":
         parts = [_split_table(found, form) for found in board["split_comparisons"]]
-        return "\n\n".join(parts) or NO_TABLE
+        return "\n\n".join(parts)
     names = board_json.names(board)
     if form == "markdown":
         names = {slug: escaped(name) for slug, name in names.items()}
@@ -106,7 +113,66 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
             where = f"data set {group['dataset_version']}, split {group['split']}"
             heading = f"{group['task']}, {where}, n = {group['n_images']}"
             parts.append(f"{heading}\n\n{table}")
-    return "\n\n".join(parts) or NO_TABLE
+    return "\n\n".join(parts)
+
+
+def absent(
+    board: dict[str, Any],
+    what: str,
+    task: str | None = None,
+    split: str | None = None,
+    entry: str | None = None,
+) -> str:
+    """Say why there is no table, and which there are.
+
+    Parameters
+    ----------
+    board : dict
+        What `uhcs_bench.ranking.outputs.board_json.read` gives.
+    what, task, split, entry : str
+        As of `text` and `chosen`, which gave no table.
+
+    Returns
+    -------
+    str
+        Sentences, in lines of a terminal.
+
+    Examples
+    --------
+    >>> from uhcs_bench.ranking.outputs import board_json
+    >>> print(absent(board_json.read(), "sizes", "microconstituents").splitlines()[0])
+    The board has no particle sizes for the task microconstituents: a method has
+    """
+    contents, reason = _REASONS[what]
+    asked = [
+        f"the {kind} {value}"
+        for kind, value in (("task", task), ("split", split), ("entry", entry))
+        if value is not None
+    ]
+    place = f" for {', '.join(asked)}" if asked else ""
+    said = f"The board has no {contents}{place}: {reason}."
+    for kept in dict.fromkeys((entry, None)):
+        places = _places(chosen(board, entry=kept), what)
+        if places:
+            whose = "" if kept is None else f" of {kept}"
+            said += f" It has those{whose} for {'; '.join(places)}."
+            break
+    return textwrap.fill(said, 79, break_long_words=False, break_on_hyphens=False)
+
+
+def _places(board: dict[str, Any], what: str) -> list[str]:
+    """List the tasks and splits that have a table."""
+    if what == "splits":
+        return [
+            f"{found['task']}, splits {found['step']['easier']} and {found['step']['harder']}"
+            for found in board["split_comparisons"]
+        ]
+    names = board_json.names(board)
+    return [
+        f"{group['task']}, split {group['split']}"
+        for group in board["groups"]
+        if _TABLES[what](group, names, "table")
+    ]
 
 
 def _split_table(content: dict[str, Any], form: Form) -> str:
