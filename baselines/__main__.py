@@ -97,7 +97,7 @@ def otsu(task: str, version: str, out: Path) -> None:
 
     name = protocol.task(task).name
     count = write_label_maps(out, name, version)
-    echo(f"{count} label maps in {out / name}.")
+    echo(f"{things(count, 'label map')} in {out / name}.")
 
 
 @main.command(
@@ -249,7 +249,7 @@ def segment(
             tta=tta,
         )
     )
-    echo(f"{count} label maps in {out / name}.")
+    echo(f"{things(count, 'label map')} in {out / name}.")
 
 
 @main.command(
@@ -364,7 +364,7 @@ def predict(
 
     models = [checkpoint, *others]
     failures = prediction.predict_files(models, images, out, device, precision, tta=tta, page=page)
-    echo(f"{len(images) - len(failures)} label maps in {out}.")
+    echo(f"{things(len(images) - len(failures), 'label map')} in {out}.")
     if failures:
         raise UhcsBenchError("\n  ".join([f"{len(failures)} not segmented:", *failures]))
 

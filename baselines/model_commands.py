@@ -11,7 +11,7 @@ from tabulate import tabulate
 from baselines.options import EXIT_CODES, FOLDER, method_argument, runs_argument, task_option
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import GuardedCommand, OutputFile, OutputFolder, echo, version_option
-from uhcs_bench.errors import UsageError
+from uhcs_bench.errors import UsageError, things
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.scoring import provenance
 
@@ -88,7 +88,7 @@ def robustness(
         conditions.draw(rows, name).savefig(partial, dpi=120)
     echo(conditions.to_text(rows))
     note = conditions.caveat([] if runs else files, version)
-    echo(f"{len(rows)} conditions in {table}. {note}", err=True)
+    echo(f"{things(len(rows), 'condition')} in {table}. {note}", err=True)
 
 
 @click.command(

@@ -177,6 +177,9 @@ def test_a_run_from_the_command_line(invoke, tmp_path, monkeypatch, tiny):
     assert result.exit_code == 1
     assert "4 label maps" in result.stdout
     assert "none.png is not there" in result.stderr
+    assert (
+        "1 label map in" in invoke("predict", checkpoint, maps[0], "--out", tmp_path / "one").stdout
+    )
 
 
 def test_reproduce_without_running(invoke, tmp_path):
