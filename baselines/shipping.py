@@ -132,7 +132,11 @@ def _check_twin(plan: runs.Plan, maps: Path) -> None:
         for model in models
         if model.train_size is not None
     }
-    problems |= set(training_record.contradictions(models, plan.version, protocol.PAPER_SPLIT))
+    problems |= set(
+        training_record.contradictions(
+            models, plan.version, protocol.PAPER_SPLIT, ["--dataset-version"]
+        )
+    )
     if len({model.fold for model in models}) < protocol.N_FOLDS:
         problems.add(
             f"folds are missing; finish them with `python -m baselines run "

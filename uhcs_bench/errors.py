@@ -126,6 +126,23 @@ def _closed(sentence: str) -> str:
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
+def in_words(error: Exception) -> str:
+    """Return what an error of Python states, in words and in one line.
+
+    Examples
+    --------
+    >>> in_words(KeyError("schema")), in_words(ValueError("no number"))
+    ("'schema' is missing in it", 'no number')
+    >>> in_words(AttributeError("'list' object has no attribute 'items'"))
+    'a part of it is of another type'
+    """
+    if isinstance(error, AttributeError | TypeError):
+        return "a part of it is of another type"
+    if type(error) is KeyError and error.args:
+        return f"{error.args[0]!r} is missing in it"
+    return " ".join(str(error).split()).removesuffix(".") or type(error).__name__
+
+
 class SubmissionError(UhcsBenchError, ValueError):
     """A submission that can't be scored.
 

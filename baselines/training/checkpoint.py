@@ -12,7 +12,7 @@ import torch
 
 from baselines.configuration import Configuration
 from baselines.networks.model import Model, build
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, in_words
 from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -119,11 +119,17 @@ def load(path: Path, device: torch.device) -> Checkpoint:
         task = str(content["task"])
         fold = None if content["fold"] is None else int(content["fold"])
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        if isinstance(error, pickle.UnpicklingError):
-            reason = "it holds other things than weights"  # PyTorch would advise to trust them
         raise UhcsBenchError(
             f"{path} is no checkpoint that `python -m baselines run` wrote, or it is damaged "
-            f"({reason})."
+            f"({_reason(error)})."
         ) from error
     return Checkpoint(model.to(device).eval(), configuration, task, fold, classes)
+
+
+def _reason(error: Exception) -> str:
+    """Say in words why a file could not be used."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds other things than weights"  # PyTorch would advise to trust them
+    if isinstance(error, EOFError) or "PytorchStreamReader" in str(error):
+        return "it is empty, cut off or no file of PyTorch"
+    return in_words(error)[:200]

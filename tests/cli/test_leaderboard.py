@@ -166,7 +166,7 @@ def test_records_of_other_programs_are_named(entries):
     record.write_text('{"schema": "uhcs-bench/method-record/1", "tasks": [1]}')
     result = run("validate", entries / "near")
     assert result.exit_code == 2
-    assert "record.json: is damaged (AttributeError" in result.stdout
+    assert "record.json: is damaged (a part of it is of another type)" in result.stdout
 
 
 def test_one_run_is_not_submitted_twice(entries, tmp_path):

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
+from itertools import permutations
 
 import pytest
+from click import Option
 
 import uhcs_bench
-from uhcs_bench.data import label_maps
+from tests.helpers import command
+from uhcs_bench import cli, protocol
+from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import SubmissionError
 from uhcs_bench.scoring import provenance, training_record
 
@@ -78,6 +83,93 @@ def test_maps_of_another_split_are_refused(folder):
     report = uhcs_bench.score(folder, version="synthetic", split="grouped")
     assert report.training_split == "grouped"
     assert "Trained on the folds of split grouped" in report.training
+
+
+@pytest.mark.parametrize("task", protocol.TASKS)
+@pytest.mark.parametrize(("trained", "scored"), [*permutations(protocol.SPLITS, 2)])
+def test_the_difference_of_two_splits_is_that_of_their_folds(task, trained, scored):
+    """Check each statement on what the models of a split have seen, by the ids of the folds."""
+    fold = {entry.id: entry.fold for entry in dataset.catalogue(task, split=trained)}
+    other = {entry.id: entry.fold for entry in dataset.catalogue(task, split=scored)}
+    common = fold.keys() & other.keys()
+    has_seen = any(
+        other[a] == other[b] and fold[a] != fold[b] for a in common for b in common - {a}
+    )
+    text = provenance.difference(trained, scored)
+    assert (f"have seen micrographs that {scored} keeps for validation" in text) == has_seen
+    if "that clean leaves out: these show" in text:
+        assert fold.keys() > other.keys()
+        assert all(fold[name] == other[name] for name in common)
+    if "they lack the training micrographs that clean leaves out" in text:
+        assert trained == "clean"
+        assert fold.keys() < other.keys()
+        assert all(fold[name] == other[name] for name in common)
+
+
+def test_an_unknown_split_is_not_advised(folder):
+    """Check the message about a declaration of a split that there is not."""
+    (folder / "entry.yaml").write_text("split: mine\n")
+    with pytest.raises(SubmissionError, match=r"which there is not.* paper, clean and grouped"):
+        uhcs_bench.score(folder, version="synthetic")
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Write label maps of both tasks whose models were trained on different splits."""
+    run = {"dataset_version": "synthetic", "training": [], "validation": [], "configuration": {}}
+    splits = {"particles": "clean", "microconstituents": "grouped"}
+    for task, split in splits.items():
+        for m in uhcs_bench.load(task, version="synthetic", split=split):
+            label_maps.write_label_map(tmp_path / task / f"{m.id}.png", m.labels)
+    tasks = {task: {"0": run | {"split": split}} for task, split in splits.items()}
+    content = {"schema": training_record.RUN_SCHEMA, "tasks": tasks}
+    (tmp_path / "record.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_what_is_advised_for_several_splits_is_possible(mixed):
+    """Check that the options that the message names lead to a score."""
+    with pytest.raises(SubmissionError, match=r"particles: clean; microconstituents: grouped") as e:
+        uhcs_bench.score(mixed, version="synthetic", split="clean")
+    with pytest.raises(SubmissionError, match="folder of its own"):
+        provenance.check(mixed, "clean")
+    advised = str(e.value).partition("Name one task with its split: ")[2].rstrip(".").split(" or ")
+    assert len(advised) == 2
+    for options in advised:
+        result = command.run("score", mixed, "--dataset-version", "synthetic", *options.split())
+        assert result.exit_code == 0, result.stderr
+    report = uhcs_bench.score(mixed / "particles", version="synthetic", split="clean")
+    assert report.training_split == "clean"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_mixed", [True, False])
+@pytest.mark.parametrize("name", ["submit", "score", "compare"])
+def test_only_options_of_the_command_are_advised(mixed, tmp_path_factory, name, is_mixed):
+    """Check all options that a message about a mixed submission names, and about a single fold."""
+    if not is_mixed:
+        (mixed / "record.json").unlink()
+        kept = {m.id for m in uhcs_bench.load("particles", fold=0, version="synthetic").val}
+        for path in mixed.glob("*/*.png"):
+            if path.stem not in kept:
+                path.unlink()
+    needed = ["--name", "Mine", "--out", mixed / "board"] if name == "submit" else []
+    folders = [mixed]
+    if name == "compare":
+        folders.append(shutil.copytree(mixed, tmp_path_factory.mktemp("other") / "other"))
+    result = command.run(name, *folders, *needed, "--dataset-version", "synthetic")
+    assert result.exit_code == 2
+    its_own = {
+        text
+        for parameter in cli.main.get_command(None, name).params
+        if isinstance(parameter, Option)
+        for text in parameter.opts
+    }
+    words = result.stderr.replace(",", " ").replace(";", " ").split()
+    advised = {word.rstrip(".") for word in words if word.startswith("--")}
+    assert advised <= its_own
+    assert bool(advised) == (name != "submit")
 
 
 def test_unknown_training_is_stated(folder):

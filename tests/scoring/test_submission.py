@@ -304,8 +304,12 @@ def test_missing_maps_are_listed_together():
 
 def test_a_single_fold_is_recognised():
     """Check that someone who handed in one fold is told the option."""
-    (problem,) = problems_of(empty_maps([e for e in PARTICLES if e.fold == 3]))
+    maps = empty_maps([e for e in PARTICLES if e.fold == 3])
+    (problem,) = problems_of(maps, of_parts=True)
     assert "say --fold 3" in problem
+    (problem,) = problems_of(maps)
+    assert "those of fold 3 are all there" in problem
+    assert "--fold" not in problem
 
 
 @pytest.mark.parametrize(

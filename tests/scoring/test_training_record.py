@@ -88,6 +88,32 @@ def test_damaged_records(tmp_path, content):
         training_record.read(write(tmp_path, content))
 
 
+def test_what_is_missing_in_a_record_is_named_in_words(tmp_path):
+    """Check that the bare key of Python's error does not stand there."""
+    with pytest.raises(UhcsBenchError, match=r"\('dataset_version' is missing in it\)"):
+        training_record.read(write(tmp_path, of_method({"configuration": {}})))
+
+
+@pytest.mark.parametrize("own", ["paper", "clean"])
+def test_no_option_mends_a_record_of_several_splits(tmp_path, own):
+    """Check that no split is advised with which the other task is refused."""
+    content = of_method(run(split="clean"))
+    content["tasks"]["microconstituents"] = {"0": run(split="grouped")}
+    models = training_record.read(write(tmp_path, content))
+    problems = training_record.contradictions(models, "1.0", own)
+    assert problems
+    assert all(problem.endswith("Run each into a folder of its own.") for problem in problems)
+
+
+def test_only_options_of_the_command_are_advised(tmp_path):
+    """Check the sentences for a command that has no such option."""
+    models = training_record.read(write(tmp_path, of_method(run(split="grouped"))))
+    (problem,) = training_record.contradictions(models, "1.0", "paper", ["--dataset-version"])
+    assert problem.endswith("Give the maps of models that were trained on paper.")
+    (problem,) = training_record.contradictions(models, "audited", "grouped", ["--dataset-version"])
+    assert problem.endswith("Say --dataset-version 1.0.")
+
+
 @pytest.mark.parametrize(
     ("changes", "version", "split", "message"),
     [

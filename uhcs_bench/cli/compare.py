@@ -86,7 +86,7 @@ def compare(
     scored = []
     for path in predictions:
         read = submission.read_submission(
-            path, task, fold, version, split, follow_links=follow_links
+            path, task, fold, version, split, follow_links=follow_links, of_parts=True
         )
         scored.append((scoring.score_submissions(read), read))
     reports = {name: report for name, (report, _) in zip(names, scored, strict=True)}

@@ -111,7 +111,7 @@ def score(
         emit(_by_published(predictions, published_protocol, form, follow_links), out)
         return
     submissions = submission.read_submission(
-        predictions, task, fold, version, split, follow_links=follow_links
+        predictions, task, fold, version, split, follow_links=follow_links, of_parts=True
     )
     report = scoring.score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity

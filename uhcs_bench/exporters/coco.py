@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import MissingPackageError, SubmissionError
+from uhcs_bench.errors import MissingPackageError, SubmissionError, in_words
 from uhcs_bench.exporters import description
 from uhcs_bench.exporters.collection import Collection, data_problem, other_folds, read_manifest
 from uhcs_bench.exporters.collection import write as write_collection
@@ -255,7 +255,7 @@ def collect(
                         maps[name] |= _mask(instance["segmentation"], by_id[name].shape)
                 except (KeyError, TypeError, ValueError) as error:
                     problems.append(
-                        f"{place}: result {number} has no valid mask or score ({error})"
+                        f"{place}: result {number} has no valid mask or score ({in_words(error)})"
                     )
     empty = [name for name, labels in maps.items() if not labels.any()]
     return write_collection(source, Path(out), maps, problems, empty)
@@ -267,7 +267,7 @@ def _image_names(folder: Path, where: str) -> dict[int, str]:
         parts = [read_json(folder / f"fold_0_instances_{part}.json") for part in ("train", "val")]
         return {image["id"]: Path(image["file_name"]).stem for p in parts for image in p["images"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        problem = f"{folder} has no annotations of the export ({error}); export it again"
+        problem = f"{folder} has no annotations of the export ({in_words(error)}); export it again"
         raise SubmissionError(where, [problem], "collected") from error
 
 

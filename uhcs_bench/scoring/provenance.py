@@ -1,8 +1,8 @@
 """What a declaration beside label maps states about the split that their models were trained on.
 
-A model that was trained on the folds of one split has seen micrographs that another split keeps for
-validation. Label maps don't show that, so that it is read from the files that are written beside
-the maps: ``entry.yaml`` by `uhcs-bench submit`, ``record.json`` by the baselines, and
+A model that was trained on the folds of one split has seen, or lacks, other micrographs than those
+of another split. Label maps don't show that, so that it is read from the files that are written
+beside the maps: ``entry.yaml`` by `uhcs-bench submit`, ``record.json`` by the baselines, and
 ``cross_validation.json`` by `uhcs_bench.cross_validate`.
 """
 
@@ -27,18 +27,21 @@ _LARGEST_BYTES = 10_000_000
 _SPLIT_LINE = re.compile(r"^split:[ \t]*[\"']?([A-Za-z0-9_-]+)[\"']?[ \t]*(?:#.*)?$", re.MULTILINE)
 
 
-def training_split(folder: Path) -> tuple[str, str] | None:
+def training_split(folder: Path, task: str | None = None) -> tuple[str, str] | None:
     r"""Read which split the models behind label maps were trained on.
 
     Parameters
     ----------
     folder : Path
         Of the label maps, or the folder of one task in it.
+    task : str, optional
+        Task whose models are meant, where a file states the split of each. By default that of the
+        folder, or all.
 
     Returns
     -------
     split, file : str
-        Name of the split, and of the file that states it; None if no file does.
+        Name of the split, or of several, and of the file that states it; None if no file does.
 
     Raises
     ------
@@ -63,11 +66,24 @@ def training_split(folder: Path) -> tuple[str, str] | None:
             split = None if text is None else read(text)
             if split is not None:
                 return split, name
-    splits = sorted({model.split for model in training_record.read(folder)})
+    splits = sorted(set().union(*_recorded(folder, task).values()))
     return (" and ".join(splits), training_record.FILE_NAME) if splits else None
 
 
-def check(folder: Path, split: protocol.Split) -> str | None:
+def _recorded(folder: Path, task: str | None) -> dict[str, set[str]]:
+    """Read the splits of each task's models from the record of the reference methods."""
+    if task is None and folder.name in protocol.TASKS:
+        task = folder.name
+    found: dict[str, set[str]] = {}
+    for model in training_record.read(folder):
+        if task in (None, model.task):
+            found.setdefault(model.task, set()).add(model.split)
+    return found
+
+
+def check(
+    folder: Path, split: protocol.Split, task: str | None = None, *, of_parts: bool = False
+) -> str | None:
     """Refuse label maps of models that were trained on another split than they are scored on.
 
     Parameters
@@ -76,6 +92,10 @@ def check(folder: Path, split: protocol.Split) -> str | None:
         Of the label maps.
     split : str
         What they are to be scored on.
+    task : str, optional
+        Task that is to be scored alone.
+    of_parts : bool, optional
+        Whether the caller can score a task alone, so that this may be advised.
 
     Returns
     -------
@@ -85,21 +105,62 @@ def check(folder: Path, split: protocol.Split) -> str | None:
     Raises
     ------
     SubmissionError
-        If a declaration states another split.
+        If a declaration states another split, or several.
     """
-    found = training_split(folder)
+    found = training_split(folder, task)
     if found is None:
         return None
     declared, file = found
-    if declared != split:
+    if declared == split:
+        return declared
+    if declared in protocol.SPLITS:
         problem = (
             f"{file} beside the maps states that the models were trained on the split {declared}, "
-            f"not {split}: they have seen micrographs that {split} keeps for validation. Say "
+            f"not {split}: {difference(declared, split)}. Say "
             f"--split {declared} (split={declared!r} in Python), or hand in the maps of models "
             f"that were trained on {split}"
         )
-        raise SubmissionError(str(folder), [problem])
-    return declared
+    elif file == training_record.FILE_NAME:
+        problem = _of_several(_recorded(folder, task), of_parts=of_parts)
+    else:
+        *others, last = protocol.SPLITS
+        problem = (
+            f"{file} beside the maps states that the models were trained on the split {declared}, "
+            f"which there is not. Mend it: the splits are {', '.join(others)} and {last}"
+        )
+    raise SubmissionError(str(folder), [problem])
+
+
+def difference(trained: str, scored: str) -> str:
+    """Say why label maps of models of one split don't count for another.
+
+    ``clean`` is the paper's folds less some micrographs; ``grouped`` deals those out anew.
+
+    Examples
+    --------
+    >>> difference("grouped", "clean")
+    'they have seen micrographs that clean keeps for validation'
+    """
+    if "grouped" in (trained, scored):
+        return f"they have seen micrographs that {scored} keeps for validation"
+    if scored == "clean":
+        return "they have seen micrographs that clean leaves out: these show what it validates on"
+    return (
+        f"they lack the training micrographs that {trained} leaves out, of which there are no maps"
+    )
+
+
+def _of_several(splits: dict[str, set[str]], *, of_parts: bool) -> str:
+    """Say that models of several splits made label maps, and what can be done."""
+    stated = "; ".join(f"{task}: {' and '.join(sorted(of))}" for task, of in splits.items())
+    problem = (
+        f"{training_record.FILE_NAME} beside the maps states that the models were trained on the "
+        f"folds of several splits ({stated})"
+    )
+    if of_parts and all(len(of) == 1 for of in splits.values()):
+        options = [f"--task {task} --split {next(iter(of))}" for task, of in splits.items()]
+        return f"{problem}. Name one task with its split: {' or '.join(options)}"
+    return f"{problem}. Run each split into a folder of its own"
 
 
 def _text(path: Path) -> str | None:

@@ -120,7 +120,7 @@ def score(
             f"Intervals are not by {resample!r}. Choose {' or '.join(get_args(Resampled))}."
         )
     submissions = read_submission(
-        predictions, task, fold, version, split, follow_links=follow_links
+        predictions, task, fold, version, split, follow_links=follow_links, of_parts=True
     )
     return score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity

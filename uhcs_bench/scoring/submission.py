@@ -117,6 +117,7 @@ def read_submission(
     only: Collection[str] | None = None,
     any_training: bool = False,
     follow_links: bool = False,
+    of_parts: bool = False,
 ) -> tuple[Submission, ...]:
     """Read and check predicted label maps; nothing is fetched.
 
@@ -141,6 +142,8 @@ def read_submission(
     follow_links : bool, optional
         Whether a link in the folder may lead to a file outside of it, as DVC, git-annex and the
         Hugging Face cache lay files. Only regular files are read. By default it is refused.
+    of_parts : bool, optional
+        Whether the caller lets its user choose a task and a fold, so that messages may advise it.
 
     Returns
     -------
@@ -160,7 +163,8 @@ def read_submission(
     content = _expanded(predictions)
     training_split = None
     if isinstance(content, Path) and not any_training:
-        training_split = provenance.check(content, data[1])
+        of_task = None if task is None else protocol.task(task).name
+        training_split = provenance.check(content, data[1], of_task, of_parts=of_parts)
     problems = _Problems()
     candidates = _candidates(content, problems, follow_links)
     resolver = _IdResolver(version)
@@ -170,7 +174,7 @@ def read_submission(
             dataset.check_fold(fold, name, *data)
     maps_by_id = _sort_by_id(candidates, names, resolver, problems)
     submissions = [
-        _read_task(_Wanted(name, *data, fold, only), maps_by_id, problems)
+        _read_task(_Wanted(name, *data, fold, only, of_parts), maps_by_id, problems)
         for name in names
         if candidates
     ]
@@ -189,6 +193,8 @@ class _Wanted:
     split: protocol.Split
     fold: int | None
     only: Collection[str] | None
+    of_parts: bool
+    """Whether a fold can be chosen."""
 
     @property
     def catalogue(self) -> tuple[Entry, ...]:
@@ -418,6 +424,10 @@ def _missing(wanted: _Wanted, known: Mapping[str, object]) -> str:
     folds = sorted({entry.fold for entry in catalogue if entry.id in known})
     whole = all(entry.id in known for entry in catalogue if entry.fold in folds)
     if len(folds) == 1 and whole:
+        if not wanted.of_parts:
+            return (
+                f"{text}; those of fold {folds[0]} are all there, those of the others are missing"
+            )
         return (
             f"{text}; those of fold {folds[0]} are all there: "
             f"to score it alone, say --fold {folds[0]} (fold={folds[0]} in Python)"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, in_words
 from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 FILE_NAME = "record.json"
@@ -131,7 +131,7 @@ def parse(content: object) -> tuple[TrainedModel, ...] | None:
     try:
         return tuple(_models(content))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"is damaged ({type(error).__name__}: {error})") from error
+        raise ValueError(f"is damaged ({in_words(error)})") from error
 
 
 def subset_sentence(models: Sequence[TrainedModel]) -> str:
@@ -179,7 +179,12 @@ def _models(content: dict[str, Any]) -> Iterator[TrainedModel]:
                 )
 
 
-def contradictions(models: Sequence[TrainedModel], version: str, split: str) -> list[str]:
+def contradictions(
+    models: Sequence[TrainedModel],
+    version: str,
+    split: str,
+    options: Collection[str] = ("--split", "--dataset-version"),
+) -> list[str]:
     """List why label maps can't stand for a data set version and split.
 
     Parameters
@@ -188,6 +193,8 @@ def contradictions(models: Sequence[TrainedModel], version: str, split: str) -> 
         Those that made the label maps.
     version, split : str
         What the maps are meant for.
+    options : collection of str, optional
+        Which of the two the caller's command has, so that sentences may advise them.
 
     Returns
     -------
@@ -202,17 +209,20 @@ def contradictions(models: Sequence[TrainedModel], version: str, split: str) -> 
     problems = []
     for task in protocol.TASKS:
         mine = [model for model in models if model.task == task]
-        splits = sorted({model.split for model in mine} - {split})
-        if splits:
+        others = {model.split for model in mine} - {split}
+        if others:
+            advice = _advice({model.split for model in models}, "--split", split, options)
             problems.append(
                 f"{FILE_NAME}: the models of {task} were trained on the folds of the split "
-                f"{' and '.join(splits)}, not on those of {split}. Say --split {splits[0]}."
+                f"{' and '.join(sorted(others))}, not on those of {split}. {advice}"
             )
-        versions = sorted({model.version for model in mine} - {version})
-        if versions:
+        others = {model.version for model in mine} - {version}
+        if others:
+            found = {model.version for model in models}
+            advice = _advice(found, "--dataset-version", version, options)
             problems.append(
                 f"{FILE_NAME}: the models of {task} were trained on the data set version "
-                f"{' and '.join(versions)}, not {version}. Say --dataset-version {versions[0]}."
+                f"{' and '.join(sorted(others))}, not {version}. {advice}"
             )
         if any(model.inner for model in mine):
             problems.append(
@@ -220,3 +230,12 @@ def contradictions(models: Sequence[TrainedModel], version: str, split: str) -> 
                 "choices. Run the method without --inner."
             )
     return problems
+
+
+def _advice(found: set[str], option: str, wanted: str, options: Collection[str]) -> str:
+    """Say what to do about models that were trained on something else than is wanted."""
+    if len(found) > 1:
+        return "Run each into a folder of its own."
+    if option in options:
+        return f"Say {option} {next(iter(found))}."
+    return f"Give the maps of models that were trained on {wanted}."

@@ -54,6 +54,25 @@ def test_another_schema(tmp_path):
         checkpoint.load(path, CPU)
 
 
+@pytest.mark.parametrize("content", [{"weights": torch.ones(2)}, [torch.ones(2)], {"schema": None}])
+def test_foreign_checkpoints(content, tmp_path):
+    """Check that the reason is a phrase, and not the bare key or number that Python gives."""
+    path = tmp_path / "model.pt"
+    torch.save(content, path)
+    with pytest.raises(UhcsBenchError, match=r"damaged \(.+ .+ .+\)\.$"):
+        checkpoint.load(path, CPU)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_cut_off_checkpoints(share, saved):
+    """Check that the reason is whole, whatever advice PyTorch adds."""
+    path, _ = saved
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(UhcsBenchError, match=r"\(it is empty, cut off or no file of PyTorch\)\.$"):
+        checkpoint.load(path, CPU)
+
+
 @pytest.fixture
 def saved(tmp_path, tiny):
     """A checkpoint, with what it holds."""
