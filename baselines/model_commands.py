@@ -16,6 +16,7 @@ from uhcs_bench.io.atomic import replacing
 from uhcs_bench.scoring import provenance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -68,21 +69,26 @@ def robustness(
     One model for all micrographs, such as those that come with the package, has
     been trained on them, so that its curves are a lower bound of the changes.
     """
+    from baselines.studies import finished
     from baselines.studies import robustness as conditions
 
     name = protocol.task(task).name
     if runs is not None and models:
         raise UsageError("--runs and --model can't be combined: leave one of them out.")
     chosen = conditions.parse_conditions(texts)
-    files = conditions.run_checkpoints(runs, method, name) if runs else [*models] or [name]
+    split = protocol.PAPER_SPLIT
+    files: Sequence[str | Path] = [*models] or [name]
+    if runs is not None:
+        found = finished.find([runs], method, name, version, "Nothing was segmented")
+        split, files = found.split, found.checkpoints
+        segment = conditions.with_checkpoints(found.checkpoints)
+    else:
+        segment = conditions.with_models(files, name)
     identity = conditions.identity(files)
-    segment = (
-        conditions.with_runs(runs, method, name) if runs else conditions.with_models(files, name)
-    )
     table = out / f"{name}.csv"
     rows = conditions.extend_table(
         table, identity, version, chosen,
-        lambda missing: conditions.evaluate(name, segment, missing, version),
+        lambda missing: conditions.evaluate(name, segment, missing, version, split),
     )  # fmt: skip
     with replacing(out / f"{name}.png") as partial:
         conditions.draw(rows, name).savefig(partial, dpi=120)
@@ -155,6 +161,7 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
     particles; then follow the mean relative errors of the number of particles
     from 5 px on and of their mean diameter, in brackets without their signs.
     """
+    from baselines.studies import finished
     from baselines.studies import sizes as rules
 
     if (maps is None) == (runs is None):
@@ -176,7 +183,9 @@ def sizes(maps: Path | None, runs: Path | None, method: str, tta: bool, version:
         for name, predict in predictions.items():
             rows += rules.study(name, predict, version)
     elif runs is not None:
-        rows = rules.study(method, rules.from_runs(runs, method, tta=tta), version)
+        found = finished.find([runs], method, "particles", version, "No rule was tried")
+        predict = rules.from_checkpoints(found.checkpoints, tta=tta)
+        rows = rules.study(method, predict, version, found.split)
     echo(rules.to_text(rows))
 
 

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from uhcs_bench import protocol
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.texts import read_json
 from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
@@ -72,17 +73,41 @@ class FoldRun:
         return self.out / self.method / self.task / f"{micrograph}.png"
 
     def read(self) -> dict[str, Any] | None:
-        """Read the fold's record; None if the fold isn't finished or some of its files are gone."""
+        """Read the fold's record.
+
+        Returns
+        -------
+        dict or None
+            None if the fold isn't finished, its record is damaged, or some of its files are gone.
+        """
         try:
-            record: dict[str, Any] = json.loads(self.record.read_text(encoding="utf-8"))
-            complete = all(self.label_map(name).is_file() for name in record["validation"])
-        except (OSError, ValueError, KeyError, TypeError):
+            record = read_json(self.record)
+        except (OSError, ValueError):
             return None
+        if not _is_record(record):
+            return None
+        complete = all(self.label_map(name).is_file() for name in record["validation"])
         return record if complete else None
 
     def __str__(self) -> str:
         held_out = "all micrographs" if self.fold is None else f"fold {self.fold}"
         return f"{self.method}, {self.task}, {held_out}"
+
+
+def _is_record(record: object) -> TypeGuard[dict[str, Any]]:
+    """Tell whether a JSON value has what the record of a fold has."""
+    if not isinstance(record, dict):
+        return False
+    ids = [record.get("training", []), record.get("validation")]
+    seconds = record.get("seconds", {})
+    return (
+        isinstance(record.get("configuration"), dict)
+        and isinstance(seconds, dict)
+        and all(isinstance(value, int | float) for value in seconds.values())
+        and isinstance(record.get("dataset_version"), str)
+        and isinstance(record.get("split", ""), str)
+        and all(isinstance(names, list) and all(isinstance(n, str) for n in names) for names in ids)
+    )
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

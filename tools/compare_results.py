@@ -43,7 +43,7 @@ def load_recording(folder: Path, pattern: str = "*") -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If there is none.
+        If there is none, or one is no JSON.
     """
     paths = sorted(path for path in folder.glob("*.json") if fnmatchcase(path.stem, pattern))
     if not paths:
@@ -51,7 +51,13 @@ def load_recording(folder: Path, pattern: str = "*") -> dict[str, Any]:
             f"{folder} holds no recorded item that matches {pattern}. Give a folder that "
             "`python -m tools.compare_results record` wrote, or another --only."
         )
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
+    recording = {}
+    for path in paths:
+        try:
+            recording[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is no recorded item ({error}). Record it again.") from error
+    return recording
 
 
 def compare(

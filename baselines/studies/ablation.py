@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,9 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Trial]:
         finished = [(place, record) for place, record in records if record is not None]
         if not finished:
             empty.append(
-                f"{folder} has no finished fold of {method} on {task}. Give the folder that "
-                f"`python -m baselines run {method} --task {task} --inner --out` wrote."
+                f"{folder} has no finished fold of {method} on {task}. Run it with `python -m "
+                f"baselines run {method} --task {task} --inner --out {folder}`, or give another "
+                "folder."
             )
         for place, record in finished:
             if record.get("inner"):
@@ -95,7 +97,7 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Trial]:
 
 def _trial(place: FoldRun, record: dict[str, Any]) -> Trial:
     version, split = record["dataset_version"], record.get("split", protocol.PAPER_SPLIT)
-    fold = int(record["fold"])
+    fold = place.fold or 0
     inner = (fold + 1) % dataset.n_folds(place.task, version, split)
     maps = place.label_map("any").parent
     found = uhcs_bench.score(maps, task=place.task, fold=inner, version=version, split=split)
@@ -105,12 +107,22 @@ def _trial(place: FoldRun, record: dict[str, Any]) -> Trial:
         name=place.out.name,
         fold=fold,
         inner_fold=inner,
-        settings=Configuration.from_dict(record["configuration"]).to_dict(),
+        settings=_settings(place, record),
         IU=100 * (means.IU.mean or 0.0),
         AC=100 * (means.AC.mean or 0.0),
         n=score.n_images,
-        seconds=record["seconds"]["train"],
+        seconds=record.get("seconds", {}).get("train", math.nan),
     )
+
+
+def _settings(place: FoldRun, record: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return Configuration.from_dict(record["configuration"]).to_dict()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UhcsBenchError(
+            f"{place.record} states no configuration that can be read ({type(error).__name__}: "
+            f"{error}). Run the fold again."
+        ) from error
 
 
 def to_text(trials: Sequence[Trial], form: str = "github") -> str:

@@ -12,9 +12,7 @@ from tabulate import tabulate
 
 import uhcs_bench
 from baselines import export
-from baselines.records import FoldRun
-from uhcs_bench.data import dataset
-from uhcs_bench.errors import UhcsBenchError
+from baselines.studies import finished
 from uhcs_bench.segmentation import onnx_model
 
 if TYPE_CHECKING:
@@ -58,25 +56,21 @@ def compare(runs: Path, method: str, task: str, version: str) -> list[Loss]:
 
     Raises
     ------
+    UsageError
+        The run is of inner folds or of another data set version.
     UhcsBenchError
         No fold is finished.
     """
-    found = []
-    for fold in range(dataset.n_folds(task, version)):
-        place = FoldRun(runs, method, task, fold)
-        if place.read() is not None and place.checkpoint.is_file():
-            found.append(_compare_fold(place.checkpoint, task, fold, version))
-    if not found:
-        raise UhcsBenchError(
-            f"No fold of {method} on {task} is finished in {runs}. Run it with "
-            f"`python -m baselines run {method} --task {task} --out {runs}`."
-        )
-    return found
+    found = finished.find([runs], method, task, version, "Nothing was compared", partly=True)
+    return [
+        _compare_fold(members[0][0].checkpoint, task, fold, version, found.split)
+        for fold, members in found.folds.items()
+    ]
 
 
-def _compare_fold(model_file: Path, task: str, fold: int, version: str) -> Loss:
+def _compare_fold(model_file: Path, task: str, fold: int, version: str, split: str) -> Loss:
     maps = []
-    micrographs = uhcs_bench.load(task, fold=fold, version=version).val
+    micrographs = uhcs_bench.load(task, fold=fold, version=version, split=split).val
     with tempfile.TemporaryDirectory() as folder:
         for is_half in (False, True):
             out = Path(folder) / f"{is_half}.onnx"
@@ -85,7 +79,7 @@ def _compare_fold(model_file: Path, task: str, fold: int, version: str) -> Loss:
             maps.append({m.id: segmenter.segment(m.image) for m in micrographs})
     scores = []
     for found in maps:
-        report = uhcs_bench.score(found, task=task, fold=fold, version=version)
+        report = uhcs_bench.score(found, task=task, fold=fold, version=version, split=split)
         scores.append(report[task].conventions["paper"].IU.mean)
     differing = [np.mean(maps[0][m.id] != maps[1][m.id]) for m in micrographs]
     single, half = (float("nan") if score is None else 100 * score for score in scores)

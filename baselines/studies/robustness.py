@@ -18,7 +18,6 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import uhcs_bench
-from baselines import records
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
@@ -220,8 +219,13 @@ def with_models(paths: Sequence[str | Path], task: str, threads: int = 0) -> Seg
     return segment
 
 
-def with_runs(runs: Path, method: str, task: str) -> Segment:
-    """Segment each fold's validation micrographs with the model of its finished run.
+def with_checkpoints(paths: Sequence[Path]) -> Segment:
+    """Segment each fold's validation micrographs with its own model.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Checkpoints in the order of the folds.
 
     Raises
     ------
@@ -233,19 +237,12 @@ def with_runs(runs: Path, method: str, task: str) -> Segment:
     from baselines import prediction
     from baselines.training import checkpoint
 
-    cpu = torch.device("cpu")
-    trained = [checkpoint.load(path, cpu).model for path in run_checkpoints(runs, method, task)]
+    trained = [checkpoint.load(path, torch.device("cpu")).model for path in paths]
 
     def segment(micrograph: Micrograph, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return prediction.segment(trained[micrograph.fold], image)
 
     return segment
-
-
-def run_checkpoints(runs: Path, method: str, task: str) -> list[Path]:
-    """List the checkpoints of a run's folds, in order."""
-    folds = range(dataset.n_folds(task))
-    return [records.FoldRun(runs, method, task, fold).checkpoint for fold in folds]
 
 
 def identity(files: Sequence[str | Path]) -> str:
@@ -266,7 +263,9 @@ def identity(files: Sequence[str | Path]) -> str:
         try:
             digest.update(models.find(file).read_bytes())
         except OSError as error:
-            raise UhcsBenchError(f"The model {file} can't be read: {error.strerror}.") from error
+            raise UhcsBenchError(
+                f"The model {file} can't be read: {error.strerror}. Give the path of an ONNX file."
+            ) from error
     return digest.hexdigest()
 
 
@@ -327,6 +326,7 @@ def evaluate(
     segment: Segment,
     chosen: Sequence[Condition],
     version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
     seed: int = 0,
 ) -> Iterator[dict[str, Any]]:
     """Score and measure under each condition.
@@ -335,10 +335,12 @@ def evaluate(
     ----------
     task : str
     segment : callable
-        See `with_models` and `with_runs`.
+        See `with_models` and `with_checkpoints`.
     chosen : sequence of Condition
     version : str
         Data set version.
+    split : str
+        Whose folds, if each has a model of its own.
     seed : int
         Of the noise, which a condition has whatever others are chosen.
 
@@ -351,7 +353,7 @@ def evaluate(
         fractions in points, of others in percent, with the number of micrographs that have the
         measure in the annotation and in the predicted map.
     """
-    micrographs = uhcs_bench.load(task, version=version)
+    micrographs = uhcs_bench.load(task, version=version, split=split)
     total = len(chosen) * len(micrographs)
     with tqdm(total=total, desc=task, unit="micrograph", disable=None) as bar:
         for condition in chosen:

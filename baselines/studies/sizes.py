@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 import uhcs_bench
 from uhcs_bench import protocol
-from uhcs_bench.data import dataset
 from uhcs_bench.metallography.components import (
     equivalent_diameters,
     label_particles,
@@ -259,6 +258,7 @@ def study(
     method: str,
     predict: Callable[[uhcs_bench.Micrograph], Prediction],
     version: str = protocol.REAL_VERSION,
+    split: str = protocol.PAPER_SPLIT,
 ) -> list[Row]:
     """Try all families of rules that a method's predictions allow.
 
@@ -269,12 +269,14 @@ def study(
     predict : callable
         Gives the prediction of a micrograph by a model that has not seen it.
     version : str
+    split : str
+        Whose folds.
 
     Returns
     -------
     list of Row
     """
-    micrographs = list(uhcs_bench.load("particles", version=version))
+    micrographs = list(uhcs_bench.load("particles", version=version, split=split))
     table: dict[str, dict[float, list[Outcome]]] = {}
     for micrograph in tqdm(micrographs, desc=method, unit="micrograph", disable=None):
         annotated = micrograph.labels == protocol.PARTICLE_LABEL
@@ -311,21 +313,16 @@ def from_maps(
     return predict
 
 
-def from_runs(
-    runs: Path, method: str, *, tta: bool
+def from_checkpoints(
+    paths: Sequence[Path], *, tta: bool
 ) -> Callable[[uhcs_bench.Micrograph], Prediction]:
-    """Take probabilities from the models of finished folds."""
+    """Take probabilities from each fold's own model, given in the order of the folds."""
     import torch
 
     from baselines import prediction
-    from baselines.records import FoldRun
     from baselines.training import checkpoint
 
-    device = torch.device("cpu")
-    trained = [
-        checkpoint.load(FoldRun(runs, method, "particles", fold).checkpoint, device).model
-        for fold in range(dataset.n_folds("particles"))
-    ]
+    trained = [checkpoint.load(path, torch.device("cpu")).model for path in paths]
 
     def predict(micrograph: uhcs_bench.Micrograph) -> Prediction:
         model = trained[micrograph.fold]

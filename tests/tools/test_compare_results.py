@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,6 @@ from tools import compare_results, recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SCORE = {"schema": "score/1", "IU": {"mean": 0.5, "n": 24}, "folds": [0, 1]}
 
@@ -114,6 +114,15 @@ def test_folder_without_a_recording_is_wrong_usage(written, capsys, only):
     with pytest.raises(SystemExit, match="2"):
         compare_results.main(["compare", *folders, "--only", only])
     assert f"holds no recorded item that matches {only}" in capsys.readouterr().err
+
+
+def test_an_item_that_is_no_json_is_named(written, capsys):
+    """Check a recording of which a file is cut off."""
+    folders = written("a", x=SCORE), written("b", x=SCORE)
+    (Path(folders[1]) / "x.json").write_text('{"a": ')
+    with pytest.raises(SystemExit, match="2"):
+        compare_results.main(["compare", *folders])
+    assert "x.json is no recorded item" in capsys.readouterr().err
 
 
 def test_recording_overwrites_nothing(written, capsys):

@@ -67,3 +67,14 @@ def test_empty_folders_are_named(tmp_path):
     """Check that all are."""
     with pytest.raises(UhcsBenchError, match=r"(?s)2 problems.*a has no .*b has no"):
         ablation.read([tmp_path / "a", tmp_path / "b"], "unet", "particles")
+
+
+def test_a_configuration_that_can_not_be_read_is_named(tmp_path):
+    """Check a record of another program."""
+    run = write(tmp_path / "a")
+    place = records.FoldRun(run, "unet", "particles", 5)
+    records.write_json(place.record, {**place.read(), "configuration": {"seed": 0}})
+    with pytest.raises(
+        UhcsBenchError, match=r"fold\.json states no configuration that can be read"
+    ):
+        ablation.read([run], "unet", "particles")
