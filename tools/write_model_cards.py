@@ -38,11 +38,11 @@ against the micrographs before you use the numbers.
 
 **What the score means.** The models were trained on all micrographs of a task, so that no annotated
 one is left to score them on. The score is that of the recipe: six models, each trained on five
-folds and scored on the sixth. Micrographs of one heat-treated sample lie in several folds. On
-particles, [samples that were not trained on](leaderboard.md#what-a-new-sample-costs) cost 0.8 points
-of IU; other steels were not tried. How far measures are off, such as particle sizes or the denuded
-zone's width, is a question of its own: the [leaderboard](leaderboard.md#fit-to-measure) has it for
-the same recipe, averaged over eight views.
+folds and scored on the sixth. Micrographs of one heat-treated sample lie in several folds.
+[Samples that were not trained on](leaderboard.md#what-a-new-sample-costs) cost 0.8 points of IU on
+particles; other steels were not tried. How far measures are off, such as particle sizes or the
+denuded zone's width, is a question of its own: the [leaderboard](leaderboard.md#fit-to-measure) has
+it for the same recipe, averaged over eight views.
 """
 
 
