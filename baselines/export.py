@@ -25,7 +25,12 @@ MIN_HALF = 16
 
 
 def export(
-    model_file: Path, out: Path, *, half: bool = False, about: Mapping[str, str] | None = None
+    model_file: Path,
+    out: Path,
+    *,
+    half: bool = False,
+    about: Mapping[str, str] | None = None,
+    max_bytes: int | None = None,
 ) -> Description:
     """Write a checkpoint's model as an ONNX file, atomically.
 
@@ -39,6 +44,8 @@ def export(
         Store the weights as float16: half of the size. It is computed in float32 all the same.
     about : mapping of str
         More metadata for the file.
+    max_bytes : int
+        A larger file is not written.
 
     Returns
     -------
@@ -50,18 +57,12 @@ def export(
     UsageError
         The name has another suffix.
     UhcsBenchError
-        The checkpoint can't be used, or a package is missing.
+        The checkpoint can't be used, its weights are beyond float16, the file would be too large,
+        or a package is missing.
     """
-    if out.suffix != ".onnx":
-        raise UsageError(f"--out {out}: the name of an ONNX file ends in .onnx.")
-    try:
-        import onnx
-        import onnxscript  # noqa: F401 - PyTorch's exporter needs it
-    except ImportError as error:
-        raise UhcsBenchError(
-            f"Exporting needs the package {error.name}. Install it with: "
-            "pip install 'uhcs-bench[export]'"
-        ) from error
+    check(out)
+    import onnx
+
     trained = checkpoint.load(model_file, torch.device("cpu"))
     description = describe(trained)
     graph = trained.model.to_onnx()
@@ -73,7 +74,35 @@ def export(
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as partial:
         onnx.save(graph, partial)
+        size = partial.stat().st_size
+        if max_bytes is not None and size > max_bytes:
+            raise UhcsBenchError(
+                f"{out} was not written: it would have {size} bytes, more than the {max_bytes} "
+                "that are allowed. Train a smaller network."
+            )
     return description
+
+
+def check(out: Path) -> None:
+    """Check that a model can be exported to a file, before anything is computed for it.
+
+    Raises
+    ------
+    UsageError
+        The name has another suffix.
+    UhcsBenchError
+        A package is missing.
+    """
+    if out.suffix != ".onnx":
+        raise UsageError(f"--out {out}: the name of an ONNX file ends in .onnx.")
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401 - PyTorch's exporter needs it
+    except ImportError as error:
+        raise UhcsBenchError(
+            f"Exporting needs the package {error.name}. Install it with: "
+            "pip install 'uhcs-bench[export]'"
+        ) from error
 
 
 def forget_origin(model: onnx.ModelProto) -> None:
@@ -87,8 +116,12 @@ def forget_origin(model: onnx.ModelProto) -> None:
 def store_as_half(graph: onnx.GraphProto) -> None:
     """Store float32 constants as float16, each with a node that gives it back as float32.
 
-    Those of less than `MIN_HALF` numbers stay: they are sizes and scales, not weights. Values
-    beyond float16's range are an error.
+    Those of less than `MIN_HALF` numbers stay: they are sizes and scales, not weights.
+
+    Raises
+    ------
+    UhcsBenchError
+        Values are beyond float16's range.
     """
     import numpy as np
     from onnx import TensorProto, helper, numpy_helper
@@ -99,8 +132,12 @@ def store_as_half(graph: onnx.GraphProto) -> None:
         if values.dtype != np.float32 or values.size < MIN_HALF:
             continue
         name = tensor.name
-        with np.errstate(over="raise"):
-            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        if np.abs(values).max() > np.finfo(np.float16).max:
+            raise UhcsBenchError(
+                f"The weights {name} have amounts up to {np.abs(values).max():g}, beyond the range "
+                "of float16. Store them as float32: leave --half out."
+            )
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
         casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
     del graph.node[:]

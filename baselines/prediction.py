@@ -136,9 +136,14 @@ def predict_files(
     UhcsBenchError
         The checkpoint can't be used, or memory runs out.
     """
-    if len({path.stem for path in images}) < len(images):
+    by_name: dict[str, list[str]] = {}
+    for path in images:
+        by_name.setdefault(path.stem, []).append(str(path))
+    same = [" and ".join(paths) for paths in by_name.values() if len(paths) > 1]
+    if same:
         raise UsageError(
-            "Two images have the same name without suffix; segment them one at a time."
+            f"Nothing was segmented: {'; '.join(same)} would give the same file in {out}. Segment "
+            "them by several calls, each with its own --out."
         )
     for path in images:
         protection.check(out / f"{path.stem}.png")

@@ -255,6 +255,9 @@ def _run_fold(
     clock = _Clock()
     protection.check(place.record, records.FOLD_SCHEMA.encode())
     place.record.unlink(missing_ok=True)
+    if records.method_record(plan.out, configuration.method).is_file():
+        # Of an earlier run of the fold, whose label maps are about to be replaced.
+        records.write_method_record(plan.out, configuration.method)
     place.folder.mkdir(parents=True, exist_ok=True)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

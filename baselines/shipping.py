@@ -46,21 +46,47 @@ def ship(plan: runs.Plan, maps: Path, out: Path) -> dict[str, Any]:
     Raises
     ------
     UhcsBenchError
-        The twin has another configuration, or the file is larger than `MAX_BYTES`.
+        The twin has another configuration, its maps can't be scored, or the file would be larger
+        than `MAX_BYTES`.
     """
+    # Training takes hours: all that can be wrong is found before.
     _check_twin(plan, maps)
+    export.check(out)
+    score = _score(plan, maps)
     runs.run(plan, [None])
-    about = describe(plan, maps)
-    place = plan.fold_run(None)
-    export.export(place.checkpoint, out, half=True, about={ABOUT_KEY: json.dumps(about)})
-    size = out.stat().st_size
-    if size > MAX_BYTES:
-        raise UhcsBenchError(f"{out} has {size} bytes, more than the {MAX_BYTES} that are shipped.")
+    about = describe(plan, score)
+    export.export(
+        plan.fold_run(None).checkpoint,
+        out,
+        half=True,
+        about={ABOUT_KEY: json.dumps(about)},
+        max_bytes=MAX_BYTES,
+    )
     return about
 
 
-def describe(plan: runs.Plan, maps: Path) -> dict[str, Any]:
+def _score(plan: runs.Plan, maps: Path) -> dict[str, Any]:
+    """Score the twin: IU and AC in percent, each with its standard error."""
+    report = uhcs_bench.score(maps, task=plan.task, version=plan.version)
+    paper = report[plan.task].conventions["paper"]
+    return {
+        "protocol": f"{protocol.N_FOLDS}-fold cross-validation of the recipe, "
+        + ("eight views averaged" if _twin(maps, plan.task)[0].tta else "a single view"),
+        "n": report[plan.task].n_images,
+        "IU": _percent(paper.IU),
+        "AC": _percent(paper.AC),
+    }
+
+
+def describe(plan: runs.Plan, score: dict[str, Any]) -> dict[str, Any]:
     """Say what a model was trained on and how well its recipe does.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of a finished training.
+    score : dict
+        Of the recipe, by cross-validation.
 
     Returns
     -------
@@ -71,8 +97,6 @@ def describe(plan: runs.Plan, maps: Path) -> dict[str, Any]:
     """
     dataset = uhcs_bench.load(plan.task, version=plan.version)
     record = plan.fold_run(None).read() or {}
-    report = uhcs_bench.score(maps, task=plan.task, version=plan.version)
-    paper = report[plan.task].conventions["paper"]
     return {
         "method": plan.configuration.method,
         "updates": record["updates"],
@@ -82,13 +106,7 @@ def describe(plan: runs.Plan, maps: Path) -> dict[str, Any]:
         "licence": ", ".join(sorted({micrograph.entry.licence for micrograph in dataset})),
         "micrographs": len(dataset),
         "pixel_size_um": _pixel_sizes(dataset),
-        "score": {
-            "protocol": f"{protocol.N_FOLDS}-fold cross-validation of the recipe, "
-            + ("eight views averaged" if _twin(maps, plan.task)[0].tta else "a single view"),
-            "n": report[plan.task].n_images,
-            "IU": _percent(paper.IU),
-            "AC": _percent(paper.AC),
-        },
+        "score": score,
     }
 
 

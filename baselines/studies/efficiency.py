@@ -101,8 +101,8 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Point]:
     """
     found = {run: _models(run, method, task) for run in runs}
     empty = [
-        f"{run} has no finished fold of {method} on {task}. Give the folder that "
-        f"`python -m baselines run {method} --task {task} --out` wrote."
+        f"{run} has no finished fold of {method} on {task}. Run it with `python -m baselines run "
+        f"{method} --task {task} --out {run}`, or give another folder."
         for run, models in found.items()
         if not models
     ]
@@ -143,7 +143,7 @@ def _contradictions(found: dict[Path, dict[int, TrainedModel]]) -> list[str]:
     ]
     first = next(iter(found))
     wanted = _recipe(next(iter(found[first].values())))
-    known: dict[tuple[int | None, int], Path] = {}
+    known: dict[tuple[int | None, str], Path] = {}
     for run, models in found.items():
         model = next(iter(models.values()))
         recipe = _recipe(model)
@@ -154,7 +154,7 @@ def _contradictions(found: dict[Path, dict[int, TrainedModel]]) -> list[str]:
         ]
         if differing:
             problems.append(f"{run} has other settings than {first} ({'; '.join(differing)}).")
-        seed = model.run["configuration"]["seed"]
+        seed = str(model.run["configuration"].get("seed"))
         same = known.setdefault((model.train_size, seed), run)
         if same != run:
             problems.append(

@@ -486,18 +486,28 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     texts = ("kind", *_IDENTITY)
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return [
+            reader = csv.DictReader(stream)
+            rows = [
                 {
                     name: text if name in texts else float(text or "nan")
                     for name, text in row.items()
                 }
-                for row in csv.DictReader(stream)
+                for row in reader
             ]
-    except (OSError, ValueError, TypeError) as error:
+        needed = {*texts, "severity", "n", "IU", "IU SE"}
+        errors = {name for name in reader.fieldnames or () if name.endswith(" error")}
+        needed |= errors | {f"{name} SE" for name in errors}
+        needed |= {f"{name.removesuffix('error')}n" for name in errors}
+        if not needed <= {*(reader.fieldnames or ())}:
+            raise ValueError("columns are missing")
+        if not all(row["kind"] in UNITS for row in rows):
+            raise ValueError("a kind is unknown")
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         raise UhcsBenchError(
             f"{path} is no table of the command robustness, and was left as it is. Choose another "
             "--out, or delete the file."
         ) from error
+    return rows
 
 
 def to_text(rows: Sequence[dict[str, Any]], form: str = "github") -> str:

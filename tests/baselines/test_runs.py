@@ -215,6 +215,23 @@ def test_a_finished_fold_is_skipped_and_a_broken_one_starts_over(plan):
     assert not runs.is_finished(chosen, 0)
 
 
+def test_a_fold_that_is_run_again_leaves_the_methods_record(plan, monkeypatch):
+    """Check that no record states a fold whose maps are being replaced, after an interrupt."""
+    chosen = plan(updates=1)
+    runs.run(chosen, [2])
+    chosen.fold_run(2).record.write_text("{")
+    monkeypatch.setattr(runs.loop, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(chosen, [2])
+    record = json.loads(records.method_record(chosen.out, "unet").read_text())
+    assert record["tasks"] == {}
+
+
+def interrupted(*_):
+    """Stop as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 def test_other_settings_are_not_mixed(plan):
     """Check that a fold finished with another crop is neither skipped nor overwritten."""
     runs.run(plan(), [0])

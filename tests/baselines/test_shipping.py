@@ -13,6 +13,7 @@ from baselines import export, prediction, records, runs, shipping
 from baselines.training import checkpoint
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io import protection
 from uhcs_bench.scoring import training_record
 from uhcs_bench.segmentation import cards, onnx_model
 
@@ -100,6 +101,31 @@ def test_another_recipe_is_no_twin(plan, twin, tmp_path, changes, message):
     assert not plan.out.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "emptied", "message"),
+    [("model.txt", False, r"ends in \.onnx"), ("model.onnx", True, "is empty")],
+)
+def test_what_is_wrong_is_told_before_the_training(plan, twin, tmp_path, name, emptied, message):
+    """Check a wrong name of the file, and maps that can't be scored."""
+    maps = twin()
+    for path in (maps / "particles").glob("*.png") if emptied else ():
+        path.write_bytes(b"")
+    with pytest.raises(UhcsBenchError, match=message):
+        shipping.ship(plan, maps, tmp_path / name)
+    assert not plan.out.exists()
+
+
+def test_a_model_that_is_too_large_replaces_nothing(plan, twin, tmp_path, monkeypatch):
+    """Check that an earlier file stays."""
+    monkeypatch.setattr(shipping, "MAX_BYTES", 100)
+    monkeypatch.setattr(protection, "check", lambda *_: None)
+    out = tmp_path / "model.onnx"
+    out.write_text("earlier")
+    with pytest.raises(UhcsBenchError, match="more than the 100 that are allowed"):
+        shipping.ship(plan, twin(), out)
+    assert out.read_text() == "earlier"
+
+
 def test_seed_and_views_may_differ(plan, twin):
     """Check that a twin of another seed counts, and that its views are stated."""
     maps = twin(tta=True, seed=3)
@@ -155,5 +181,5 @@ def test_weights_beyond_half_precision_are_an_error():
 
     large = numpy_helper.from_array(np.full(20, 1e6, np.float32), "large")
     graph = helper.make_graph([], "empty", [], [], [large])
-    with pytest.raises(FloatingPointError, match="overflow"):
+    with pytest.raises(UhcsBenchError, match=r"weights large have amounts up to 1e\+06, beyond"):
         export.store_as_half(graph)

@@ -127,3 +127,15 @@ def test_missing_folds_are_named(write, tmp_path):
     gone.unlink()
     with pytest.raises(UhcsBenchError, match=f"lacks the label maps of {gone.stem}, although"):
         efficiency.read(runs[:1], "unet", "particles")
+
+
+@pytest.mark.parametrize("configuration", [{}, {"seed": [1]}])
+def test_a_run_without_a_seed_contradicts_nothing(write, configuration):
+    """Check a record of another program, which may state no seed, or a strange one."""
+    run = write("a")
+    for fold in (0, 1):
+        place = records.FoldRun(run, "unet", "particles", fold)
+        records.write_json(place.record, {**place.read(), "configuration": configuration})
+    records.write_method_record(run, "unet")
+    models = efficiency._models(run, "unet", "particles")
+    assert efficiency._contradictions({run: models}) == []

@@ -104,3 +104,37 @@ def test_runs_that_do_not_belong_together(trained, tmp_path, changes, message):
     with pytest.raises(UsageError, match=message):
         ensemble.segment_folds(plan(trained, tmp_path))
     assert not (tmp_path / "both").exists()
+
+
+def test_an_interrupted_call_leaves_no_record_of_the_maps_before(trained, tmp_path, monkeypatch):
+    """Check that a record never states other models than those of the maps beside it."""
+    ensemble.segment_folds(plan(trained[:1], tmp_path))
+    path = tmp_path / "both" / "record.json"
+    content = json.loads(path.read_text())
+    records.write_json(path, {**content, "tasks": {**content["tasks"], "microconstituents": {}}})
+    monkeypatch.setattr(ensemble.label_maps, "write_label_map", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        ensemble.segment_folds(plan(trained, tmp_path))
+    assert json.loads(path.read_text())["tasks"] == {"microconstituents": {}}
+
+
+def interrupt(*_):
+    """Stop as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"tasks": 3}', '{"tasks": {"uhcs": 3}}'])
+def test_a_record_of_something_else_is_left_alone(tmp_path, text):
+    """Check that nothing is segmented beside a file that segment did not write."""
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "record.json").write_text(text)
+    with pytest.raises(UsageError, match=r"record\.json is no record .* Choose another --name"):
+        ensemble.segment_folds(plan([tmp_path], tmp_path))
+    assert (tmp_path / "both" / "record.json").read_text() == text
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "/a"])
+def test_a_name_is_that_of_a_folder(tmp_path, name):
+    """Check that maps can't be filed beside --out or in it."""
+    with pytest.raises(UsageError, match="is no name of a folder"):
+        ensemble.segment_folds(plan([tmp_path], tmp_path, name=name))

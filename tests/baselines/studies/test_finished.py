@@ -97,6 +97,7 @@ def test_a_fold_with_a_damaged_record_is_not_finished(tmp_path, text):
         ("quantization", "unet", "--task", "particles", "--runs", "a"),
         ("robustness", "--task", "particles", "--runs", "a", "--method", "unet", "--out", "out"),
         ("sizes", "--runs", "a", "--method", "unet"),
+        ("segment", "unet", "--task", "particles", "--runs", "a", "--name", "x", "--out", "out"),
     ],
     ids=lambda arguments: arguments[0],
 )

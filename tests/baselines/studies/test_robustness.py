@@ -216,6 +216,22 @@ def test_foreign_table_is_refused(tmp_path):
     assert path.read_text(encoding="utf-8").startswith("a,b")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind,severity,models,data set\nblur,1,ab,1.0\n",
+        "kind,severity,n,IU,IU SE,models,data set\nfog,1,24,80,1,ab,1.0\n",
+        "kind,severity,n,IU,IU SE,count error,models,data set\nblur,1,24,80,1,2,ab,1.0\n",
+    ],
+)
+def test_a_table_of_other_columns_or_kinds_is_refused(tmp_path, text):
+    """Check tables that could be read, but not laid out or drawn."""
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    with pytest.raises(UhcsBenchError, match="is no table of the command robustness"):
+        robustness.read_table(path)
+
+
 @pytest.mark.parametrize("text", ["blur", "blur=", "blur=x", "blur=0.001", "blur=inf", "fog=1", "=",
                                   "unchanged=1"])  # fmt: skip
 def test_wrong_conditions_are_named(text):
