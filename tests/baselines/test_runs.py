@@ -219,7 +219,8 @@ def test_a_fold_that_is_run_again_leaves_the_methods_record(plan, monkeypatch):
     """Check that no record states a fold whose maps are being replaced, after an interrupt."""
     chosen = plan(updates=1)
     runs.run(chosen, [2])
-    chosen.fold_run(2).record.write_text("{")
+    place = chosen.fold_run(2)
+    place.label_map(place.read()["validation"][0]).unlink()
     monkeypatch.setattr(runs.loop, "train", interrupted)
     with pytest.raises(KeyboardInterrupt):
         runs.run(chosen, [2])
@@ -253,13 +254,14 @@ def test_runs_agree_bit_by_bit(plan, tmp_path):
 
 def test_the_method_record_holds_all_finished_folds(tmp_path):
     """Check the file that a leaderboard takes."""
+    known = {"configuration": {}, "dataset_version": "synthetic"}
     for fold in (0, 4):
         place = records.FoldRun(tmp_path, "unet", "particles", fold)
         place.label_map(f"m{fold}").parent.mkdir(parents=True, exist_ok=True)
         place.label_map(f"m{fold}").touch()
-        records.write_json(place.record, {"fold": fold, "validation": [f"m{fold}"]})
+        records.write_json(place.record, {**known, "fold": fold, "validation": [f"m{fold}"]})
     unfinished = records.FoldRun(tmp_path, "unet", "particles", 5)
-    records.write_json(unfinished.record, {"fold": 5, "validation": ["lost"]})
+    records.write_json(unfinished.record, {**known, "fold": 5, "validation": ["lost"]})
     content = json.loads(records.write_method_record(tmp_path, "unet").read_text())
     assert content["method"] == "unet"
     assert list(content["tasks"]) == ["particles"]
