@@ -91,7 +91,7 @@ def _check_place(plan: Plan) -> None:
         raise UsageError(f"{plan.out / plan.name} holds the label maps of a run. {advice}")
     try:
         _recorded(plan)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{held} is no record that the command segment wrote, or is damaged. {advice}"
         ) from error
