@@ -94,7 +94,7 @@ def check(out: Path) -> None:
         A package is missing.
     """
     if out.suffix != ".onnx":
-        raise UsageError(f"--out {out}: the name of an ONNX file ends in .onnx.")
+        raise UsageError(f"{out}: the name of an ONNX file ends in .onnx. Give such a name.")
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401 - PyTorch's exporter needs it
@@ -135,7 +135,7 @@ def store_as_half(graph: onnx.GraphProto) -> None:
         if np.abs(values).max() > np.finfo(np.float16).max:
             raise UhcsBenchError(
                 f"The weights {name} have amounts up to {np.abs(values).max():g}, beyond the range "
-                "of float16. Store them as float32: leave --half out."
+                "of float16. Export the model with weights in float32."
             )
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
         casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))

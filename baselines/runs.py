@@ -139,7 +139,11 @@ def run(plan: Plan, folds: Sequence[int | None]) -> list[int | None]:
             disable=None,
         ) as bar:
             if plan.jobs > 1 and len(pending) > 1:
-                _run_side_by_side(plan, pending, lambda: bar.update(updates))
+                try:
+                    _run_side_by_side(plan, pending, lambda: bar.update(updates))
+                finally:
+                    # Of two folds that end at once, the later file may lack the other's record.
+                    records.write_method_record(plan.out, plan.configuration.method)
             else:
                 for fold in pending:
                     _run_logged(plan, fold, lambda _: bar.update())

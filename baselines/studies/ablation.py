@@ -13,7 +13,7 @@ from baselines.configuration import Configuration
 from baselines.records import FoldRun
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
-from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.errors import UhcsBenchError, UsageError, in_words, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,8 +120,8 @@ def _settings(place: FoldRun, record: dict[str, Any]) -> dict[str, Any]:
         return Configuration.from_dict(record["configuration"]).to_dict()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UhcsBenchError(
-            f"{place.record} states no configuration that can be read ({type(error).__name__}: "
-            f"{error}). Run the fold again."
+            f"{place.record} states no configuration that can be read ({in_words(error)}). Run "
+            "the fold again."
         ) from error
 
 

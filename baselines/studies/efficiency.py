@@ -117,6 +117,9 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Point]:
             "The runs were not compared: no fold is finished in all of them. Give runs with a fold "
             "in common, or finish one."
         )
+    problems = _repeated(found, folds)
+    if problems:
+        raise UsageError(listed("The runs were not compared", problems))
     scores: dict[tuple[int, ...], list[NDArray[np.float64]]] = defaultdict(list)
     for run, models in found.items():
         sizes = tuple(len(models[fold].training) for fold in folds)
@@ -143,10 +146,8 @@ def _contradictions(found: dict[Path, dict[int, TrainedModel]]) -> list[str]:
     ]
     first = next(iter(found))
     wanted = _recipe(next(iter(found[first].values())))
-    known: dict[tuple[int | None, str], Path] = {}
     for run, models in found.items():
-        model = next(iter(models.values()))
-        recipe = _recipe(model)
+        recipe = _recipe(next(iter(models.values())))
         differing = [
             f"{name}: {recipe.get(name)}, there {wanted.get(name)}"
             for name in {**wanted, **recipe}
@@ -154,11 +155,20 @@ def _contradictions(found: dict[Path, dict[int, TrainedModel]]) -> list[str]:
         ]
         if differing:
             problems.append(f"{run} has other settings than {first} ({'; '.join(differing)}).")
-        seed = str(model.run["configuration"].get("seed"))
-        same = known.setdefault((model.train_size, seed), run)
+    return problems
+
+
+def _repeated(found: dict[Path, dict[int, TrainedModel]], folds: Sequence[int]) -> list[str]:
+    """List runs of one seed on the same training micrographs, by whatever option."""
+    problems = []
+    known: dict[tuple[object, ...], Path] = {}
+    for run, models in found.items():
+        of_folds = [models[fold] for fold in folds]
+        seed = str(of_folds[0].run["configuration"].get("seed"))
+        same = known.setdefault((seed, *(frozenset(m.training) for m in of_folds)), run)
         if same != run:
             problems.append(
-                f"{run} has the seed {seed} and {model.train_size or 'all'} training micrographs, "
+                f"{run} has the seed {seed} and {len(of_folds[0].training)} training micrographs, "
                 f"as {same} has: leave one of them out."
             )
     return problems

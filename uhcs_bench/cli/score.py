@@ -113,11 +113,12 @@ def score(
     submissions = submission.read_submission(
         predictions, task, fold, version, split, follow_links=follow_links, of_parts=True
     )
+    # A damaged record is told before anything is scored and printed.
+    subset = training_record.subset_sentence(training_record.read(predictions))
     report = scoring.score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
     )
     emit(formatted(report, form), out)
-    subset = training_record.subset_sentence(training_record.read(predictions))
     if subset:
         echo(f"uhcs-bench: note: {subset}", err=True)
     if report_folder is not None:

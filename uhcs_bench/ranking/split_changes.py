@@ -24,7 +24,7 @@ from uhcs_bench.stats.paired import holm, sign_flip_p_value
 from uhcs_bench.stats.runs import mean_of_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -168,7 +168,8 @@ def compare_splits(groups: Sequence[Group]) -> list[Comparison]:
                 by_scope.get((task, version, split)) for split in (step.easier, step.harder)
             )
             if easier is not None and harder is not None:
-                found += _compare(step, easier, harder)
+                comparison = _compare(step, easier, harder)
+                found += [] if comparison is None else [comparison]
     return found
 
 
@@ -177,7 +178,8 @@ def method_name(found: LeaderboardEntry) -> str:
     return unicodedata.normalize("NFKC", found.name).casefold()
 
 
-def _compare(step: Step, easier: Group, harder: Group) -> Iterator[Comparison]:
+def _compare(step: Step, easier: Group, harder: Group) -> Comparison | None:
+    """Compare two groups; None where no method, or no micrograph, is in both."""
     places = {micrograph.id: place for place, micrograph in enumerate(easier.expected)}
     shared = [
         (places[micrograph.id], place)
@@ -191,11 +193,11 @@ def _compare(step: Step, easier: Group, harder: Group) -> Iterator[Comparison]:
         if _method(row.entry) in partners
     ]
     if not pairs or not shared:
-        return
+        return None
     first, second = np.array(shared).T
     folds = np.array([micrograph.fold for micrograph in harder.expected])[second]
     by_metric = [_changes(metric, pairs, (first, second), folds) for metric in easier.metrics]
-    yield Comparison(
+    return Comparison(
         step=step,
         task=easier.task.name,
         version=easier.version,

@@ -106,7 +106,7 @@ def test_folds_may_have_different_numbers_of_micrographs(write):
     ("other", "message"),
     [
         ({"crop": 320}, r"b has other settings than .*a \(crop: 320, there None\)"),
-        ({}, r"b has the seed 0 and all training micrographs, as .*a has: leave one"),
+        ({}, r"b has the seed 0 and 20 training micrographs, as .*a has: leave one"),
         ({"inner": True, "size": 2}, r"b has label maps of inner folds: run it without --inner"),
     ],
 )
@@ -139,3 +139,15 @@ def test_a_run_without_a_seed_contradicts_nothing(write, configuration):
     records.write_method_record(run, "unet")
     models = efficiency._models(run, "unet", "particles")
     assert efficiency._contradictions({run: models}) == []
+    assert efficiency._repeated({run: models}, [0, 1]) == []
+
+
+def test_a_subset_of_all_is_no_second_run(write):
+    """Check a fold that has no more micrographs than the subset, as some of clean have."""
+    runs = [write("all", left_out=4, folds=(1,)), write("16", size=16, folds=(1,))]
+    place = records.FoldRun(runs[0], "unet", "particles", 1)
+    fewer = uhcs_bench.load("particles", fold=1, version="synthetic").subset(16).train.ids
+    records.write_json(place.record, {**place.read(), "training": list(fewer)})
+    records.write_method_record(runs[0], "unet")
+    with pytest.raises(UsageError, match="the seed 0 and 16 training micrographs, as"):
+        efficiency.read(runs, "unet", "particles")

@@ -29,8 +29,8 @@ const filters = document.querySelectorAll("select[data-filter]");
 function filter() {
   for (const group of document.querySelectorAll("section.board-group")) {
     group.hidden = Array.from(filters).some((select) => {
-      const ofGroup = group.dataset[select.dataset.filter];
-      return select.value !== "" && ofGroup !== undefined && !ofGroup.split(" ").includes(select.value);
+      const ofGroup = group.dataset[select.dataset.filter].split(" ");
+      return select.value !== "" && !ofGroup.includes(select.value);
     });
   }
 }
