@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from baselines.training import augmentation, losses
 from baselines.training.preparation import autocast
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, things
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -72,8 +72,8 @@ def train(
     Raises
     ------
     UhcsBenchError
-        A label that no class has, a class without pixels (focal loss only), or a loss that isn't
-        finite.
+        A label that no class has, a class without pixels (focal loss only), a loss that isn't
+        finite, or weights that are not in the end.
     """
     check_labels(label_maps, classes)
     loss_of = losses.choose(configuration, label_maps, classes, device)
@@ -167,9 +167,16 @@ class _Run:
         self.done += 1
 
     def finish(self) -> None:
-        """Put the average in place of the last weights, if there is one."""
+        """Put the average in place of the last weights, if there is one, and check what is kept."""
         if self.average is not None:
             self.model.load_state_dict(self.average.module.state_dict())
+        # The loss of an update says nothing of the weights that it leaves.
+        broken = [k for k, v in self.model.state_dict().items() if not v.isfinite().all()]
+        if broken:
+            raise UhcsBenchError(
+                f"After {things(len(self.losses), 'update')}, weights are not finite ({broken[0]}), so that "
+                "nothing was kept. Try --precision float32 or another --seed."
+            )
 
     def state(self) -> dict[str, Any]:
         """Give everything that the rest of the run depends on."""

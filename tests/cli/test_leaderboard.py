@@ -222,8 +222,8 @@ def test_show_says_what_the_board_has(options, message):
 
 
 @pytest.mark.slow
-def test_score_notes_a_subset(entries):
-    """Check that the note stands beside the scores, where record.json states it."""
+def test_score_states_a_subset(entries):
+    """Check that it stands with the scores for readers and programs, as record.json states it."""
     model = {"dataset_version": "synthetic", "configuration": {}, "training": ["a"]}
     folds = {"0": model | {"validation": [], "train_size": 1}}
     content = {"schema": "uhcs-bench/method-record/1", "tasks": {"particles": folds}}
@@ -231,7 +231,20 @@ def test_score_notes_a_subset(entries):
     (entries / "near" / "record.json").write_text(json.dumps(content))
     result = run("score", entries / "near", "--dataset-version", "synthetic")
     assert result.exit_code == 0
-    assert "a fixed subset of the training micrographs, 1 of each fold" in result.stderr
+    said = "Trained on fixed subsets of the folds of split paper, 1 of each fold, as declared"
+    assert said in " ".join(result.stdout.split())
+    result = run("score", entries / "near", "--dataset-version", "synthetic", "--format", "json")
+    assert json.loads(result.stdout)["training_subsets"] == [1]
+
+
+def test_score_tells_of_a_damaged_record_before_it_scores(entries):
+    """Check that no score is printed, with and without an entry.yaml that states the split."""
+    (entries / "near" / "record.json").write_text("{")
+    for _ in range(2):
+        result = run("score", entries / "near", "--dataset-version", "synthetic")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "record.json is not JSON" in result.stderr
+        (entries / "near" / "entry.yaml").unlink(missing_ok=True)
 
 
 def test_submit_of_a_bad_name(tmp_path):
@@ -250,6 +263,9 @@ def test_show_prints_the_shipped_board(tmp_path):
             assert "particles, data set 1.0, split paper, n = 24" in result.stdout
     result = run("leaderboard", "show", "splits")
     assert "What a new sample costs" in result.stdout
+    for what, keys in (("pairs", {"better", "p_micrographs"}), ("splits", {"easier", "harder"})):
+        found = json.loads(run("leaderboard", "show", what, "--format", "json").stdout)["rows"]
+        assert all({"task", "metric", "difference", *keys} <= set(row) for row in found)
     shown = json.loads(run("leaderboard", "show", "--format", "json").stdout)
     assert {row["method"] for row in shown["rows"]} >= {"otsu", "unet"}
     result = run("leaderboard", "show", "pairs", "--entry", "unet", "--task", "particles")

@@ -271,6 +271,7 @@ def test_glossary_names_every_measure():
         (("--task", "particles", "--workers", "2", "--scheduler", "tcp://x:1"), "not both"),
         (("--task", "uhcs", "--particles", "p.csv"), "no single particles"),
         (("--task", "particles", "--model", "absent.onnx"), "There is no model absent.onnx"),
+        (("--task", "particles", "--model", ""), "The name of the model is empty"),
     ],
 )
 def test_wrong_usage_exits_with_2(maps, tmp_path, options, message):

@@ -167,7 +167,7 @@ def test_engineer(shell, tmp_path):
         "report = uhcs_bench.score(maps, fold=2, version='synthetic')\n"
         "print(type(report).__name__, report.to_dict()['schema'])\n"
     )
-    assert shell("python typed.py") == "Report uhcs-bench/score/2\n"
+    assert shell("python typed.py") == "Report uhcs-bench/score/3\n"
     missing = "uhcs-bench score nowhere --format json > scores.json"
     assert "nowhere" in shell(missing, expect=2)
     demo = "uhcs-bench demo --out preds > /dev/null"

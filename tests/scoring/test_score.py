@@ -230,9 +230,9 @@ def test_json_has_the_documented_form():
     content = json.loads(score_synthetic(maps).to_json(), parse_constant=pytest.fail)
     assert list(content) == [
         *("schema", "scorer_version", "dataset_version", "split", "resampled"),
-        *("training_split", "tasks"),
+        *("training_split", "training_subsets", "tasks"),
     ]
-    assert content["schema"] == "uhcs-bench/score/2"
+    assert content["schema"] == "uhcs-bench/score/3"
     assert content["scorer_version"] == uhcs_bench.__version__
     assert (content["dataset_version"], content["split"]) == ("synthetic", "paper")
     particles, uhcs = content["tasks"]

@@ -148,7 +148,7 @@ def show(
     board = board_json.read() if path is None else board_json.read(path)
     shown = text_tables.chosen(board, task, split, entry)
     if form == "json":
-        listed = [*board_rows.rows(shown, protocol.TASKS)]
+        listed = [*board_rows.listed(shown, what)]
         emit(json_text({"schema": board["schema"], "rows": listed}), out)
     else:
         found = text_tables.text(shown, what, "markdown" if form == "markdown" else "table")

@@ -105,7 +105,7 @@ def score(
     microconstituents.
     """
     from uhcs_bench.scoring import score as scoring
-    from uhcs_bench.scoring import submission, training_record
+    from uhcs_bench.scoring import submission
 
     if published_protocol is not None:
         emit(_by_published(predictions, published_protocol, form, follow_links), out)
@@ -113,14 +113,10 @@ def score(
     submissions = submission.read_submission(
         predictions, task, fold, version, split, follow_links=follow_links, of_parts=True
     )
-    # A damaged record is told before anything is scored and printed.
-    subset = training_record.subset_sentence(training_record.read(predictions))
     report = scoring.score_submissions(
         submissions, resample, extended=extended, ks_sensitivity=ks_sensitivity
     )
     emit(formatted(report, form), out)
-    if subset:
-        echo(f"uhcs-bench: note: {subset}", err=True)
     if report_folder is not None:
         from uhcs_bench.scoring import report as html_report
 

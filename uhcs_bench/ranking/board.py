@@ -21,7 +21,7 @@ from uhcs_bench.ranking.annotator_agreement import annotator_agreement
 from uhcs_bench.ranking.entries import declaration, entry
 from uhcs_bench.ranking.entries.declaration import EntryError
 from uhcs_bench.ranking.pair_tests import MOST_LISTED, Pair, PairTests, Ranks
-from uhcs_bench.ranking.split_changes import Comparison, compare_splits, method_name
+from uhcs_bench.ranking.split_changes import Comparison, compare_splits
 from uhcs_bench.scoring.conventions import estimates
 from uhcs_bench.stats.runs import mean_of_runs, seed_spread
 from uhcs_bench.stats.undefined import none_if_nan
@@ -320,7 +320,7 @@ def _shared_names(entries: Iterable[LeaderboardEntry]) -> Iterator[list[str]]:
     """Find entries that would stand in one table under one name."""
     slugs: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for found in entries:
-        slugs[method_name(found), found.version, found.split].append(found.slug)
+        slugs[found.plain_name, found.version, found.split].append(found.slug)
     for sharing in slugs.values():
         if len(sharing) > 1:
             yield sharing

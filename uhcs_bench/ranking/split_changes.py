@@ -7,7 +7,6 @@ micrographs that one split leaves out are worth.
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -173,11 +172,6 @@ def compare_splits(groups: Sequence[Group]) -> list[Comparison]:
     return found
 
 
-def method_name(found: LeaderboardEntry) -> str:
-    """Give the name of an entry as readers tell it apart: without case and width of letters."""
-    return unicodedata.normalize("NFKC", found.name).casefold()
-
-
 def _compare(step: Step, easier: Group, harder: Group) -> Comparison | None:
     """Compare two groups; None where no method, or no micrograph, is in both."""
     places = {micrograph.id: place for place, micrograph in enumerate(easier.expected)}
@@ -213,7 +207,7 @@ def _compare(step: Step, easier: Group, harder: Group) -> Comparison | None:
 
 
 def _method(found: LeaderboardEntry) -> tuple[str, ...]:
-    return method_name(found), *sorted(
+    return found.plain_name, *sorted(
         author["name"].casefold() for author in found.declaration["authors"]
     )
 

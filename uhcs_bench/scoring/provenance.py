@@ -17,6 +17,7 @@ from uhcs_bench.io.texts import from_json
 from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 ENTRY_NAME = "entry.yaml"
@@ -66,19 +67,42 @@ def training_split(folder: Path, task: str | None = None) -> tuple[str, str] | N
             split = None if text is None else read(text)
             if split is not None:
                 return split, name
-    splits = sorted(set().union(*_recorded(folder, task).values()))
+    splits = sorted({model.split for model in _models(folder, task)})
     return (" and ".join(splits), training_record.FILE_NAME) if splits else None
 
 
-def _recorded(folder: Path, task: str | None) -> dict[str, set[str]]:
-    """Read the splits of each task's models from the record of the reference methods."""
+def training_subsets(folder: Path, task: str | None = None) -> tuple[int, ...]:
+    """Read the sizes of the fixed subsets that the models behind label maps were trained on.
+
+    Parameters
+    ----------
+    folder, task
+        As of `training_split`.
+
+    Returns
+    -------
+    tuple of int
+        Training micrographs of a fold; empty if no record of the reference methods states subsets.
+
+    Raises
+    ------
+    UhcsBenchError
+        If the record is damaged.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> training_subsets(Path("nowhere"))
+    ()
+    """
+    return training_record.subsets(_models(folder, task))
+
+
+def _models(folder: Path, task: str | None) -> list[training_record.TrainedModel]:
+    """Read the models that the record of the reference methods has of a task, or of all."""
     if task is None and folder.name in protocol.TASKS:
         task = folder.name
-    found: dict[str, set[str]] = {}
-    for model in training_record.read(folder):
-        if task in (None, model.task):
-            found.setdefault(model.task, set()).add(model.split)
-    return found
+    return [model for model in training_record.read(folder) if task in (None, model.task)]
 
 
 def check(
@@ -121,7 +145,7 @@ def check(
             f"that were trained on {split}"
         )
     elif file == training_record.FILE_NAME:
-        problem = _of_several(_recorded(folder, task), of_parts=of_parts)
+        problem = _of_several(_models(folder, task), of_parts=of_parts)
     else:
         *others, last = protocol.SPLITS
         problem = (
@@ -150,8 +174,11 @@ def difference(trained: str, scored: str) -> str:
     )
 
 
-def _of_several(splits: dict[str, set[str]], *, of_parts: bool) -> str:
+def _of_several(models: Sequence[training_record.TrainedModel], *, of_parts: bool) -> str:
     """Say that models of several splits made label maps, and what can be done."""
+    splits: dict[str, set[str]] = {}
+    for model in models:
+        splits.setdefault(model.task, set()).add(model.split)
     stated = "; ".join(f"{task}: {' and '.join(sorted(of))}" for task, of in splits.items())
     problem = (
         f"{training_record.FILE_NAME} beside the maps states that the models were trained on the "

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from uhcs_bench.stats.standard_errors import OverallErrors
 
-SCHEMA = "uhcs-bench/score/2"
+SCHEMA = "uhcs-bench/score/3"
 
 
 Resampled = Literal["micrographs", "samples"]
@@ -236,6 +236,9 @@ class Report:
     training_split : str or None
         Split that the maps' models were trained on, as a declaration beside the maps has it; None
         where there is none, see `uhcs_bench.scoring.provenance`.
+    training_subsets : tuple of int
+        If the record beside the maps states that the models were trained on fixed subsets, how
+        many training micrographs of a fold those have.
     tasks : list of TaskScore
 
     Examples
@@ -252,6 +255,7 @@ class Report:
     split: str
     resampled: Resampled
     training_split: str | None
+    training_subsets: tuple[int, ...]
     tasks: list[TaskScore]
     schema: str = SCHEMA
 
@@ -355,7 +359,12 @@ class Report:
                 "Warning: the training split is not stated; the scores are valid only for models "
                 f"trained on the folds of split {self.split}."
             )
-        return f"Trained on the folds of split {self.training_split}, as declared beside the maps."
+        if not self.training_subsets:
+            on = f"the folds of split {self.training_split}"
+        else:
+            number = " or ".join(map(str, self.training_subsets))
+            on = f"fixed subsets of the folds of split {self.training_split}, {number} of each fold"
+        return f"Trained on {on}, as declared beside the maps."
 
     def to_json(self) -> str:
         """Text of the JSON output; null where a quantity is undefined."""

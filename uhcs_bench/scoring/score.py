@@ -162,6 +162,7 @@ def score_submissions(
         split=submissions[0].split,
         resampled=resample,
         training_split=submissions[0].training_split,
+        training_subsets=submissions[0].training_subsets,
         tasks=[_score_task(submission, options) for submission in submissions],
     )
 

@@ -55,6 +55,9 @@ class Submission:
         Which micrographs, in which folds.
     training_split : str or None
         `split`, if a file beside the maps states that their models were trained on its folds.
+    training_subsets : tuple of int
+        If the record beside the maps states that their models were trained on fixed subsets, how
+        many training micrographs of a fold those have.
     """
 
     task: protocol.Task
@@ -63,6 +66,7 @@ class Submission:
     maps: Mapping[str, NDArray[np.uint8]]
     split: protocol.Split = protocol.PAPER_SPLIT
     training_split: str | None = None
+    training_subsets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -161,10 +165,12 @@ def read_submission(
     if fold is not None:
         protocol.check_fold(fold)
     content = _expanded(predictions)
-    training_split = None
+    training_split: str | None = None
+    training_subsets: tuple[int, ...] = ()
     if isinstance(content, Path) and not any_training:
         of_task = None if task is None else protocol.task(task).name
         training_split = provenance.check(content, data[1], of_task, of_parts=of_parts)
+        training_subsets = provenance.training_subsets(content, of_task)
     problems = _Problems()
     candidates = _candidates(content, problems, follow_links)
     resolver = _IdResolver(version)
@@ -181,7 +187,10 @@ def read_submission(
     if problems:
         where = str(content) if isinstance(content, Path) else "The submission"
         raise SubmissionError(where, problems.listing())
-    return tuple(replace(found, training_split=training_split) for found in submissions)
+    return tuple(
+        replace(found, training_split=training_split, training_subsets=training_subsets)
+        for found in submissions
+    )
 
 
 @dataclass(frozen=True)

@@ -134,22 +134,25 @@ def parse(content: object) -> tuple[TrainedModel, ...] | None:
         raise ValueError(f"is damaged ({in_words(error)})") from error
 
 
-def subset_sentence(models: Sequence[TrainedModel]) -> str:
-    """State that models saw a part of their training micrographs alone; empty for others.
+def subsets(models: Sequence[TrainedModel]) -> tuple[int, ...]:
+    """Give the sizes of the fixed subsets that models were trained on.
 
     Parameters
     ----------
     models : sequence of TrainedModel
         What `read` gives.
+
+    Returns
+    -------
+    tuple of int
+        Training micrographs of a fold, the fewest first; empty for models that saw all of them.
+
+    Examples
+    --------
+    >>> subsets(())
+    ()
     """
-    sizes = sorted({model.train_size for model in models if model.train_size is not None})
-    if not sizes:
-        return ""
-    number = " or ".join(map(str, sizes))
-    return (
-        f"{FILE_NAME} beside the maps states that the models were trained on a fixed subset of the "
-        f"training micrographs, {number} of each fold (--train-size)."
-    )
+    return tuple(sorted({model.train_size for model in models if model.train_size is not None}))
 
 
 def find(predictions: Path) -> Path | None:
@@ -184,6 +187,7 @@ def contradictions(
     version: str,
     split: str,
     options: Collection[str] = ("--split", "--dataset-version"),
+    place: str = FILE_NAME,
 ) -> list[str]:
     """List why label maps can't stand for a data set version and split.
 
@@ -195,6 +199,8 @@ def contradictions(
         What the maps are meant for.
     options : collection of str, optional
         Which of the two the caller's command has, so that sentences may advise them.
+    place : str, optional
+        Where the record stands, as sentences call it.
 
     Returns
     -------
@@ -213,7 +219,7 @@ def contradictions(
         if others:
             advice = _advice({model.split for model in models}, "--split", split, options)
             problems.append(
-                f"{FILE_NAME}: the models of {task} were trained on the folds of the split "
+                f"{place}: the models of {task} were trained on the folds of the split "
                 f"{' and '.join(sorted(others))}, not on those of {split}. {advice}"
             )
         others = {model.version for model in mine} - {version}
@@ -221,12 +227,12 @@ def contradictions(
             found = {model.version for model in models}
             advice = _advice(found, "--dataset-version", version, options)
             problems.append(
-                f"{FILE_NAME}: the models of {task} were trained on the data set version "
+                f"{place}: the models of {task} were trained on the data set version "
                 f"{' and '.join(sorted(others))}, not {version}. {advice}"
             )
         if any(model.inner for model in mine):
             problems.append(
-                f"{FILE_NAME}: the label maps of {task} are those of inner folds, which serve "
+                f"{place}: the label maps of {task} are those of inner folds, which serve "
                 "choices. Run the method without --inner."
             )
     return problems

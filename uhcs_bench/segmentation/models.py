@@ -148,6 +148,10 @@ def _existing(model: str | Path) -> Path:
     names = f"{', '.join(known[:-1])} or {known[-1]}"
     if not isinstance(model, str | Path):
         raise UsageError(f"A model can't be {model!r}. Give {names}, or the path of an ONNX file.")
+    if not str(model).strip() or model == Path():
+        raise UsageError(
+            f"The name of the model is empty. Give {names}, or the path of an ONNX file."
+        )
     path = find(model)
     if not path.is_file():
         near = get_close_matches(str(model), known, 1)

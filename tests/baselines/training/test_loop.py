@@ -119,6 +119,20 @@ def test_a_loss_that_is_not_finite_stops(tiny, fold):
         train(tiny(updates=6), (broken, labels))
 
 
+def test_weights_that_are_not_finite_are_not_kept(tiny, fold, monkeypatch):
+    """Check a last update that breaks the weights after its loss was taken."""
+    step = torch.optim.AdamW.step
+
+    def breaking(self, closure=None):
+        step(self, closure)
+        with torch.no_grad():
+            self.param_groups[0]["params"][0].fill_(torch.inf)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", breaking)
+    with pytest.raises(UhcsBenchError, match=r"After 1 updates?, weights are not finite \("):
+        train(tiny(updates=1), fold)
+
+
 def test_epochs_use_every_micrograph_once():
     """Check that five batches of four out of twenty don't repeat."""
     order = loop._Epochs(20, 4, torch.Generator().manual_seed(0))

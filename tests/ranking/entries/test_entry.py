@@ -459,6 +459,29 @@ def test_record_is_json(folder):
     entry.read_entry(folder)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": "grouped"}, "trained on the folds of the split grouped, not on those of paper."),
+        ({"dataset_version": "1.0"}, "on the data set version 1.0, not synthetic."),
+        ({"inner": True}, "are those of inner folds"),
+    ],
+)
+def test_record_is_of_what_the_entry_declares(folder, changes, message):
+    """Check records of other models than those that entry.yaml declares."""
+    model = {"dataset_version": "synthetic", "configuration": {}, "training": [], "validation": []}
+    content = {"schema": "uhcs-bench/method-record/1"}
+    for fold, expected in (({}, False), (changes, True)):
+        tasks = {"particles": {"0": model | fold}}
+        (folder / "record.json").write_text(json.dumps(content | {"tasks": tasks}))
+        if expected:
+            (problem,) = problems(folder)
+            assert problem.startswith("record.json: the ")
+            assert message in problem
+        else:
+            entry.read_entry(folder)
+
+
 def several_runs(folder, seeds=(0, 1)):
     """An entry with runs of one method, in folders of their own."""
     runs = [{"folder": f"runs/{seed}", "seeds": [seed]} for seed in seeds]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +29,7 @@ from uhcs_bench.ranking.entries.declaration import (
     shown,
     unreadable,
 )
+from uhcs_bench.scoring import training_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -201,6 +203,11 @@ class LeaderboardEntry:
         """Name on the board."""
         return str(self.declaration["name"])
 
+    @property
+    def plain_name(self) -> str:
+        """Name as readers tell it apart: without case and width of letters."""
+        return unicodedata.normalize("NFKC", self.name).casefold()
+
     def selections(self, task: str) -> list[Mapping[str, Any]]:
         """Choices for a task that looked at scores of validation folds."""
         return [choice for choice in self.declaration["selection"] if choice["task"] == task]
@@ -256,12 +263,18 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
         declaration = read_declaration(files[FILE_NAME], problems)
     elif not any(problem.startswith(f"{FILE_NAME}:") for problem in problems):
         problems.append(f"there is no {FILE_NAME}; uhcs-bench submit writes one")
-    notes = entry_files.check_records(files, problems)
+    models, notes = entry_files.read_records(files, problems)
     # Maps can be checked against the right micrographs even where entry.yaml is wrong elsewhere.
     stated = declaration if isinstance(declaration, dict) else {}
     runs = entry_files.runs(files)
     problems += _run_problems(stated, runs)
     scope = _scope(stated, runs, problems)
+    if (stated.get("dataset_version"), stated.get("split")) == scope:
+        problems += [
+            shown(problem, 300)
+            for place, found in models.items()
+            for problem in training_record.contradictions(found, *scope, (), place)
+        ]
     tasks = _read_tasks(scope, stated, runs, problems, cache)
     problems += _selection_problems(stated, tasks)
     problems += _identity_problems(tasks)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from uhcs_bench.scoring.training_record import TrainedModel
+
 RECORD_NAME = training_record.FILE_NAME
 
 OWN_FOLDER = "."
@@ -102,8 +104,10 @@ def runs(found: Mapping[str, Path]) -> dict[str, Maps]:
     return sorted_
 
 
-def check_records(found: Mapping[str, Path], problems: list[str]) -> list[str]:
-    """Report each ``record.json`` that is no JSON object, or a damaged one of a reference method.
+def read_records(
+    found: Mapping[str, Path], problems: list[str]
+) -> tuple[dict[str, tuple[TrainedModel, ...]], list[str]]:
+    """Read each ``record.json``, and report one that is no JSON object or is damaged.
 
     Parameters
     ----------
@@ -114,10 +118,12 @@ def check_records(found: Mapping[str, Path], problems: list[str]) -> list[str]:
 
     Returns
     -------
-    list of str
+    models : dict of str to tuple of TrainedModel
+        By place of the record, those of the reference methods.
+    notes : list of str
         Records of other programs, in which nothing is checked.
     """
-    notes = []
+    models, notes = {}, []
     for place, path in found.items():
         if not _RECORD.fullmatch(place):
             continue
@@ -132,12 +138,16 @@ def check_records(found: Mapping[str, Path], problems: list[str]) -> list[str]:
                 problems.append(f"{place}: is not a JSON object")
                 continue
             try:
-                if training_record.parse(content) is None:
-                    notes.append(_foreign(place, content))
+                recorded = training_record.parse(content)
             except ValueError as error:
                 advice = "copy it again from beside the maps, or take it away"
                 problems.append(f"{place}: {shown(str(error), 200)}; {advice}")
-    return notes
+                continue
+            if recorded is None:
+                notes.append(_foreign(place, content))
+            else:
+                models[place] = recorded
+    return models, notes
 
 
 def _foreign(place: str, content: Mapping[str, object]) -> str:

@@ -99,6 +99,45 @@ def rows(board: dict[str, Any], tasks: Collection[str], convention: str = "paper
             yield row | dict(_scores(found, convention)) | dict(_measures(found))
 
 
+def listed(board: dict[str, Any], what: str) -> Iterator[Row]:
+    """Lay out what a table of `uhcs_bench.ranking.outputs.text_tables` shows, for programs.
+
+    Parameters
+    ----------
+    board : dict
+        What `uhcs_bench.ranking.outputs.text_tables.chosen` gives.
+    what : {'ranks', 'sizes', 'fit', 'pairs', 'splits'}
+
+    Yields
+    ------
+    dict
+        For pairs one for each two methods, for splits one for each score of a method on two
+        splits, with what was compared before the fields of ``leaderboard.json``; for the other
+        tables what `rows` gives, which holds all three.
+
+    Examples
+    --------
+    >>> first = next(listed(board_json.read(), "splits"))
+    >>> first["easier_split"], first["harder_split"], first["metric"]
+    ('paper', 'clean', 'IU')
+    """
+    if what == "pairs":
+        for group in board["groups"]:
+            about = {key: group[key] for key in ("task", "dataset_version", "split")}
+            yield from (about | pair for pair in group["pairs"])
+    elif what == "splits":
+        for found in board["split_comparisons"]:
+            about = {
+                "task": found["task"],
+                "dataset_version": found["version"],
+                "easier_split": found["step"]["easier"],
+                "harder_split": found["step"]["harder"],
+            }
+            yield from (about | change for change in found["changes"])
+    else:
+        yield from rows(board, protocol.TASKS)
+
+
 def _scores(found: dict[str, Any], convention: str) -> Iterator[tuple[str, float | None]]:
     means = found["conventions"][convention]
     ranked = [score for score in OVERALL_SCORES if score.name in means]
