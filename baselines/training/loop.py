@@ -174,8 +174,8 @@ class _Run:
         broken = [k for k, v in self.model.state_dict().items() if not v.isfinite().all()]
         if broken:
             raise UhcsBenchError(
-                f"After {things(len(self.losses), 'update')}, weights are not finite ({broken[0]}), so that "
-                "nothing was kept. Try --precision float32 or another --seed."
+                f"After {things(len(self.losses), 'update')}, weights are not finite "
+                f"({broken[0]}), so that nothing was kept. Try --precision float32 or another --seed."
             )
 
     def state(self) -> dict[str, Any]:

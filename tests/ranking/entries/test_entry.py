@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -449,37 +448,6 @@ def test_a_missing_package_is_named_with_its_extra(folder, name, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, name, None)
     with pytest.raises(UhcsBenchError, match=r"pip install 'uhcs-bench\[leaderboard\]'"):
         entry.read_entry(folder)
-
-
-def test_record_is_json(folder):
-    """Check records that are none, without recursion errors."""
-    (folder / "record.json").write_text("[" * 100_000)
-    assert problems(folder) == ["record.json: is not JSON in UTF-8"]
-    (folder / "record.json").write_text(json.dumps({"a": 1}))
-    entry.read_entry(folder)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"split": "grouped"}, "trained on the folds of the split grouped, not on those of paper."),
-        ({"dataset_version": "1.0"}, "on the data set version 1.0, not synthetic."),
-        ({"inner": True}, "are those of inner folds"),
-    ],
-)
-def test_record_is_of_what_the_entry_declares(folder, changes, message):
-    """Check records of other models than those that entry.yaml declares."""
-    model = {"dataset_version": "synthetic", "configuration": {}, "training": [], "validation": []}
-    content = {"schema": "uhcs-bench/method-record/1"}
-    for fold, expected in (({}, False), (changes, True)):
-        tasks = {"particles": {"0": model | fold}}
-        (folder / "record.json").write_text(json.dumps(content | {"tasks": tasks}))
-        if expected:
-            (problem,) = problems(folder)
-            assert problem.startswith("record.json: the ")
-            assert message in problem
-        else:
-            entry.read_entry(folder)
 
 
 def several_runs(folder, seeds=(0, 1)):
