@@ -20,7 +20,7 @@ from tqdm import tqdm
 import uhcs_bench
 from baselines import hardware, prediction, records, run_lock
 from baselines.configuration import SEMANTICS, Configuration
-from baselines.networks.model import build
+from baselines.networks.model import build, placed
 from baselines.training import checkpoint, loop
 from baselines.training.progress import Progress
 from baselines.training.update_log import UpdateLog
@@ -271,7 +271,7 @@ def _run_fold(
     classes = protocol.task(plan.task).classes
     torch.manual_seed(seed)
     model, weights = build(configuration, len(classes))
-    model.to(device)
+    placed(model, device)
     clock.lap("build")
     images = [model.preprocessing.apply(micrograph.image) for micrograph in seen]
     clock.lap("prepare")

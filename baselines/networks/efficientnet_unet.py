@@ -151,7 +151,6 @@ class EfficientNetUNet(Model):
             Logits.
         """
         padded = pad_to_multiple(images, self.stride)
-        padded = padded.contiguous(memory_format=torch.channels_last)
         skips: list[Tensor] = [self.stem(padded), *self.features(padded)]
         x = skips.pop()
         for merge in self.merges:

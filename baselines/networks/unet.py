@@ -48,8 +48,7 @@ class PlainEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Compute the maps, as `VGG16.forward` does."""
-        x = images.contiguous(memory_format=torch.channels_last)
-        maps = []
+        x, maps = images, []
         for level, block in enumerate(self.blocks):
             x = block(self.pool(x) if level else x)
             maps.append(x)

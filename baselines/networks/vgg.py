@@ -110,7 +110,7 @@ class VGG16(nn.Module):
         list of Tensor of shape (n, widths[k], h / 2^k, w / 2^k)
             Each map after its ReLU.
         """
-        x = ((images - self.mean) / self.sd).contiguous(memory_format=torch.channels_last)
+        x = (images - self.mean) / self.sd
         maps = []
         for block in self.blocks:
             x = block(x)

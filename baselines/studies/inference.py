@@ -97,12 +97,12 @@ def _network(method: str, task: str, threads: int) -> Segment:
 
     from baselines import prediction
     from baselines.configuration import configure
-    from baselines.networks.model import build
+    from baselines.networks.model import build, placed
 
     torch.set_num_threads(threads)
     configuration = configure(method, task, weights="none")
     network, _ = build(configuration, len(protocol.task(task).classes))
-    network.eval()
+    placed(network, torch.device("cpu")).eval()
     return lambda image: prediction.segment(network, image, tta=configuration.tta)
 
 

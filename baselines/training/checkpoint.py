@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from baselines.configuration import Configuration
-from baselines.networks.model import Model, build
+from baselines.networks.model import Model, build, placed
 from uhcs_bench.errors import UhcsBenchError, in_words
 from uhcs_bench.io.atomic import replacing
 
@@ -123,7 +123,7 @@ def load(path: Path, device: torch.device) -> Checkpoint:
             f"{path} is no checkpoint that `python -m baselines run` wrote, or it is damaged "
             f"({_reason(error)})."
         ) from error
-    return Checkpoint(model.to(device).eval(), configuration, task, fold, classes)
+    return Checkpoint(placed(model, device).eval(), configuration, task, fold, classes)
 
 
 def _reason(error: Exception) -> str:

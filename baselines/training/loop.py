@@ -175,7 +175,8 @@ class _Run:
         if broken:
             raise UhcsBenchError(
                 f"After {things(len(self.losses), 'update')}, weights are not finite "
-                f"({broken[0]}), so that nothing was kept. Try --precision float32 or another --seed."
+                f"({broken[0]}), so that nothing was kept. Try --precision float32 or another "
+                "--seed."
             )
 
     def state(self) -> dict[str, Any]:

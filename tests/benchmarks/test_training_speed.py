@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from baselines.configuration import Stage, configure
-from baselines.networks.model import build
+from baselines.networks.model import build, placed
 from baselines.training import loop
 from tests.benchmarks import arithmetic
 
@@ -38,6 +38,7 @@ def test_update(method, rate, crop, precision, benchmark):
     configuration = configure(method, **settings, **({"pixels": 32} if benchmark.disabled else {}))
     rng = np.random.default_rng(0)
     model, _ = build(configuration, len(CLASSES))
+    placed(model, CPU)
     planes = (model.preprocessing.channels, *shape)
     images = [rng.random(planes, np.float32) for _ in range(configuration.batch)]
     labels = [rng.integers(0, len(CLASSES), shape, np.uint8) for _ in images]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from baselines import configuration, export, prediction, runs
-from baselines.networks.model import Model
+from baselines.networks.model import Model, build, placed
 from baselines.training import checkpoint
 from uhcs_bench.segmentation import onnx_model
 from uhcs_bench.segmentation.preprocessing import Preprocessing
@@ -32,6 +32,28 @@ class Pointwise(Model):
 
     def forward(self, images):
         return self.last(self.features(images).relu())
+
+
+@pytest.mark.parametrize(("lacks", "first"), [(True, True), (False, False)])
+@pytest.mark.parametrize("name", ["unet", "unet-efficientnet", "unet-vgg"])
+def test_maps_have_the_order_that_is_fast(monkeypatch, name, lacks, first):
+    """Check the order of all maps that convolutions give, and that it changes no logits."""
+    settings = configuration.configure(name, weights="none", seed=0)
+    torch.manual_seed(0)
+    network, _ = build(settings, 2)
+    network.eval()
+    image = torch.rand(1, network.preprocessing.channels, 32, 48)
+    with torch.inference_mode():
+        expected = network(image)
+    monkeypatch.setattr("baselines.networks.model.lacks_avx512", lambda: lacks)
+    assert placed(network, CPU) is network
+    orders = []
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(lambda _, __, maps: orders.append(maps.is_contiguous()))
+    with torch.inference_mode():
+        torch.testing.assert_close(network(image), expected, rtol=1e-4, atol=1e-5)
+    assert set(orders) == {first}
 
 
 @pytest.fixture
