@@ -154,4 +154,4 @@ def placed(model: Model, device: torch.device) -> Model:
     """
     plain = device.type == "cpu" and lacks_avx512()
     order = torch.contiguous_format if plain else torch.channels_last
-    return model.to(device, memory_format=order)
+    return model.to(device).to(memory_format=order)
