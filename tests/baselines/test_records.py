@@ -74,9 +74,12 @@ def test_the_declaration_says_what_is_on_record(entry):
     settings = declaration["hyperparameters"]
     for run in runs:
         configuration = run["configuration"]
-        updates = settings.get("updates", settings.get(f"updates for {run['task']}"))
-        assert updates == [stage["updates"] for stage in configuration["stages"]]
-        assert settings["number format"] == configuration["precision"]
+        values = {
+            "updates": [stage["updates"] for stage in configuration["stages"]],
+            "number format": configuration["precision"],
+        }
+        for name, value in values.items():
+            assert settings.get(name, settings.get(f"{name} for {run['task']}")) == value
         crop = settings[f"crop of {run['task']}"]
         assert crop == (configuration["crop"] or "whole micrographs")
         for name in ("batch", "weight_decay"):

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from uhcs_bench.ranking.board import METRICS
+from uhcs_bench.ranking.entries.entry import Fingerprint, LeaderboardEntry
 from uhcs_bench.ranking.split_changes import STEPS, compare_splits
 from uhcs_bench.stats.paired import sign_flip_p_value
 
@@ -22,9 +23,8 @@ def micrographs(folds):
 
 def row(name, values, author="Ada", slug=None):
     """Give an entry's row with the IU of each micrograph, or of each run and micrograph."""
-    entry = SimpleNamespace(
-        name=name, slug=slug or name, declaration={"authors": [{"name": author}]}
-    )
+    declaration = {"name": name, "authors": [{"name": author}]}
+    entry = LeaderboardEntry(slug or name, declaration, "1.0", "paper", {}, Fingerprint("", {}))
     return SimpleNamespace(entry=entry, values={"IU": np.atleast_2d(np.asarray(values, float))})
 
 
@@ -107,6 +107,17 @@ def test_undefined_scores_leave_their_micrograph_out():
     (change,) = found.changes
     assert (change.n, change.n_folds) == (2, 2)
     assert change.means == pytest.approx((0.6, 0.55))
+
+
+def test_each_two_splits_that_a_method_was_run_on_are_compared():
+    """Check the steps of a method on all splits, and of one that lacks the split between."""
+    expected = micrographs([0, 1, 2])
+    splits = ("paper", "clean", "grouped")
+    groups = [group(split, expected, [row("A", [0.5, 0.6, 0.7])]) for split in splits]
+    steps = [(found.step.easier, found.step.harder) for found in compare_splits(groups)]
+    assert steps == [("paper", "clean"), ("clean", "grouped"), ("paper", "grouped")]
+    (found,) = compare_splits([groups[0], groups[2]])
+    assert found.step == STEPS[2]
 
 
 @pytest.mark.parametrize(

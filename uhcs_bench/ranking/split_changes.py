@@ -55,7 +55,7 @@ STEPS = (
     Step(
         "paper",
         "clean",
-        "What the leaks between the paper's folds are worth",
+        "What the leaks of the paper's folds are worth",
         "Models of paper may have been trained on a micrograph that shows what a validation "
         "micrograph shows, models of clean have not.",
     ),
@@ -65,6 +65,13 @@ STEPS = (
         "What a new sample costs",
         "Models of clean may have been trained on other micrographs of the same heat-treated "
         "sample, models of grouped have not.",
+    ),
+    Step(
+        "paper",
+        "grouped",
+        "From the paper's folds to a new sample",
+        "Models of paper may have been trained on a micrograph that shows what a validation "
+        "micrograph shows, and on others of its sample, models of grouped have not.",
     ),
 )
 

@@ -95,3 +95,20 @@ def test_maps_of_other_folds_are_refused(predictions, tmp_path, changes, message
     with pytest.raises(SubmissionError, match=message):
         create.create([predictions(**changes)], "mine", tmp_path / "out", "synthetic")
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_each_task_are_declared(predictions):
+    """Check settings that two tasks share, and those in which they differ."""
+    content = json.loads((predictions() / "record.json").read_text("utf-8"))
+    fold = content["tasks"]["particles"]["0"]
+    changed = {"stages": [fold["configuration"]["stages"][0] | {"updates": 20}], "crop": 224}
+    other = fold | {"configuration": fold["configuration"] | changed | {"tta": True}}
+    content["tasks"]["microconstituents"] = {"0": other}
+    settings = create.declared_of(training_record.parse(content))["hyperparameters"]
+    for name, values in {"updates": ([9], [20]), "test-time averaging": (False, True)}.items():
+        assert name not in settings
+        names = (f"{name} for particles", f"{name} for microconstituents")
+        assert tuple(settings[key] for key in names) == values
+    crops = [settings[f"crop of {task}"] for task in ("particles", "microconstituents")]
+    assert crops == ["whole micrographs", 224]
+    assert settings["batch"] == 4

@@ -224,7 +224,21 @@ def _training_data(models: Sequence[TrainedModel]) -> str:
 
 
 def _hyperparameters(models: Sequence[TrainedModel]) -> dict[str, Any]:
-    settings = models[0].run["configuration"]
+    """Give the settings that all tasks have in common, and the others of each task."""
+    of_tasks = {model.task: _settings(model) for model in models}
+    first = next(iter(of_tasks.values()))
+    declared: dict[str, Any] = {}
+    for name in first:
+        if all(found[name] == first[name] for found in of_tasks.values()) and name != "crop":
+            declared[name] = first[name]
+        else:
+            link = "of" if name == "crop" else "for"
+            declared |= {f"{name} {link} {task}": found[name] for task, found in of_tasks.items()}
+    return declared
+
+
+def _settings(model: TrainedModel) -> dict[str, Any]:
+    settings = model.run["configuration"]
     stages = settings["stages"]
     return {
         "loss": settings["loss"],
@@ -232,13 +246,10 @@ def _hyperparameters(models: Sequence[TrainedModel]) -> dict[str, Any]:
         "learning_rate": [stage["learning_rate"] for stage in stages],
         "learning_rate of the encoder": [stage["features_rate"] for stage in stages],
         "batch": settings["batch"],
-        **{
-            f"crop of {model.task}": model.run["configuration"]["crop"] or _WHOLE
-            for model in models
-        },
+        "crop": settings["crop"] or _WHOLE,
         "weight_decay": settings["weight_decay"],
         "number format": settings["precision"],
-        "test-time averaging": any(model.tta for model in models),
+        "test-time averaging": model.tta,
     }
 
 
