@@ -37,6 +37,7 @@ def record(**changes):
         ("record.json", "[]", None),
         ("cross_validation.json", json.dumps({"data_id": "particles-1.0-clean-0a"}), "clean"),
         ("cross_validation.json", json.dumps({"data_id": "other"}), None),
+        ("cross_validation.json", json.dumps({"data_id": "particles-1.0-\x1b[2J-0a"}), None),
         ("other.json", json.dumps({"split": "grouped"}), None),
     ],
 )

@@ -130,3 +130,32 @@ def test_contradictions(tmp_path, changes, version, split, message):
     assert len(found) == (message is not None)
     if message:
         assert message in found[0]
+
+
+WRONG_FORMS = {
+    "dataset_version": (None, [], 1.0, "\x1b[2J", "x" * 51),
+    "split": (None, {}, ["paper"], "a b", ""),
+    "training": (None, "abc", [1], {}),
+    "validation": (None, [None]),
+    "train_size": ("2", -1, 2.0, True, 10**13, [2]),
+    "inner": (None, 0, "no"),
+    "seed": (None, "1", 1.5, []),
+    "parameters": (None, "many", [1]),
+    "weights": (1, ["a"], {}),
+    "configuration": (None, [], "x"),
+    "seconds": (None, [], 1.0),
+    "hardware": (None, [], "cpu"),
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in WRONG_FORMS.items() for value in values]
+)
+def test_wrong_forms_are_named(tmp_path, key, value):
+    """Check one error for each, in printable text, that names the fold and the key."""
+    write(tmp_path, of_method(run(), run(**{key: value})))
+    with pytest.raises(
+        UhcsBenchError, match=rf"damaged \(particles, fold 1: {key} is not"
+    ) as caught:
+        training_record.read(tmp_path)
+    assert str(caught.value).isprintable()

@@ -6,6 +6,7 @@ and how. From it follows for which split the maps count.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from uhcs_bench.errors import UhcsBenchError, in_words
 from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
 FILE_NAME = "record.json"
@@ -163,13 +164,54 @@ def find(predictions: Path) -> Path | None:
     return next((f / FILE_NAME for f in folders if (f / FILE_NAME).is_file()), None)
 
 
+def _check_forms(run: dict[str, Any], where: str) -> None:
+    """Make sure that what is on record of a fold has the forms that are relied on.
+
+    Raises
+    ------
+    ValueError
+        A value has another form.
+    """
+    for form, (fits, keys) in _FORMS.items():
+        for key in keys:
+            if key in run and not fits(run[key]):
+                raise ValueError(f"{where}: {key} is not {form}")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _TOO_MANY
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_TOO_MANY = 10**12
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,50}")
+_FORMS: dict[str, tuple[Callable[[object], bool], tuple[str, ...]]] = {
+    "a name of letters and digits": (_is_name, ("dataset_version", "split")),
+    "a list of texts": (_are_texts, ("training", "validation")),
+    "a count": (_is_count, ("seed", "parameters")),
+    "a count or null": (lambda v: v is None or _is_count(v), ("train_size",)),
+    "true or false": (lambda v: isinstance(v, bool), ("inner",)),
+    "a text or null": (lambda v: v is None or isinstance(v, str), ("weights",)),
+    "an object": (lambda v: isinstance(v, dict), ("configuration", "seconds", "hardware")),
+}
+
+
 def _models(content: dict[str, Any]) -> Iterator[TrainedModel]:
-    for task, part in content["tasks"].items():
+    for name, part in content["tasks"].items():
+        task = protocol.task(name).name
         how = part if content["schema"] == ENSEMBLE_SCHEMA else {}
         for fold, members in (how["folds"] if how else part).items():
             for run in members if isinstance(members, list) else [members]:
+                _check_forms(run, f"{task}, fold {int(fold)}")
                 yield TrainedModel(
-                    task=protocol.task(task).name,
+                    task=task,
                     fold=int(fold),
                     version=run["dataset_version"],
                     split=run.get("split", protocol.PAPER_SPLIT),

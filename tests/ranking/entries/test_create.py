@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench.errors import SubmissionError
+from uhcs_bench.errors import SubmissionError, UhcsBenchError
 from uhcs_bench.ranking.entries import create, declaration, entry, strict_yaml
 from uhcs_bench.scoring import training_record
 
@@ -94,6 +94,14 @@ def test_maps_of_other_folds_are_refused(predictions, tmp_path, changes, message
     """Check that a run on one split is not submitted as another."""
     with pytest.raises(SubmissionError, match=message):
         create.create([predictions(**changes)], "mine", tmp_path / "out", "synthetic")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("key", ["configuration", "seconds", "hardware"])
+def test_a_damaged_record_is_refused(predictions, tmp_path, key):
+    """Check a record that lacks what entry.yaml declares, and that nothing is written."""
+    with pytest.raises(UhcsBenchError, match=r"record\.json beside the maps is damaged \('\w+' is"):
+        create.create([predictions(**{key: {}})], "mine", tmp_path / "out", "synthetic")
     assert not (tmp_path / "out").exists()
 
 

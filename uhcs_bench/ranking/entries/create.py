@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.data.pixels import pixel_sha256
-from uhcs_bench.errors import SubmissionError, UsageError, listed
+from uhcs_bench.errors import SubmissionError, UhcsBenchError, UsageError, in_words, listed
 from uhcs_bench.io.atomic import new_folder
 from uhcs_bench.ranking.entries import entry_files, strict_yaml
 from uhcs_bench.ranking.entries.declaration import (
@@ -100,7 +100,9 @@ def create(
         problems = training_record.contradictions(models[run], version, split)
         if problems:
             raise SubmissionError(str(path), problems)
-    all_models = [model for found in models.values() for model in found]
+    known: dict[str, Any] = {}
+    if any(models.values()):
+        known = _declared_or_damaged([model for found in models.values() for model in found])
     text = templates.render(
         "ranking/entries/entry.yaml.jinja",
         schema=SCHEMA,
@@ -111,7 +113,7 @@ def create(
         split=split,
         tasks={f.task.name: len(f.maps) for found in submissions.values() for f in found},
         runs={run: _seeds(found) for run, found in models.items()},
-        known=declared_of(all_models) if all_models else {},
+        known=known,
     )
     text += "\n"
     to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
@@ -180,6 +182,18 @@ def _quoted(name: str) -> str:
     """Quote a name; letters beyond ASCII are shown as they are."""
     short = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
     return repr(short) if unicodedata.is_normalized("NFC", short) else ascii(short)
+
+
+def _declared_or_damaged(models: Sequence[TrainedModel]) -> dict[str, Any]:
+    try:
+        return declared_of(models)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        name = training_record.FILE_NAME
+        raise UhcsBenchError(
+            f"{name} beside the maps is damaged ({in_words(error)}), so that it is unknown how the "
+            "models were trained. Run the method again, or delete the file and fill entry.yaml in "
+            "yourself."
+        ) from error
 
 
 def declared_of(models: Sequence[TrainedModel]) -> dict[str, Any]:
