@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers.command import run
 from tests.helpers.entries import declared, noisy, write_entry
+from uhcs_bench.ranking.outputs import board_json
 
 
 @pytest.fixture(scope="module")
@@ -275,6 +276,25 @@ def test_show_prints_the_shipped_board(tmp_path):
     (tmp_path / "x.json").write_text("[1]")
     result = run("leaderboard", "show", "--board", tmp_path / "x.json")
     assert (result.exit_code, "is no board of the form" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "json"])
+@pytest.mark.parametrize("what", ["ranks", "sizes", "fit", "pairs", "splits"])
+def test_show_of_a_damaged_board(tmp_path, what, form):
+    """Check one error in the place of a traceback, whatever is missing or of another type."""
+    whole = board_json.read()
+    path = tmp_path / "leaderboard.json"
+    damaged = [
+        {"schema": whole["schema"]},
+        whole | {"groups": 1, "split_comparisons": None},
+        whole | {"groups": [{}], "split_comparisons": [{}]},
+        whole | {"entries": [1]},
+    ]
+    for content in damaged:
+        path.write_text(json.dumps(content))
+        result = run("leaderboard", "show", what, "--format", form, "--board", path)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "leaderboard.json is damaged (" in result.stderr
 
 
 def test_a_second_build_takes_scores_from_the_cache(entries, monkeypatch):

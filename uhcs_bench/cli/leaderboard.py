@@ -145,11 +145,14 @@ def show(
     """
     from uhcs_bench.ranking.outputs import board_json, board_rows, text_tables
 
-    board = board_json.read() if path is None else board_json.read(path)
-    shown = text_tables.chosen(board, task, split, entry)
-    if form == "json":
-        listed = [*board_rows.listed(shown, what)]
-        emit(json_text({"schema": board["schema"], "rows": listed}), out)
-    else:
-        found = text_tables.text(shown, what, "markdown" if form == "markdown" else "table")
-        emit(found or text_tables.absent(board, what, task, split, entry), out)
+    path = path or board_json.PACKAGED
+    board = board_json.read(path)
+    with board_json.used(path):
+        shown = text_tables.chosen(board, task, split, entry)
+        if form == "json":
+            listed = [*board_rows.listed(shown, what)]
+            content = json_text({"schema": board["schema"], "rows": listed})
+        else:
+            content = text_tables.text(shown, what, "markdown" if form == "markdown" else "table")
+            content = content or text_tables.absent(board, what, task, split, entry)
+    emit(content, out)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import paper, protocol
 from uhcs_bench._version import __version__
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, in_words
 from uhcs_bench.io.texts import from_json
 from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.ranking import fit
@@ -52,6 +53,12 @@ class UnreadableBoardError(UhcsBenchError):
     """A file that is not a leaderboard."""
 
 
+_ADVICE = (
+    f"Name a {DATA_NAME}, which uhcs-bench leaderboard build writes beside its entries, or "
+    "leave --board out for the board of the package"
+)
+
+
 def read(path: Path = PACKAGED) -> dict[str, Any]:
     """Read a ``leaderboard.json``.
 
@@ -70,19 +77,37 @@ def read(path: Path = PACKAGED) -> dict[str, Any]:
     UnreadableBoardError
         If it isn't there, or is not of this version.
     """
-    advice = (
-        f"Name a {DATA_NAME}, which uhcs-bench leaderboard build writes beside its entries, or "
-        "leave --board out for the board of the package"
-    )
     try:
         found = from_json(path.read_bytes())
     except OSError as error:
-        raise UnreadableBoardError(f"Can't read {path}: {error.strerror}. {advice}.") from error
+        raise UnreadableBoardError(f"Can't read {path}: {error.strerror}. {_ADVICE}.") from error
     except ValueError as error:
-        raise UnreadableBoardError(f"{path} is not JSON. {advice}.") from error
+        raise UnreadableBoardError(f"{path} is not JSON. {_ADVICE}.") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise UnreadableBoardError(f"{path} is no board of the form {SCHEMA}. {advice}.")
+        raise UnreadableBoardError(f"{path} is no board of the form {SCHEMA}. {_ADVICE}.")
     return found
+
+
+@contextmanager
+def used(path: Path) -> Iterator[None]:
+    """Turn what the use of a damaged board raises into one error.
+
+    Parameters
+    ----------
+    path : Path
+        Where the board was read.
+
+    Raises
+    ------
+    UnreadableBoardError
+        If something is missing in it, or of another type.
+    """
+    try:
+        yield
+    except UhcsBenchError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableBoardError(f"{path} is damaged ({in_words(error)}). {_ADVICE}.") from error
 
 
 def names(board: dict[str, Any]) -> dict[str, str]:
