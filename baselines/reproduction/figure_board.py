@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from baselines import records
 from baselines.reproduction import reproduce
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
@@ -199,13 +197,20 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
             f"There is no checkpoint {source}. Give that of a model for particles, which `python "
             "-m baselines run METHOD --task particles` writes, by --particle-model."
         )
-    digest = file_sha256(source)
-    folder = plan.out / _MAP_FOLDER / digest[:16]
+    from baselines import hardware, prediction
+    from baselines.training import checkpoint
+
+    loaded = checkpoint.load(source, hardware.choose_device("auto"))
+    if loaded.task != "particles":
+        raise UsageError(
+            f"{source} is a model for {loaded.task}; --particle-model needs one for particles."
+        )
+    folder = plan.out / _MAP_FOLDER / file_sha256(source)[:16]
     micrographs = board.micrographs["microconstituents"]
     maps: dict[str, NDArray[np.uint8]] = {}
     for micrograph in micrographs:
         kept = folder / f"{micrograph.id}.png"
-        if (folder / "model.json").is_file() and kept.is_file():
+        if kept.is_file():
             try:
                 labels = label_maps.read_map(kept, protocol.TASKS["particles"].classes)
             except ImageError:
@@ -213,33 +218,24 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
             if labels.shape == micrograph.image.shape:
                 maps[micrograph.id] = labels
     todo = [micrograph for micrograph in micrographs if micrograph.id not in maps]
-    if todo:
-        from baselines import hardware, prediction
-        from baselines.training import checkpoint
-
-        device = hardware.choose_device("auto")
-        loaded = checkpoint.load(source, device)
-        if loaded.task != "particles":
-            raise UsageError(
-                f"{source} is a model for {loaded.task}; --particle-model needs one for particles."
-            )
-        for micrograph in tqdm(todo, desc="particles", unit="micrograph", disable=None):
-            maps[micrograph.id] = prediction.segment(loaded.model, micrograph.image)
-            kept = folder / f"{micrograph.id}.png"
-            kept.unlink(missing_ok=True)  # a damaged one
-            label_maps.write_label_map(kept, maps[micrograph.id])
-        about = {"method": loaded.configuration.method, "fold": loaded.fold, "sha256": digest}
-        records.write_json(folder / "model.json", about)
-    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    text = f"{about['method']}, trained without fold {about['fold']}"
-    seen = seen_in_training(board.entries["microconstituents"], int(about["fold"]), plan.version)
+    for micrograph in tqdm(todo, desc="particles", unit="micrograph", disable=None):
+        maps[micrograph.id] = prediction.segment(loaded.model, micrograph.image)
+        kept = folder / f"{micrograph.id}.png"
+        kept.unlink(missing_ok=True)  # a damaged one
+        label_maps.write_label_map(kept, maps[micrograph.id])
+    held_out = "on all micrographs" if loaded.fold is None else f"without fold {loaded.fold}"
+    text = f"{loaded.configuration.method}, trained {held_out}"
+    seen = seen_in_training(board.entries["microconstituents"], loaded.fold, plan.version)
     if seen:
         text += f"; it has seen {' and '.join(seen)} in training"
     return maps, text
 
 
-def seen_in_training(shown: Iterable[Entry], fold: int, version: str) -> list[str]:
-    """Find micrographs that the particle set has too, in another fold (UHCSDB's key tells)."""
+def seen_in_training(shown: Iterable[Entry], fold: int | None, version: str) -> list[str]:
+    """Find micrographs that the particle set has too, in another fold (UHCSDB's key tells).
+
+    Without a fold, the model was trained on all.
+    """
     trained_on = {
         entry.uhcsdb_id
         for entry in dataset.catalogue("particles", version)

@@ -244,6 +244,14 @@ def test_a_micrograph_seen_in_training_is_named():
     ]
     assert figure_board.seen_in_training(entries, 1, "1.0") == ["uhcs0596"]
     assert figure_board.seen_in_training(entries, 0, "1.0") == []
+    assert figure_board.seen_in_training(entries, None, "1.0") == ["uhcs0596"]
+
+
+def test_a_model_of_all_micrographs_is_named(board, model):
+    """Check a checkpoint that holds no fold out."""
+    model.fold = None
+    _, about = figure_board.particle_predictions(board(particle_model=model.path))
+    assert about.startswith("stub, trained on all micrographs")
 
 
 def test_figure_5_shows_the_papers_widths(board, micrographs):
