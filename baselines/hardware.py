@@ -56,11 +56,12 @@ def choose_precision(name: str, device: torch.device) -> str:
     What is asked for is taken, with a note on standard error where it is slow.
     """
     if name == "bfloat16" and device.type == "cpu" and lacks_avx512():
-        # An update took 62 and 6.5 s with unet, 47 and 4.6 s with pixelnet-ce (--crop 224, torch
-        # 2.14 on one core of an AMD EPYC of the third generation).
+        # In bfloat16 and float32 the first updates took 62 and 5.7 to 7.2 s with unet, 47 and 4.6 s
+        # with pixelnet-ce (particles, --crop 224, torch 2.14, one core of an AMD EPYC of the third
+        # generation, in bfloat16 beside another training). Other processors were not measured.
         echo(
-            "Note: this processor has no AVX-512, without which bfloat16 is about ten times slower "
-            "than float32; --precision float32 is faster.",
+            "Note: this processor has no AVX-512. On one without, bfloat16 was about ten times "
+            "slower than float32; try --precision float32.",
             err=True,
         )
     if name != "auto":

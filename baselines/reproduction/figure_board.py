@@ -218,7 +218,8 @@ def particle_predictions(board: Board) -> tuple[dict[str, NDArray[np.uint8]], st
             if labels.shape == micrograph.image.shape:
                 maps[micrograph.id] = labels
     todo = [micrograph for micrograph in micrographs if micrograph.id not in maps]
-    for micrograph in tqdm(todo, desc="particles", unit="micrograph", disable=None):
+    silent = None if todo else True  # None: without a terminal
+    for micrograph in tqdm(todo, desc="particles", unit="micrograph", disable=silent):
         maps[micrograph.id] = prediction.segment(loaded.model, micrograph.image)
         kept = folder / f"{micrograph.id}.png"
         kept.unlink(missing_ok=True)  # a damaged one

@@ -27,4 +27,4 @@ def test_slow_number_formats_are_noted(monkeypatch, capsys, name, capability, no
     assert chosen == ("float32" if name == "auto" else name)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert ("--precision float32 is faster" in captured.err) == noted
+    assert ("try --precision float32" in captured.err) == noted

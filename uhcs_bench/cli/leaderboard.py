@@ -147,7 +147,7 @@ def show(
 
     path = path or board_json.PACKAGED
     board = board_json.read(path)
-    with board_json.used(path):
+    with board_json.reporting_damage(path):
         shown = text_tables.chosen(board, task, split, entry)
         if form == "json":
             listed = [*board_rows.listed(shown, what)]

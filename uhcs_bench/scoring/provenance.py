@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 ENTRY_NAME = "entry.yaml"
 CROSS_VALIDATION_NAME = "cross_validation.json"
 
-_NAME = re.compile(r"[A-Za-z0-9_]{1,50}")
 _LARGEST_BYTES = 10_000_000
 # An entry is plain YAML: a key at the start of a line, and a scalar. Scoring needs no YAML library.
 _SPLIT_LINE = re.compile(r"^split:[ \t]*[\"']?([A-Za-z0-9_-]+)[\"']?[ \t]*(?:#.*)?$", re.MULTILINE)
@@ -217,7 +216,7 @@ def _split_of_cross_validation(text: str) -> str | None:
         _, _, split, _ = from_json(text)["data_id"].split("-")
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return split if isinstance(split, str) and _NAME.fullmatch(split) else None
+    return split if training_record.is_name(split) else None
 
 
 _READERS = {ENTRY_NAME: _split_of_entry, CROSS_VALIDATION_NAME: _split_of_cross_validation}

@@ -182,7 +182,14 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _TOO_MANY
 
 
-def _is_name(value: object) -> bool:
+def is_name(value: object) -> bool:
+    """Tell whether a value may be the name of a split or version: one that is safe to print.
+
+    Examples
+    --------
+    >>> is_name("clean"), is_name("a b"), is_name(1.0)
+    (True, False, False)
+    """
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
@@ -193,7 +200,7 @@ def _are_texts(value: object) -> bool:
 _TOO_MANY = 10**12
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,50}")
 _FORMS: dict[str, tuple[Callable[[object], bool], tuple[str, ...]]] = {
-    "a name of letters and digits": (_is_name, ("dataset_version", "split")),
+    "a name of letters and digits": (is_name, ("dataset_version", "split")),
     "a list of texts": (_are_texts, ("training", "validation")),
     "a count": (_is_count, ("seed", "parameters")),
     "a count or null": (lambda v: v is None or _is_count(v), ("train_size",)),

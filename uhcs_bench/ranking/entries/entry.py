@@ -271,7 +271,7 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
     scope = _scope(stated, runs, problems)
     if (stated.get("dataset_version"), stated.get("split")) == scope:
         problems += [
-            shown(problem, 300)
+            problem
             for place, found in models.items()
             for problem in training_record.contradictions(found, *scope, (), place)
         ]

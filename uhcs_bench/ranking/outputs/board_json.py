@@ -89,7 +89,7 @@ def read(path: Path = PACKAGED) -> dict[str, Any]:
 
 
 @contextmanager
-def used(path: Path) -> Iterator[None]:
+def reporting_damage(path: Path) -> Iterator[None]:
     """Turn what the use of a damaged board raises into one error.
 
     Parameters
