@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,6 +34,7 @@ from baselines.options import (
 )
 from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
+    InputPath,
     OutputFile,
     OutputFolder,
     ReportingGroup,
@@ -46,6 +46,8 @@ from uhcs_bench.data import dataset
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, things
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from baselines.runs import Plan
 
 _OPTIONAL = ("torch", "torchvision", "timm", "matplotlib", "onnx", "onnxscript", "onnxruntime")
@@ -327,9 +329,9 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
     "      runs/folds/pixelnet-ce/particles/0/checkpoint.pt \\\n"
     "      a.tif b.png --out maps/\n" + EXIT_CODES
 )
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=InputPath())
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True,
-                type=click.Path(path_type=Path))  # fmt: skip
+                type=InputPath())  # fmt: skip
 @device_option
 @precision_option
 @click.option(
@@ -340,7 +342,7 @@ def reproduce(no_run: bool, out: Path, version: str, split: str, **options: Any)
     "others",
     metavar="CHECKPOINT",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=InputPath(),
     help="Average with this model, too.",
 )
 @click.option(
@@ -391,7 +393,7 @@ def predict(
 @click.option(
     "--particle-model",
     metavar="CHECKPOINT",
-    type=click.Path(path_type=Path),
+    type=InputPath(),
     help="Model that finds particles, for Figure 4.",
 )
 @click.option("--microconstituents", metavar="ID,ID,...", help="Show these in Figures 2, 4 and 5.")
@@ -452,7 +454,7 @@ def figures(
     "      runs/folds/pixelnet-ce/particles/0/checkpoint.pt --out particles.onnx\n"
     "  uhcs-bench measure micrographs/ --model particles.onnx --out table.csv\n" + EXIT_CODES
 )
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=InputPath())
 @click.option("--half", is_flag=True, help="Store the weights as float16.")
 @click.option("--out", type=OutputFile(), metavar="FILE.onnx",
               help="[default: CHECKPOINT with the suffix .onnx]")  # fmt: skip

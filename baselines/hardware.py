@@ -55,13 +55,15 @@ def choose_precision(name: str, device: torch.device) -> str:
 
     What is asked for is taken, with a note on standard error where it is slow.
     """
-    if name == "bfloat16" and device.type == "cpu" and lacks_avx512():
-        # In bfloat16 and float32 the first updates took 62 and 5.7 to 7.2 s with unet, 47 and 4.6 s
-        # with pixelnet-ce (particles, --crop 224, torch 2.14, one core of an AMD EPYC of the third
-        # generation, in bfloat16 beside another training). Other processors were not measured.
+    if name == "bfloat16" and device.type == "cpu" and lacks_bfloat16():
+        # Seconds of an update in bfloat16 and float32, windows of 224 px, torch 2.14, one thread:
+        # on an AMD EPYC of the third generation 62 and 5.7 to 7.2 with unet, 47 and 4.6 with
+        # pixelnet-ce (first updates, in bfloat16 beside another training); on an Intel Xeon with
+        # AVX-512 7.8 and 2.1 with unet, 2.1 and .93 with unet-efficientnet (medians of 3, beside
+        # two trainings). Other processors without such instructions were not measured.
         echo(
-            "Note: this processor has no AVX-512. On one without, bfloat16 was about ten times "
-            "slower than float32; try --precision float32.",
+            "Note: this processor has no instructions for bfloat16. On two others without them, an "
+            "update took two to ten times as long as in float32; try --precision float32.",
             err=True,
         )
     if name != "auto":
@@ -87,6 +89,15 @@ def describe(device: torch.device) -> dict[str, Any]:
 def lacks_avx512() -> bool:
     """Tell whether PyTorch runs on an x86 processor that has AVX2, but not AVX-512."""
     return torch.backends.cpu.get_cpu_capability() == "AVX2"
+
+
+def lacks_bfloat16() -> bool:
+    """Tell whether PyTorch runs on an x86 processor that can't compute with bfloat16."""
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return lacks_avx512()
+    # Some releases of PyTorch don't tell.
+    has_instructions = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    return not has_instructions()
 
 
 def versions() -> dict[str, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.cli.common import TASK, version_option
+from uhcs_bench.cli.common import TASK, InputPath, version_option
 
 EXIT_CODES = """
 \b
@@ -28,7 +27,7 @@ RUN_EXIT_CODES = EXIT_CODES.replace(
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = InputPath(file_okay=False)
 """Type of an option or argument that names a folder to read."""
 
 method_argument = click.argument("method", metavar="METHOD")

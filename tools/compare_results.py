@@ -23,15 +23,16 @@ import json
 import sys
 from collections import Counter
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools import intended_changes, usage
 from tools.differences import count_values, differences
 from tools.recording import ROOT, record
+from uhcs_bench.io import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tools.differences import Difference
     from tools.intended_changes import IntendedChanges
@@ -123,21 +124,25 @@ def _parser() -> argparse.ArgumentParser:
         "--only", default="*", metavar="GLOB", help="items to take, such as 'score-*'"
     )
     recording = commands.add_parser("record", parents=[shared], help="record the results")
-    recording.add_argument("folder", type=Path, metavar="DIR", help="new or empty folder")
+    recording.add_argument("folder", type=paths.given, metavar="DIR", help="new or empty folder")
     recording.add_argument(
-        "--checkout", type=Path, default=ROOT, metavar="DIR", help="code to run (default: this)"
+        "--checkout",
+        type=paths.given,
+        default=ROOT,
+        metavar="DIR",
+        help="code to run (default: this)",
     )
     recording.add_argument(
         "--entries",
-        type=Path,
+        type=paths.given,
         metavar="DIR",
         help="leaderboard whose entries are taken, by name (default: the checkout's)",
     )
     comparing = commands.add_parser("compare", parents=[shared], help="compare two recordings")
-    comparing.add_argument("before", type=Path, metavar="A")
-    comparing.add_argument("after", type=Path, metavar="B")
+    comparing.add_argument("before", type=paths.given, metavar="A")
+    comparing.add_argument("after", type=paths.given, metavar="B")
     comparing.add_argument(
-        "--changes", type=Path, metavar="TOML", help="what was changed on purpose"
+        "--changes", type=paths.given, metavar="TOML", help="what was changed on purpose"
     )
     comparing.add_argument(
         "--limit", type=int, default=50, help="differences to print (default: %(default)s)"

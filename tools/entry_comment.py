@@ -10,10 +10,10 @@ Exit codes: 0 all entries that are new or changed are valid, 2 some are not.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools import usage
+from uhcs_bench.io import paths
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.ranking import board as ranking
 from uhcs_bench.ranking.outputs import board_json, sentences, text_tables
@@ -21,6 +21,7 @@ from uhcs_bench.ranking.outputs.markdown_page import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from uhcs_bench.ranking.board import Board, LeftOut
 
@@ -100,9 +101,11 @@ def _ranked(board: Board, changed: Sequence[str]) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program."""
     parser = usage.parser("entry_comment", __doc__)
-    parser.add_argument("proposed", type=Path, help="folder of the proposed entries")
-    parser.add_argument("--base", type=Path, required=True, help="folder of those of the base")
-    parser.add_argument("--out", type=Path, required=True, help="Markdown file to write")
+    parser.add_argument("proposed", type=paths.given, help="folder of the proposed entries")
+    parser.add_argument(
+        "--base", type=paths.given, required=True, help="folder of those of the base"
+    )
+    parser.add_argument("--out", type=paths.given, required=True, help="Markdown file to write")
     options = parser.parse_args(arguments)
     text, is_valid = comment(options.proposed, options.base)
     with replacing(options.out) as partial:

@@ -9,11 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
 import baselines
 import uhcs_bench.cli
+from tests.helpers.command import COMMANDS as EVERY_COMMAND
 from tests.helpers.command import run
 from tests.test_errors import HOSTILE
 from uhcs_bench.data import label_maps
@@ -66,6 +68,38 @@ def test_names_do_not_act_on_the_terminal(tmp_path, monkeypatch, command, kind):
     assert "name" in result.output
     for character in "\x1b\x9b\u202e":
         assert character not in result.output
+
+
+PATHS = [
+    pytest.param(parameter, id=f"{typed} {parameter.name}")
+    for typed, command in EVERY_COMMAND.items()
+    for parameter in command.params
+    if isinstance(parameter.type, click.Path)
+]
+
+
+@pytest.mark.parametrize("parameter", PATHS)
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_path_is_not_the_current_folder(parameter, text):
+    """Check every path that a command takes: an unset variable of the shell leaves it empty."""
+    with pytest.raises(click.BadParameter, match="The path is empty"):
+        parameter.type.convert(text, parameter, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["measure", "", "--task", "particles"], "INPUT..."),
+        (["score", ""], "PREDS"),
+        (["score", "preds", "--report", ""], "--report"),
+        (["download", "--from", ""], "--from"),
+    ],
+)
+def test_the_empty_path_is_named(arguments, name):
+    """Check that the message says which argument or option is empty."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"Invalid value for '{name}': The path is empty." in result.stderr
 
 
 @pytest.mark.slow

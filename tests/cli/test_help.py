@@ -5,30 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from baselines.__main__ import main as baselines
-from uhcs_bench import cli
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-PROGRAMS = {"uhcs-bench": cli.main, "python -m baselines": baselines}
-
-
-def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    """A command and all below it, by what is typed."""
-    yield name, command
-    if isinstance(command, click.Group):
-        for part, below in command.commands.items():
-            yield from commands(f"{name} {part}", below)
-
-
-COMMANDS = dict(pair for program in PROGRAMS.items() for pair in commands(*program))
+from tests.helpers.command import COMMANDS, PROGRAMS
 
 
 def help_of(typed: str, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -140,7 +140,7 @@ PATHS = dict([*parameters(cli.main, "uhcs-bench"), *parameters(baselines, "basel
         (common.OutputFile, {*FILES}),
         (common.OutputFolder, {*FOLDERS, *TRAINED}),
         (common.NewFolder, NEW_FOLDERS),
-        (click.Path, INPUTS),
+        (common.InputPath, INPUTS),
     ],
 )
 def test_every_path_of_every_command_is_in_a_table(kind, listed):
@@ -150,7 +150,7 @@ def test_every_path_of_every_command_is_in_a_table(kind, listed):
         common.OutputFile,
         common.OutputFolder,
         common.NewFolder,
-        click.Path,
+        common.InputPath,
     }
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    InputPath,
     emit,
     format_option,
     links_option,
     out_option,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOT_CONFIRMED = 4
 """Exit code if a claim fits no reading."""
@@ -27,7 +31,7 @@ _CODES = EXIT_CODES.replace("  130  ", f"  {NOT_CONFIRMED}    a claim fits nothi
     epilog="\b\nExamples:\n  uhcs-bench check preds/ --claim IU=0.724\n"
     "  uhcs-bench check preds/ --claim 'IU particle=54.8' --claim AC=91.1\n" + _CODES,
 )
-@click.argument("predictions", metavar="MAPS", type=click.Path(path_type=Path))
+@click.argument("predictions", metavar="MAPS", type=InputPath())
 @click.option(
     "--claim",
     "claims",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,11 +10,15 @@ from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    InputPath,
     Name,
     NewFolder,
     echo,
 )
 from uhcs_bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(
@@ -26,11 +30,11 @@ from uhcs_bench.errors import UsageError
     "  uhcs-bench collect coco results/ --data coco/ --out preds/coco\n" + EXIT_CODES,
 )
 @click.argument("form", metavar="FORMAT", type=click.Choice(["nnunet", "mmsegmentation", "coco"]))
-@click.argument("results", type=click.Path(path_type=Path))
+@click.argument("results", type=InputPath())
 @click.option("--out", required=True, type=NewFolder(), help="Folder to write; a new one.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=InputPath(),
     help="The export that was trained on.  [required for mmsegmentation and coco]",
 )
 @click.option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from math import inf
-from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    InputPath,
     OutputFile,
     echo,
     emit,
@@ -24,6 +24,7 @@ from uhcs_bench.io import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from uhcs_bench.metallography.spheroidite import CombinedAnalysis
 
@@ -37,8 +38,8 @@ FORMATS = (".json", ".csv")
     "  uhcs-bench combine particle.png constituent.png --pixel-size 0.1 \\\n"
     "      --bins 0,2,5,10,20um --out sizes.csv --particles particles.csv\n" + EXIT_CODES,
 )
-@click.argument("particle_maps", type=click.Path(path_type=Path))
-@click.argument("microconstituent_maps", type=click.Path(path_type=Path))
+@click.argument("particle_maps", type=InputPath())
+@click.argument("microconstituent_maps", type=InputPath())
 @click.option(
     "--out",
     required=True,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import UhcsBenchError, printable
+from uhcs_bench.errors import UhcsBenchError, UsageError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,14 +32,40 @@ INTERRUPTED = 130
 """Exit code of an interrupted command: 128 and the number of SIGINT, as shells give it."""
 
 
-class OutputFile(click.Path):
+class _GivenPath(click.Path):
+    """Type of an option or argument that names a file or folder; see `uhcs_bench.io.paths`."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Turn a text into a path."""
+        from uhcs_bench.io import paths
+
+        try:
+            found = paths.given(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(found, param, ctx)
+
+
+class InputPath(_GivenPath):
+    """Type of an option or argument that names a file or folder to read."""
+
+
+class OutputFile(_GivenPath):
     """Type of an option or argument that names a file to write."""
 
     def __init__(self) -> None:
-        super().__init__(dir_okay=False, path_type=Path)
+        super().__init__(dir_okay=False)
 
 
-class OutputFolder(click.Path):
+class OutputFolder(_GivenPath):
     """Type of an option or argument that names a folder to write files into.
 
     Parameters
@@ -49,22 +75,19 @@ class OutputFolder(click.Path):
     """
 
     def __init__(self, *, may_be_input: bool = False) -> None:
-        super().__init__(file_okay=False, path_type=Path)
+        super().__init__(file_okay=False)
         self.may_be_input = may_be_input
 
 
-class NewFolder(click.Path):
+class NewFolder(_GivenPath):
     """Type of an option or argument that names a folder which is written with `new_folder`."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
 
 
 class GuardedCommand(click.Command):
     """A command whose outputs replace neither its inputs nor files of the user.
 
-    All parameters of type `click.Path` are inputs, but those of `OutputFile`, `OutputFolder` and
-    `NewFolder`. A command that replaces files gets the option ``--force``.
+    Inputs are the parameters of type `InputPath`. A command that replaces files gets the option
+    ``--force``.
     """
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
@@ -84,13 +107,16 @@ class GuardedCommand(click.Command):
         shared: list[Path] = []
         for parameter in self.params:
             kind, value = parameter.type, ctx.params.get(parameter.name or "")
-            if value is None or isinstance(kind, NewFolder) or not isinstance(kind, click.Path):
+            if value is None:
                 continue
-            group = inputs
-            if isinstance(kind, OutputFile):
+            if isinstance(kind, InputPath):
+                group = inputs
+            elif isinstance(kind, OutputFile):
                 group = files
             elif isinstance(kind, OutputFolder):
                 group = shared if kind.may_be_input else folders
+            else:
+                continue
             group += map(Path, value if isinstance(value, tuple) else [value])
         with protection.protecting(inputs, force=force):
             protection.check_apart(files, folders, shared)

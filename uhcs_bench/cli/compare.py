@@ -11,6 +11,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     TASK,
     GuardedCommand,
+    InputPath,
     OutputFolder,
     echo,
     emit,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     "  uhcs-bench compare preds/a preds/b preds/c --task particles --format csv\n"
     "  uhcs-bench compare preds/mine unet --report compared/\n" + EXIT_CODES,
 )
-@click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("predictions", metavar="PREDS PREDS...", nargs=-1, type=InputPath())
 @click.option(
     "--task", type=TASK, help="Task to compare on.  [default: those that all of them have]"
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,9 +10,13 @@ from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    InputPath,
     Name,
     echo,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(
@@ -35,7 +39,7 @@ from uhcs_bench.cli.common import (
     "--from",
     "copy",
     metavar="FOLDER_OR_ZIP",
-    type=click.Path(path_type=Path),
+    type=InputPath(),
     help="Import a copy that you already have, whatever its files are called, instead of fetching.",
 )
 def download(task: str, verify: bool, copy: Path | None) -> None:

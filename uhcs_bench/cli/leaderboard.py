@@ -10,6 +10,7 @@ from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     CommandGroup,
+    InputPath,
     OutputFolder,
     echo,
     emit,
@@ -116,7 +117,7 @@ def build(
 @click.option(
     "--board",
     "path",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=InputPath(dir_okay=False),
     help="A leaderboard.json.  [default: the board that comes with the package]",
 )
 @click.option(

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from uhcs_bench.cli.common import TASK, GuardedCommand, OutputFile, OutputFolder, echo
+from uhcs_bench.cli.common import TASK, GuardedCommand, InputPath, OutputFile, OutputFolder, echo
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from uhcs_bench.executors import Pool
     from uhcs_bench.measuring.batch import Outputs, Summary
@@ -57,7 +57,7 @@ Exit codes:
   130  interrupted; the same command does the rest
 """,
 )
-@click.argument("inputs", metavar="INPUT...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("inputs", metavar="INPUT...", nargs=-1, type=InputPath())
 @click.option(
     "--task",
     type=TASK,
@@ -232,6 +232,7 @@ def _outputs(places: Mapping[str, Path | None], *, wide: bool) -> Outputs:
 
 def _size_or_table(text: str | None, outputs: Outputs) -> tuple[float | None, Path | None]:
     """Tell a number from the name of a table."""
+    from uhcs_bench.io import paths
     from uhcs_bench.measuring import pixel_size
 
     if text is None:
@@ -239,7 +240,7 @@ def _size_or_table(text: str | None, outputs: Outputs) -> tuple[float | None, Pa
     try:
         number = float(text)
     except ValueError:
-        table = Path(text)
+        table = paths.given(text)
     else:
         return pixel_size.check(number), None
     places = {os.path.realpath(path) for path in outputs.tables}

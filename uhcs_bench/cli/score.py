@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +11,7 @@ from uhcs_bench.cli.common import (
     EXIT_CODES,
     TASK,
     GuardedCommand,
+    InputPath,
     OutputFolder,
     echo,
     emit,
@@ -24,6 +24,8 @@ from uhcs_bench.cli.common import (
 from uhcs_bench.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from uhcs_bench.scoring.results import Report, Resampled
 
 resample_option = click.option(
@@ -47,7 +49,7 @@ FORMATS = ("table", "json", "csv", "markdown", "latex")
     "  uhcs-bench score preds/ --report report/\n"
     "  uhcs-bench score preds/ --protocol matsam2024\n" + EXIT_CODES,
 )
-@click.argument("predictions", metavar="PREDS", type=click.Path(path_type=Path))
+@click.argument("predictions", metavar="PREDS", type=InputPath())
 @click.option("--task", type=TASK, help="Task to score.  [default: those that the ids belong to]")
 @click.option("--fold", type=int, help="Score this fold alone.  [default: all of the split]")
 @version_option

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    InputPath,
     NewFolder,
     echo,
     links_option,
@@ -17,6 +18,9 @@ from uhcs_bench.cli.common import (
     version_option,
 )
 from uhcs_bench.cli.leaderboard import DEFAULT_FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command(
@@ -30,7 +34,7 @@ from uhcs_bench.cli.leaderboard import DEFAULT_FOLDER
     metavar="PREDS...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path),
+    type=InputPath(),
 )
 @click.option("--name", required=True, help="Name on the board.")
 @click.option(

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
+    InputPath,
     emit,
     format_option,
     json_text,
     out_option,
 )
 from uhcs_bench.errors import things
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCHEMA = "uhcs-bench/validation/3"
 
@@ -25,9 +28,7 @@ SCHEMA = "uhcs-bench/validation/3"
     epilog="\b\nExamples:\n  uhcs-bench validate leaderboard/otsu\n"
     "  uhcs-bench validate leaderboard/*/ --format json\n" + EXIT_CODES,
 )
-@click.argument(
-    "entries", metavar="ENTRY...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("entries", metavar="ENTRY...", nargs=-1, required=True, type=InputPath())
 @format_option("table", "json")
 @out_option
 def validate(entries: tuple[Path, ...], form: str, out: Path | None) -> None:

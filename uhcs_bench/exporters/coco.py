@@ -21,6 +21,7 @@ from uhcs_bench.exporters import description
 from uhcs_bench.exporters.collection import Collection, data_problem, other_folds, read_manifest
 from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import Usage, folds, identity, licence, write_json, write_png
+from uhcs_bench.io import paths
 from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
@@ -237,14 +238,14 @@ def collect(
         If the micrographs can't be had: the annotations are compared with those of the export.
     """
     _coco_mask()
-    source, told = read_manifest(Path(data), "coco", str(results), set())
+    source, told = read_manifest(paths.given(data), "coco", str(results), set())
     problems = data_problem(told, source, "the export: the model")
     by_id = {entry.id: entry for entry in source.entries}
-    names = _image_names(Path(data) / source.task / "annotations", str(results))
+    names = _image_names(paths.given(data) / source.task / "annotations", str(results))
     maps = {name: np.zeros(entry.shape, np.uint8) for name, entry in by_id.items()}
     for fold in range(1 + max(entry.fold for entry in source.entries)):
         place = f"fold_{fold}.json"
-        found = _read_results(Path(results) / place, names, problems)
+        found = _read_results(paths.given(results) / place, names, problems)
         problems += other_folds(
             place, found, by_id, fold, "Predict the micrographs of a fold by the model of that fold"
         )
@@ -258,7 +259,7 @@ def collect(
                         f"{place}: result {number} has no valid mask or score ({in_words(error)})"
                     )
     empty = [name for name, labels in maps.items() if not labels.any()]
-    return write_collection(source, Path(out), maps, problems, empty)
+    return write_collection(source, paths.given(out), maps, problems, empty)
 
 
 def _image_names(folder: Path, where: str) -> dict[int, str]:

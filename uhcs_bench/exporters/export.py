@@ -6,7 +6,6 @@ import importlib
 import os
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
@@ -25,10 +24,12 @@ from uhcs_bench.exporters.common import (
 )
 from uhcs_bench.exporters.formats import FORMATS
 from uhcs_bench.formatting import abbreviated
+from uhcs_bench.io import paths
 from uhcs_bench.io.atomic import new_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from uhcs_bench.data.dataset import Dataset
     from uhcs_bench.data.micrograph import Micrograph
@@ -99,6 +100,7 @@ def export(
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     out = Path(folder) / "pairs"
@@ -110,6 +112,7 @@ def export(
         raise UsageError(f"There is no format {form!r}. The formats are {', '.join(FORMATS)}.")
     if not isinstance(out, str | os.PathLike):
         raise UsageError(f"The folder can't be {out!r}. Give the path of a new or empty folder.")
+    place = paths.given(out)
     writer = importlib.import_module(f"uhcs_bench.exporters.{form}")
     known: Sequence[protocol.TaskName] = getattr(writer, "TASKS", tuple(protocol.TASKS))
     names = known if task is None else (protocol.task(task).name,)
@@ -118,12 +121,12 @@ def export(
             f"The format {form} can't express {names[0]}, only {', '.join(known)}: "
             f"choose another of {', '.join(FORMATS)}."
         )
-    with new_folder(Path(out)) as folder:
+    with new_folder(place) as folder:
         sets = [dataset.load(name, version=version, split=split) for name in names]
         usage: Usage = writer.write(folder, sets)
         write_text(folder / README_NAME, _readme(usage, sets))
         write_json(folder / MANIFEST_NAME, _manifest(form, sets))
-    return Export(Path(out), sum(map(len, sets)), usage)
+    return Export(place, sum(map(len, sets)), usage)
 
 
 def _manifest(form: str, sets: Sequence[Dataset]) -> dict[str, Any]:

@@ -9,16 +9,17 @@ References
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uhcs_bench.exporters.collection import Collection, data_problem, read_folds, read_manifest
 from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import Usage, folds, identity, rgb, write_pairs, write_text
+from uhcs_bench.io import paths
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from uhcs_bench.data.dataset import Dataset, Fold
 
@@ -141,9 +142,9 @@ def collect(
     SubmissionError, UsageError, DataUnavailableError
         As of `uhcs_bench.exporters.coco.collect`.
     """
-    root = Path(results)
+    root = paths.given(results)
     names = {path.stem for path in root.glob("fold_*/[!.]*.png")}
-    source, told = read_manifest(Path(data), "mmsegmentation", str(results), names)
+    source, told = read_manifest(paths.given(data), "mmsegmentation", str(results), names)
     problems = data_problem(told, source, "the export: MMSegmentation")
     maps = read_folds(
         root,
@@ -153,4 +154,4 @@ def collect(
         f"run tools/test.py with fold_{{fold}}.py and --out {root}/fold_{{fold}}",
         "Predict the micrographs of a fold by the model of that fold",
     )
-    return write_collection(source, Path(out), maps, problems)
+    return write_collection(source, paths.given(out), maps, problems)

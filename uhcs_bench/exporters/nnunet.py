@@ -12,7 +12,6 @@ References
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
@@ -31,11 +30,13 @@ from uhcs_bench.exporters.common import (
     write_json,
     write_pairs,
 )
+from uhcs_bench.io import paths
 from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from uhcs_bench.data.dataset import Dataset
 
@@ -181,7 +182,7 @@ def collect(
     SubmissionError, UsageError, DataUnavailableError
         As of `uhcs_bench.exporters.coco.collect`; also if there is no such version or split.
     """
-    root = _cross_validation(Path(results))
+    root = _cross_validation(paths.given(results))
     told = _told(root)
     version = protocol.check_version(version or told.get("dataset_version", protocol.REAL_VERSION))
     split = protocol.check_split(split or told.get("split", protocol.PAPER_SPLIT))
@@ -202,7 +203,7 @@ def collect(
         f"nnU-Net trained on folds of its own: put the export's {SPLITS_NAME} beside the "
         "preprocessed data and train again",
     )
-    return write_collection(source, Path(out), maps, problems)
+    return write_collection(source, paths.given(out), maps, problems)
 
 
 def _cross_validation(results: Path) -> Path:

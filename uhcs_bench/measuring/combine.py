@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io import paths
 from uhcs_bench.io.images import ImageError
 from uhcs_bench.measuring import pixel_size
 from uhcs_bench.metallography import arguments, spheroidite
@@ -82,7 +82,7 @@ def combine(
         pixel_size.check(pixel_size_um)
     elif isinstance(microconstituent_map, str | os.PathLike):
         shape = (constituents.shape[0], constituents.shape[1])
-        pixel_size_um = pixel_size.find(Path(microconstituent_map), shape).um
+        pixel_size_um = pixel_size.find(paths.given(microconstituent_map), shape).um
     return spheroidite.combine(particle, constituents, pixel_size_um, bin_edges_px, min_diameter)
 
 
@@ -92,7 +92,7 @@ def _read(map_: Any, task: protocol.TaskName) -> Any:
     if not isinstance(map_, str | os.PathLike):
         arguments.as_map(map_, f"map of {task}")
         return arguments.as_labels(map_, len(classes), f"map of {task}")
-    path = Path(map_)
+    path = paths.given(map_)
     if path.is_dir():
         raise UsageError(
             f"{path} is a folder. Give one file; the command uhcs-bench combine takes folders."

@@ -12,6 +12,7 @@ import numpy as np
 from uhcs_bench import protocol
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.io import paths
 from uhcs_bench.io.tables import Rows
 from uhcs_bench.measuring import inputs, pixel_size, row
 from uhcs_bench.metallography import arguments
@@ -118,7 +119,7 @@ def _check_size(pixel_size_um: object) -> None:
 
 def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
     """Go through the maps with their names; files are paths."""
-    if isinstance(maps, Mapping | Sequence) and not maps:
+    if not isinstance(maps, str) and isinstance(maps, Mapping | Sequence) and not maps:
         raise UsageError(
             f"There is no map to measure in {maps!r}. Give the path of a file or folder, several "
             "paths, arrays by name ({name: array}), or one array."
@@ -126,9 +127,11 @@ def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
     if isinstance(maps, Mapping):
         yield from ((str(name), labels) for name, labels in maps.items())
     elif isinstance(maps, str | os.PathLike):
-        yield from ((str(path), path) for path in inputs.find([Path(maps)], task).files)
+        yield from ((str(path), path) for path in inputs.find([paths.given(maps)], task).files)
     elif _are_paths(maps):
-        yield from ((str(path), path) for path in inputs.find([*map(Path, maps)], task).files)
+        yield from (
+            (str(path), path) for path in inputs.find([*map(paths.given, maps)], task).files
+        )
     elif isinstance(maps, np.ndarray | Sequence):
         yield "", maps
     else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.io import paths
 from uhcs_bench.scoring import comparison
 from uhcs_bench.scoring.results import Report, Resampled
 from uhcs_bench.scoring.score import score
@@ -118,5 +118,5 @@ def _names(submissions: Sequence[Submission], names: Sequence[str] | None) -> li
 
 def _name(submission: Submission, index: int) -> str:
     if isinstance(submission, str | os.PathLike):
-        return Path(submission).absolute().name or str(submission)
+        return paths.given(submission).absolute().name or str(submission)
     return chr(ord("a") + index) if index < 26 else str(index + 1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io import paths
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.io.texts import read_json
 from uhcs_bench.scoring import saving
@@ -19,6 +19,7 @@ from uhcs_bench.scoring.score import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -99,8 +100,8 @@ def cross_validate(
             f"cross_validate(train, {task!r}, out='preds/mine'): the maps of finished folds are "
             "kept there, so that an interrupted call can be repeated."
         )
+    folder = paths.given(out)
     whole = dataset.load(task, version=version, split=split)
-    folder = Path(out).expanduser()
     done = _read_record(folder, whole)
     _warn_of_finished(folder, done)
     for number in range(whole.n_folds):

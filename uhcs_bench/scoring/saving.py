@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from uhcs_bench import protocol
 from uhcs_bench.data.label_maps import read_label_map, write_label_map
 from uhcs_bench.errors import SubmissionError, UsageError, things
-from uhcs_bench.io import images
+from uhcs_bench.io import images, paths
 from uhcs_bench.scoring.submission import _expanded, _IdResolver, entries_by_id
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def save_predictions(
         )
     if not isinstance(folder, str | os.PathLike):
         raise UsageError(f"The folder can't be {folder!r}. Give the path of a folder.")
-    if Path(folder).expanduser().is_file():
+    root = paths.given(folder)
+    if root.is_file():
         raise UsageError(f"{folder} is a file. Nothing was saved. Give the path of a folder.")
     if not maps:
         raise UsageError("There is no map to save. Give at least one, {id: map}.")
-    root = Path(folder).expanduser()
     mixed = write(maps, root, version)
     if mixed:
         warnings.warn(

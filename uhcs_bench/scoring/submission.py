@@ -15,7 +15,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.data.label_maps import MAP_SUFFIXES, OTHER_SUFFIXES, read_label_map
 from uhcs_bench.errors import SubmissionError, UsageError
-from uhcs_bench.io import images, protection
+from uhcs_bench.io import images, paths, protection
 from uhcs_bench.scoring import provenance
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ class _Wanted:
 def _expanded(predictions: Any) -> Any:
     """Turn the name of a folder into its path, with the home folder for ``~``."""
     if isinstance(predictions, str | os.PathLike):
-        return Path(predictions).expanduser()
+        return paths.given(predictions)
     return predictions
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io import paths
 from uhcs_bench.segmentation import onnx_files, onnx_model, otsu
 from uhcs_bench.segmentation.cards import Card
 from uhcs_bench.segmentation.preprocessing import gray_micrograph, stretch
@@ -124,7 +125,7 @@ def find(model: str | Path) -> Path:
     """
     if str(model) in NAMES:
         return Path(__file__).with_name("shipped") / f"{model}.onnx"
-    return Path(model)
+    return paths.given(model)
 
 
 def sha256(model: str | Path) -> str:
@@ -148,7 +149,7 @@ def _existing(model: str | Path) -> Path:
     names = f"{', '.join(known[:-1])} or {known[-1]}"
     if not isinstance(model, str | Path):
         raise UsageError(f"A model can't be {model!r}. Give {names}, or the path of an ONNX file.")
-    if not str(model).strip() or model == Path():
+    if not str(model).strip():
         raise UsageError(
             f"The name of the model is empty. Give {names}, or the path of an ONNX file."
         )

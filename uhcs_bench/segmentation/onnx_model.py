@@ -34,6 +34,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, listed
+from uhcs_bench.io import paths
 from uhcs_bench.io.texts import from_json
 from uhcs_bench.segmentation import onnx_files
 from uhcs_bench.segmentation.cards import ABOUT_KEY, Card
@@ -391,7 +392,7 @@ def load(path: str | Path, threads: int = 0, name: str | None = None) -> Segment
     if not isinstance(path, str | Path):
         raise UsageError(f"A model can't be {path!r}. Give the path of an ONNX file.")
     threads = checked_threads(threads)
-    path = Path(path)
+    path = paths.given(path)
     if not path.is_file():
         raise SegmenterError(f"There is no model {path}. Give the path of an ONNX file.")
     try:
