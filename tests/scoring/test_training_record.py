@@ -113,6 +113,45 @@ def test_only_options_of_the_command_are_advised(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "differing"),
+    [
+        ({}, None),
+        ({"seed": 3, "precision": "bfloat16"}, None),
+        ({"batch": 8}, "batch"),
+        ({"batch": 8, "loss": "focal"}, "batch, loss"),
+        ({"new": 1}, "new"),
+    ],
+)
+def test_all_folds_and_runs_have_one_configuration(tmp_path, changes, differing):
+    """Check folds of one run and of two; seeds and number formats may differ."""
+    usual = {"batch": 4, "loss": "ce", "seed": 0, "precision": "float32"}
+    one, other = (run(configuration=settings) for settings in (usual, usual | changes))
+    both = {
+        "a": training_record.read(write(tmp_path / "a", of_method(one, other))),
+        "b": training_record.read(write(tmp_path / "b", of_method(other))),
+    }
+    problems = training_record.other_settings(both)
+    if differing is None:
+        assert problems == []
+    else:
+        assert [problem.partition(":")[0] for problem in problems] == ["a", "b"]
+        assert all(f"than fold 0 of a ({differing})" in problem for problem in problems)
+
+
+def test_a_fold_of_more_models_is_another_configuration(tmp_path):
+    """Check an ensemble of two in one fold and of one in the other, and subsets."""
+    part = {"tta": True, "folds": {"0": [run(), run()], "1": [run()]}}
+    content = {"schema": training_record.ENSEMBLE_SCHEMA, "tasks": {"particles": part}}
+    models = training_record.read(write(tmp_path / "a", content))
+    (problem,) = training_record.other_settings({"a": models})
+    assert "fold 1 of particles" in problem
+    assert "(models: 1, there 2)" in problem
+    models = training_record.read(write(tmp_path / "b", of_method(run(), run(train_size=2))))
+    (problem,) = training_record.other_settings({"b": models})
+    assert "(train_size)" in problem
+
+
+@pytest.mark.parametrize(
     ("changes", "version", "split", "message"),
     [
         ({}, "1.0", "paper", None),

@@ -15,7 +15,7 @@ from uhcs_bench.errors import UhcsBenchError, in_words
 from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
 FILE_NAME = "record.json"
@@ -285,6 +285,62 @@ def contradictions(
                 "choices. Run the method without --inner."
             )
     return problems
+
+
+_MAY_DIFFER = ("seed", "precision")
+"""Settings in which runs of one configuration may differ: machines are fast in other formats."""
+
+
+def other_settings(records: Mapping[str, Sequence[TrainedModel]]) -> list[str]:
+    """List where folds or runs of a task were not run with the settings of the first one.
+
+    Seeds and number formats may differ.
+
+    Parameters
+    ----------
+    records : mapping of str to sequence of TrainedModel
+        By the place of the record, as sentences call it.
+
+    Returns
+    -------
+    list of str
+        Sentences; empty if all settings are the same.
+
+    Examples
+    --------
+    >>> other_settings({"record.json": ()})
+    []
+    """
+    folds: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for place, models in records.items():
+        for model in models:
+            key = (model.task, place, model.fold)
+            folds.setdefault(key, []).append(_shared_settings(model))
+    problems = []
+    first: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    for (task, place, fold), found in folds.items():
+        where, wanted = first.setdefault(task, (f"fold {fold} of {place}", found))
+        if found == wanted:
+            continue
+        names = {
+            name
+            for one, other in zip(found, wanted, strict=False)
+            for name in {**one, **other}
+            if one.get(name) != other.get(name)
+        }
+        differing = ", ".join(sorted(names)) or f"models: {len(found)}, there {len(wanted)}"
+        problems.append(
+            f"{place}: fold {fold} of {task} was run with other settings than {where} "
+            f"({differing}). All folds and runs of an entry have the same; run it again, or make "
+            "an entry of each configuration."
+        )
+    return problems
+
+
+def _shared_settings(model: TrainedModel) -> dict[str, Any]:
+    """Give the settings that folds and runs of one configuration have in common."""
+    settings = {**model.run["configuration"], "tta": model.tta, "train_size": model.train_size}
+    return {name: value for name, value in settings.items() if name not in _MAY_DIFFER}
 
 
 def _advice(found: set[str], option: str, wanted: str, options: Collection[str]) -> str:

@@ -120,3 +120,22 @@ def test_settings_of_each_task_are_declared(predictions):
     crops = [settings[f"crop of {task}"] for task in ("particles", "microconstituents")]
     assert crops == ["whole micrographs", 224]
     assert settings["batch"] == 4
+
+
+def test_number_formats_of_a_task_are_declared(predictions):
+    """Check folds that were computed in two formats, as on two machines."""
+    content = json.loads((predictions() / "record.json").read_text("utf-8"))
+    content["tasks"]["particles"]["3"]["configuration"]["precision"] = "bfloat16"
+    settings = create.declared_of(training_record.parse(content))["hyperparameters"]
+    assert settings["number format"] == "float32 and bfloat16"
+
+
+def test_other_settings_of_a_fold_are_refused(predictions, tmp_path):
+    """Check that the settings of one fold are not declared for all."""
+    path = predictions() / "record.json"
+    content = json.loads(path.read_text("utf-8"))
+    content["tasks"]["particles"]["3"]["configuration"]["batch"] = 8
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(SubmissionError, match=r"fold 3 of particles .* than fold 0 .*\(batch\)"):
+        create.create([tmp_path], "mine", tmp_path / "out", "synthetic")
+    assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from tests.helpers.entries import annotations, declared, noisy, write_entry
 from uhcs_bench.data import label_maps
 from uhcs_bench.errors import SubmissionError, UhcsBenchError, UsageError
 from uhcs_bench.ranking.entries import create, declaration, entry
+from uhcs_bench.scoring import training_record
 
 FIRST = "synthetic-particles-00"
 
@@ -474,6 +476,23 @@ def test_runs_have_folders_of_their_own(tmp_path):
     np.testing.assert_array_equal(maps.load(maps.runs[1])[FIRST], noisy(0.1, seed=1)[FIRST])
     lines = "".join(f"{run.folder} {run.sha256}\n" for run in maps.runs)
     assert found.fingerprint.tasks["particles"] == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_runs_have_one_configuration(tmp_path):
+    """Check runs whose records state other settings."""
+    folder = several_runs(tmp_path / "method")
+    for seed, updates in enumerate((100, 200)):
+        fold = {
+            "dataset_version": "synthetic",
+            "configuration": {"seed": seed, "updates": updates},
+            "training": ["a"],
+            "validation": ["b"],
+        }
+        content = {"schema": training_record.RUN_SCHEMA, "tasks": {"particles": {"0": fold}}}
+        (folder / "runs" / str(seed) / "record.json").write_text(json.dumps(content), "utf-8")
+    (problem,) = problems(folder)
+    assert problem.startswith("runs/1/record.json: fold 0 of particles was run with other settings")
+    assert "than fold 0 of runs/0/record.json (updates)" in problem
 
 
 @pytest.mark.slow

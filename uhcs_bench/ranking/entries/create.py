@@ -100,6 +100,9 @@ def create(
         problems = training_record.contradictions(models[run], version, split)
         if problems:
             raise SubmissionError(str(path), problems)
+    problems = training_record.other_settings({str(runs[run]): models[run] for run in models})
+    if problems:
+        raise SubmissionError("The entry", problems, "made")
     known: dict[str, Any] = {}
     if any(models.values()):
         known = _declared_or_damaged([model for found in models.values() for model in found])
@@ -239,7 +242,14 @@ def _training_data(models: Sequence[TrainedModel]) -> str:
 
 def _hyperparameters(models: Sequence[TrainedModel]) -> dict[str, Any]:
     """Give the settings that all tasks have in common, and the others of each task."""
-    of_tasks = {model.task: _settings(model) for model in models}
+    of_tasks: dict[str, dict[str, Any]] = {}
+    for model in models:
+        settings = of_tasks.setdefault(model.task, _settings(model))
+        number_format = model.run["configuration"]["precision"]
+        if number_format not in settings["number format"]:
+            settings["number format"].append(number_format)
+    for settings in of_tasks.values():
+        settings["number format"] = " and ".join(settings["number format"])
     first = next(iter(of_tasks.values()))
     declared: dict[str, Any] = {}
     for name in first:
@@ -262,7 +272,7 @@ def _settings(model: TrainedModel) -> dict[str, Any]:
         "batch": settings["batch"],
         "crop": settings["crop"] or _WHOLE,
         "weight_decay": settings["weight_decay"],
-        "number format": settings["precision"],
+        "number format": [settings["precision"]],
         "test-time averaging": model.tta,
     }
 

@@ -275,6 +275,7 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
             for place, found in models.items()
             for problem in training_record.contradictions(found, *scope, (), place)
         ]
+    problems += training_record.other_settings(dict(sorted(models.items())))
     tasks = _read_tasks(scope, stated, runs, problems, cache)
     problems += _selection_problems(stated, tasks)
     problems += _identity_problems(tasks)
