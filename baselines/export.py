@@ -9,6 +9,7 @@ import torch
 
 from baselines.training import checkpoint
 from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.io import atomic
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.segmentation.onnx_model import Description
 
@@ -71,7 +72,7 @@ def export(
         store_as_half(graph.graph)
     onnx.helper.set_model_props(graph, {**description.to_metadata(), **(about or {})})
     onnx.checker.check_model(graph)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(out.parent)
     with replacing(out) as partial:
         onnx.save(graph, partial)
         size = partial.stat().st_size

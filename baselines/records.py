@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from uhcs_bench import protocol
+from uhcs_bench.io import atomic
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.io.texts import read_json
 from uhcs_bench.scoring import training_record
@@ -112,7 +113,7 @@ def _is_record(record: object) -> TypeGuard[dict[str, Any]]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(path.parent)
     mark = content["schema"].encode() if "schema" in content else None
     with replacing(path, mark=mark) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import filelock
 
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io import atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def hold(out: Path, method: str) -> Iterator[None]:
     """
     path = out / "folds" / method / ".lock"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(path.parent)
         lock = filelock.FileLock(path).acquire(timeout=0)
     except filelock.Timeout as error:
         raise FolderInUseError(

@@ -28,7 +28,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed, things
 from uhcs_bench.executors import end_with_parent
-from uhcs_bench.io import protection
+from uhcs_bench.io import atomic, protection
 from uhcs_bench.io.atomic import replacing
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _run_fold(
     if records.method_record(plan.out, configuration.method).is_file():
         # Of an earlier run of the fold, whose label maps are about to be replaced.
         records.write_method_record(plan.out, configuration.method)
-    place.folder.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(place.folder)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seen, validation = _split(plan, fold)

@@ -138,7 +138,7 @@ def task(name: str) -> Task:
     'microconstituents'
     """
     for candidate in TASKS.values():
-        if name == candidate.name or name in candidate.aliases:
+        if isinstance(name, str) and name in (candidate.name, *candidate.aliases):
             return candidate
     known = " and ".join(f"{t.name} (alias {', '.join(t.aliases)})" for t in TASKS.values())
     raise UsageError(f"There is no task {name!r}. The tasks are {known}.")

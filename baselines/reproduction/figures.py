@@ -21,6 +21,7 @@ from baselines.reproduction import panels, reproduce
 from baselines.reproduction.figure_board import Board, Plan, particle_predictions
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io import atomic
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.metallography import components, denuded_zone
 from uhcs_bench.metallography import spheroidite as combined
@@ -106,7 +107,7 @@ def _save(plan: Plan, drawn: Drawn) -> list[Path]:
     """Write a figure in all formats, each file atomically, and last its caption."""
     import matplotlib
 
-    plan.out.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(plan.out)
     undated: dict[str, dict[str, Any]] = {
         "png": {},
         "pdf": {"CreationDate": None},

@@ -9,6 +9,7 @@ from baselines.records import FoldRun
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.io import paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,7 @@ def find(
     UhcsBenchError
         Folds are not finished, or a checkpoint is gone; the message lists all.
     """
-    if len({run.resolve() for run in runs}) < len(runs):
+    if len({paths.real(run) for run in runs}) < len(runs):
         names = ", ".join(map(str, runs))
         raise UsageError(f"{fact}: a folder is given twice ({names}). Give each run once.")
     read: dict[int, list[tuple[FoldRun, dict[str, Any] | None]]] = {}

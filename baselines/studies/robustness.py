@@ -21,6 +21,7 @@ import uhcs_bench
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
+from uhcs_bench.io import atomic
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.metallography import denuded_zone
 from uhcs_bench.metallography.components import equivalent_diameters, particle_areas
@@ -58,6 +59,15 @@ UNITS: dict[Kind, str] = {
     "contrast": "share of the contrast",
     "magnification": "share of the magnification",
 }
+
+_LIMITS = {
+    "noise": (0.01, 10_000.0),
+    "blur": (0.01, 100.0),
+    "contrast": (0.01, 10.0),
+    "magnification": (0.1, 4.0),
+}
+"""Severities that can be asked for: beyond them nothing is left to see, or a micrograph needs many
+times its memory."""
 
 _LESS_IS_WORSE = ("noise", "contrast")
 
@@ -147,7 +157,7 @@ def parse_conditions(texts: Sequence[str]) -> list[Condition]:
     Raises
     ------
     UsageError
-        A kind is unknown, or a severity is no positive number; the message lists all.
+        A kind is unknown, or a severity is no number in its limits; the message lists all.
 
     Examples
     --------
@@ -163,11 +173,14 @@ def parse_conditions(texts: Sequence[str]) -> list[Condition]:
             severity = round(float(number), 2)  # as the table holds it
         except ValueError:
             severity = math.nan
-        if kind not in UNITS or kind == "unchanged" or not 0 < severity < math.inf:
-            kinds = ", ".join(name for name in UNITS if name != "unchanged")
+        low, high = _LIMITS.get(kind, (math.nan, math.nan))
+        if not low <= severity <= high:
+            kinds = ", ".join(
+                f"{name} ({low:g} to {high:g})" for name, (low, high) in _LIMITS.items()
+            )
             problems.append(
-                f"--condition {text}: write KIND=SEVERITY, the kind one of {kinds}, the severity a "
-                "positive number, as in blur=2."
+                f"--condition {text}: write KIND=SEVERITY, as in blur=2. The kinds and their "
+                f"severities are {kinds}."
             )
         else:
             found.append(Condition(cast("Kind", kind), severity))
@@ -461,7 +474,7 @@ def extend_table(
 
 
 def _write_table(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(path.parent)
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, rows[0], lineterminator="\n")
         writer.writeheader()

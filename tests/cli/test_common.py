@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import signal
 import subprocess
 import sys
@@ -68,6 +69,45 @@ def test_names_do_not_act_on_the_terminal(tmp_path, monkeypatch, command, kind):
     assert "name" in result.output
     for character in "\x1b\x9b\u202e":
         assert character not in result.output
+
+
+ON_LINKS = {
+    "measure": "measure {} --task particles --model otsu --out {}",
+    "measure into": "measure a.npy --task particles --model none --maps {}",
+    "measure table": "measure a.npy --task particles --model none --out {}",
+    "combine": "combine {} {} --out {}",
+    "compare": "compare {} {} --dataset-version synthetic --out {}",
+    "score": "score {} --dataset-version synthetic --report {}",
+    "validate": "validate {}",
+    "download": "download all --from {}",
+    "collect": "collect nnunet {} --out {}",
+    "submit": "submit {} --name a --out {}",
+    "export": "export png {} --dataset-version synthetic",
+    "board": "leaderboard show --board {}",
+    "site": "leaderboard build --entries {} --site {}",
+    "model": "measure a.npy --task particles --model {}",
+    "pixel sizes": "measure a.npy --task particles --model none --pixel-size {}",
+}
+
+
+@pytest.mark.parametrize("command", ON_LINKS)
+@pytest.mark.parametrize("kind", ["loop", "nowhere", "pipe"])
+def test_what_leads_nowhere_is_an_error_or_a_place(tmp_path, monkeypatch, command, kind):
+    """Check links that lead to themselves or to nothing, and pipes, on which nothing waits."""
+    monkeypatch.chdir(tmp_path)
+    np.save("a.npy", np.zeros((60, 60), np.uint8))
+    if kind == "pipe":
+        if not hasattr(os, "mkfifo"):
+            pytest.skip("needs named pipes")
+        if "--out" in ON_LINKS[command]:
+            pytest.skip("writes into the pipe, which waits for its reader, as it should")
+        os.mkfifo("place")
+    else:
+        Path("place").symlink_to("place" if kind == "loop" else "absent")
+    result = run(*ON_LINKS[command].format(*["place"] * 3).split())
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code in (0, 1, 2, 3)
+    assert result.exit_code == 0 or result.output.strip()
 
 
 PATHS = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import baselines
 import uhcs_bench
 from uhcs_bench.errors import UsageError
 from uhcs_bench.exporters import coco, mmsegmentation, nnunet
@@ -39,6 +41,22 @@ def test_what_names_no_file_is_refused(path, message):
     """Check texts that no file can have as its name."""
     with pytest.raises(UsageError, match=message):
         paths.given(path)
+
+
+def test_links_are_followed_as_far_as_they_lead(tmp_path):
+    """Check a chain, a link that leads nowhere, and one that leads to itself."""
+    for name, target in {"a": "b", "b": "c", "loop": "loop"}.items():
+        (tmp_path / name).symlink_to(target)
+    top = Path(os.path.realpath(tmp_path))
+    assert paths.real(tmp_path / "a") == top / "c"
+    assert paths.real(tmp_path / "loop") == top / "loop"
+
+
+@pytest.mark.parametrize("package", [uhcs_bench, baselines], ids=lambda package: package.__name__)
+def test_no_other_function_follows_links(package):
+    """Check that `Path.resolve`, which fails on links that lead to each other, is not called."""
+    modules = Path(package.__file__).parent.rglob("*.py")
+    assert not [str(path) for path in modules if ".resolve()" in path.read_text("utf-8")]
 
 
 FUNCTIONS = {

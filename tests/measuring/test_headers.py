@@ -135,6 +135,24 @@ def test_phenoms_jpeg(tmp_path):
     assert pixel_size.find(tmp_path / "a.jpg", IMAGE.shape).um == 0.0625
 
 
+N = 20_000
+HOSTILE = {
+    "a.txt": "$$SM_MICRON_BAR 100\n$$SM_MICRON_MARKER a" + " " * 50 * N + "b",
+    "a.png.txt": "$$SM_MICRON_MARKER " * 2 * N,
+    "a.hdr": "PixelSizeX=" + "1" * 50 * N,
+    "a.png": "<FeiImage" + "<pixelWidth" * 4 * N,
+    "a.jpg": "<FeiImage><pixelWidth" + ' unit="' * 5 * N,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_headers_made_to_take_long_are_read_at_once(tmp_path, name):
+    """Check texts of a megabyte, for which a search that tries every pair would take an hour."""
+    image = tmp_path / (name if name in ("a.png", "a.jpg") else "a.png")
+    (tmp_path / name).write_text(HOSTILE[name])
+    assert pixel_size.find(image, IMAGE.shape).um is None
+
+
 OTHER_SCANS = {
     "FEI": [(34682, 2, fei(columns=1024))],
     "Zeiss": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -176,6 +178,22 @@ def test_a_table_may_name_more(tmp_path):
             ["no column pixel_sise_um; did you mean pixel_size_um?", "did you mean crop_bottom?"],
         ),
         ("file,crop\na1.png,38\n", ["no line names an input", "did you mean a.png?"]),
+        (
+            "file,pixel_size_um\na.png,1,5\nb.png,2,5\n",
+            [
+                "line 2: there are more cells",
+                "line 3: there are",
+                "decimal commas need a table sep",
+            ],
+        ),
+        ("file;pixel_size_um\na.png;1;5\n", ["line 2: there are more cells than columns."]),
+        ("file,heat,heat\na.png,1,2\n", ["2 columns are called heat; keep one of them"]),
+        (
+            "file,pixel_size_um,pixel_size\na.png,0.1,0.2\n",
+            ["line 2: pixel_size_um is 0.1 and pixel_size is 0.2; keep one"],
+        ),
+        ("file,pixel_size_um\na.png,1_0\n", ["line 2: the pixel size '1_0' is no number"]),
+        (f"file,note\na.png,{'z' * 200_000}\n", ["can't be read beyond line 2 (field larger"]),
         ("file,crop\na.png,much\n", ["line 2: The rows to crop at the bottom can't be 'much'"]),
     ],
 )
@@ -188,8 +206,29 @@ def test_wrong_tables_are_refused(tmp_path, text, parts):
         assert part in str(caught.value)
 
 
+def test_cells_may_hold_line_breaks(tmp_path):
+    """Check a cell in quotes, the number of the line after it, and empty cells at the end."""
+    text = '\r\nfile,specimen\r\na.png,"s\r\nt",,\r\nother.png,b\r\n'
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    files = files_in(tmp_path)
+    about, doubts = inputs.read_table(tmp_path / "t.csv", files)
+    assert about[files[0]].columns["specimen"] == "s\r\nt"
+    assert doubts == (f"{tmp_path / 't.csv'}: line 5: 'other.png' is no input",)
+
+
+def test_a_table_without_lines_is_doubted(tmp_path):
+    """Check the names of columns alone."""
+    (tmp_path / "t.csv").write_text("file,pixel_size_um\n")
+    _, doubts = inputs.read_table(tmp_path / "t.csv", files_in(tmp_path))
+    assert doubts == (f"{tmp_path / 't.csv'}: it has no line below the names of the columns",)
+
+
 def test_unreadable_tables(tmp_path):
-    """Check a missing file and one that is no text."""
+    """Check a missing file, one that is no text, and one that never ends."""
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.csv")
+        with pytest.raises(UsageError, match=r"pipe\.csv is no table: it is not a regular file"):
+            inputs.read_table(tmp_path / "pipe.csv", [])
     Image.fromarray(micrograph()).save(tmp_path / "t.png")
     with pytest.raises(UsageError, match="no UTF-8 text"):
         inputs.read_table(tmp_path / "t.png", [])

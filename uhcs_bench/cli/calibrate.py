@@ -82,6 +82,7 @@ def calibrate(
     """
     from tqdm import tqdm
 
+    from uhcs_bench.io import atomic
     from uhcs_bench.measuring import calibration
     from uhcs_bench.measuring.outputs import plots
 
@@ -89,7 +90,7 @@ def calibrate(
     # What can't be is said now, not after minutes.
     calibration.check(*asked, min_diameter, seed)
     plots.check()
-    out.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(out)
     found = calibration.calibrate(
         *asked,
         seed,

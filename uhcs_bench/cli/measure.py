@@ -233,12 +233,12 @@ def _outputs(places: Mapping[str, Path | None], *, wide: bool) -> Outputs:
 def _size_or_table(text: str | None, outputs: Outputs) -> tuple[float | None, Path | None]:
     """Tell a number from the name of a table."""
     from uhcs_bench.io import paths
-    from uhcs_bench.measuring import pixel_size
+    from uhcs_bench.measuring import lengths, pixel_size
 
     if text is None:
         return None, None
     try:
-        number = float(text)
+        number = lengths.number(text)
     except ValueError:
         table = paths.given(text)
     else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from uhcs_bench import protocol
 from uhcs_bench.io import images
-from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.atomic import make_folder, replacing
 from uhcs_bench.metallography.arguments import micrograph_hint
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def write_label_map(path: Path, labels: NDArray[np.integer]) -> None:
     """
     from PIL import Image
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with replacing(path) as partial:
         Image.fromarray(labels.astype(np.uint8)).save(partial, format="PNG", optimize=True)
 

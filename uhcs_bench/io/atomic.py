@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError, UsageError
-from uhcs_bench.io import protection
+from uhcs_bench.io import paths, protection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,11 @@ def replacing(
     'a'
     """
     if path.exists() and not path.is_file():
-        yield path
+        try:
+            yield path
+        except OSError as error:
+            _raise_named(error, path, path)
+            raise
         return
     if not private:
         protection.check(path, mark)
@@ -137,6 +141,31 @@ def replacing(
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    UsageError
+        If something else has the name, or a link that leads nowhere.
+    OSError
+        If it can't be made.
+
+    Examples
+    --------
+    >>> make_folder(Path())
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        kind = "a link that leads nowhere" if path.is_symlink() else "no folder"
+        raise UsageError(f"{path} is {kind}. Nothing was written there; name a folder.") from error
 
 
 def _raise_named(error: OSError, partial: Path, target: Path) -> None:
@@ -188,7 +217,11 @@ def new_folder(target: Path) -> Iterator[Path]:
     ...     (Path(folder) / "maps" / "a.txt").read_text()
     'a'
     """
-    target = target.resolve()
+    if target.is_symlink() and not target.exists():
+        raise UsageError(
+            f"{target} is a link that leads nowhere. Nothing was written; name a new folder."
+        )
+    target = paths.real(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         found = "holds files already" if target.is_dir() else "is a file"
         raise UsageError(f"{target} {found}. Nothing was written; name a new folder.")

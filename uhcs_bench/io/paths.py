@@ -1,4 +1,4 @@
-"""Paths as users give them, to functions and to commands."""
+"""Paths as users give them, to functions and to commands, and where they lead."""
 
 from __future__ import annotations
 
@@ -49,3 +49,26 @@ def given(path: str | os.PathLike[str]) -> Path:
             f"The path {text} begins with the home folder of a user who does not exist. Give "
             "another one, or ./ before it if the name begins with ~."
         ) from error
+
+
+def real(path: Path) -> Path:
+    """Follow links as far as they lead.
+
+    `pathlib.Path.resolve` raises another error than `OSError` for links that lead to each other
+    (before Python 3.13), which nobody expects where a file is merely named.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path
+        Absolute.
+
+    Examples
+    --------
+    >>> real(Path("preds/../maps")) == Path.cwd() / "maps"
+    True
+    """
+    return Path(os.path.realpath(path))

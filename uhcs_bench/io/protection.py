@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UsageError
+from uhcs_bench.io import paths
 from uhcs_bench.io.hashes import file_sha256
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def protecting(inputs: Iterable[Path], *, force: bool = False) -> Iterator[None]
     ...             print(str(error).removeprefix(f"{path} "))
     is an input of this command. It was not written over; name another output.
     """
-    found = tuple(path.resolve() for path in inputs if path.exists())
+    found = tuple(paths.real(path) for path in inputs if path.exists())
     token = _RULES.set(_Rules(found, force))
     try:
         yield
@@ -126,7 +127,7 @@ def check(path: Path, mark: bytes | None = None) -> None:
             "written over; name another output, move that file away, or give --force."
         )
     for folder in rules.inputs:
-        if path.resolve().parent.is_relative_to(folder) or _place(path).is_relative_to(folder):
+        if paths.real(path).parent.is_relative_to(folder) or _place(path).is_relative_to(folder):
             raise ProtectedFileError(
                 f"{path} exists in {folder}, an input of this command. It was not written over, "
                 "not even with --force; name another output."
@@ -163,7 +164,7 @@ def check_apart(
                 )
     for folder in folders:
         for source in shared:
-            if folder.resolve().is_relative_to(source.resolve()):
+            if paths.real(folder).is_relative_to(paths.real(source)):
                 raise ProtectedFileError(
                     f"{folder} is in {source}, which the command reads. Nothing was written; name "
                     "a folder outside of it."
@@ -234,7 +235,7 @@ def _is_marked(path: Path, mark: bytes | None) -> bool:
 
 
 def _same(path: Path, other: Path) -> bool:
-    if path.resolve() == other.resolve():
+    if paths.real(path) == paths.real(other):
         return True
     try:
         return path.samefile(other) and stat.S_ISREG(path.stat().st_mode)
@@ -244,7 +245,7 @@ def _same(path: Path, other: Path) -> bool:
 
 def _place(path: Path) -> Path:
     """Return the absolute place of a name, without following a link that has the name."""
-    return path.parent.resolve() / path.name
+    return paths.real(path.parent) / path.name
 
 
 def _memory(path: Path) -> Path:

@@ -10,6 +10,9 @@ from typing import Any
 _MAX_DIGITS = 300
 """Of a whole number; more do not fit into a float."""
 
+_MOST_BYTES = 200_000_000
+"""Of a file that is read at once: far more than any table or record has."""
+
 _MAX_DEPTH = 200
 """Levels of nesting. Far below the interpreter's limit of recursion: where that is reached,
 anything else that runs there, such as the closing of a forgotten file, fails as well."""
@@ -72,19 +75,44 @@ def from_json(text: str | bytes) -> Any:
     return json.loads(text, parse_int=_integer)
 
 
-def read_json(path: Path) -> Any:
-    """Decode a JSON file, unless it is a pipe or the like, on which the program would wait.
+def read_bytes(path: Path) -> bytes:
+    """Read a file of others, unless it is a pipe or the like, on which the program would wait.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
     OSError
         If it can't be read.
     ValueError
-        As `from_json` does, and if it is no regular file.
+        If it is no regular file, or has more than 200 MB; the message is a phrase.
     """
     if path.exists() and not path.is_file():
         raise ValueError("it is not a regular file")
-    return from_json(path.read_bytes())
+    with path.open("rb") as stream:
+        content = stream.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it has more than {_MOST_BYTES // 10**6} MB")
+    return content
+
+
+def read_json(path: Path) -> Any:
+    """Decode a JSON file.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    ValueError
+        As `from_json` and `read_bytes` do.
+    """
+    return from_json(read_bytes(path))
 
 
 def _check_depth(text: str) -> None:

@@ -241,7 +241,7 @@ def check_outputs(options: Options, outputs: Outputs) -> None:
 
         imagej.check()
     for folder in outputs.folders.values():
-        folder.mkdir(parents=True, exist_ok=True)
+        atomic.make_folder(folder)
 
 
 class _Run:

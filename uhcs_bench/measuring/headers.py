@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _MOST_TEXT = 1 << 20
 """Bytes of a header or a file beside an image that are read; the longest known has 100 kB."""
 
+_IN_TAG = "[^<>]{0,999}"
+"""Attributes of an XML tag. Bounds keep the time of a search proportional to the text."""
+
 _MOST_PAGES = 4
 """Pages that are looked at: an image, its thumbnail and what belongs to them."""
 
@@ -320,7 +323,8 @@ def _phenom(content: bytes) -> Iterator[Header]:
     text = content[start:].decode("utf-8", "replace")
     sizes = {}
     for name in ("pixelWidth", "pixelHeight"):
-        match = re.search(rf"<{name}[^>]*\bunit=\"([^\"]*)\"[^>]*>([^<]*)</{name}>", text)
+        attributes = rf"{_IN_TAG}\bunit=\"([^\"<>]{{0,99}})\"{_IN_TAG}"
+        match = re.search(rf"<{name}{attributes}>([^<]{{0,99}})</{name}>", text)
         size = None if match is None else positive(match[2])
         factor = None if match is None else unit_um(match[1])
         sizes[name] = None if size is None or factor is None else size * factor
@@ -385,11 +389,11 @@ def _jeol(path: Path, columns: int | None) -> Iterator[Header]:
     for name in (f"{path.stem}.txt", f"{path.name}.txt", f"{path.stem}.TXT"):
         text = _text(path.with_name(name))
         bar = re.search(r"^\$\$SM_MICRON_BAR\s+(\S+)", text, re.MULTILINE)
-        marker = re.search(r"^\$\$SM_MICRON_MARKER\s+(.+?)\s*$", text, re.MULTILINE)
+        marker = re.search(r"^\$\$SM_MICRON_MARKER[ \t]+(\S.{0,99})", text, re.MULTILINE)
         if bar is None and marker is None:
             continue
         pixels = positive(bar[1]) if bar else None
-        length = length_um(marker[1]) if marker else None
+        length = length_um(marker[1].strip()) if marker else None
         um = None if pixels is None or length is None else length / pixels
         size = re.search(r"^\$CM_FULL_SIZE\s+(\d+)\s+(\d+)", text, re.MULTILINE)
         scan = (int(size[1]), int(size[2])) if size else (None, None)
@@ -452,7 +456,7 @@ def _ome(tiff: Any, page: Any) -> Iterator[Header]:
     """Read OME's description. Other files that it names are not looked at."""
     if not tiff.is_ome:
         return
-    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", str(page.description)[:_MOST_TEXT])
+    pixels = re.search(r"<(?:\w{1,99}:)?Pixels\b[^<>]*>", str(page.description)[:_MOST_TEXT])
     values = dict(re.findall(r"\b([A-Za-z]+)=\"([^\"]*)\"", pixels[0] if pixels else ""))
     sizes = []
     for axis in "XY":

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import difflib
+import io
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from uhcs_bench.data import label_maps
-from uhcs_bench.errors import UsageError, listed
-from uhcs_bench.io import images
-from uhcs_bench.measuring import data_bar, pixel_size
+from uhcs_bench.errors import UsageError, listed, things
+from uhcs_bench.io import images, texts
+from uhcs_bench.measuring import data_bar, lengths, pixel_size
 from uhcs_bench.metallography.arguments import FEWEST_LEVELS, is_micrograph
 
 if TYPE_CHECKING:
@@ -338,6 +340,8 @@ def read_table(
             about[file] = _about(cells)
         except ValueError as error:
             problems.append(f"line {number}: {error}")
+    if not lines:
+        doubts.append("it has no line below the names of the columns")
     unmatched = _unmatched(absent, [file.name for file in files])
     if lines and not seen and not problems:
         problems, unmatched = ["no line names an input", *unmatched], []
@@ -361,6 +365,15 @@ def _unused(names: Sequence[str], specimen: str | None) -> tuple[list[str], list
     return doubts, problems
 
 
+def _only(cells: Mapping[str, str], columns: Sequence[str]) -> str:
+    """Give what one of columns of the same meaning says; they may not contradict each other."""
+    found = {cells[name]: name for name in columns if cells.get(name)}
+    if len(found) > 1:
+        said = " and ".join(f"{name} is {value}" for value, name in found.items())
+        raise ValueError(f"{said}; keep one of the columns")
+    return next(iter(found), "")
+
+
 def _unmatched(
     absent: Sequence[tuple[int, str]], names: Sequence[str], most: int = 10
 ) -> list[str]:
@@ -378,38 +391,58 @@ def _unmatched(
 def _lines(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """Read the names of the columns, and the cells of each line with its number."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = texts.read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no UTF-8 text. Save the table as CSV in UTF-8.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no table: {error}. Give a CSV file.") from error
     except OSError as error:
         raise UsageError(
             f"{path} can't be read ({error.strerror}). Give a number of micrometres, or a CSV "
             "file with the columns file and pixel_size_um."
         ) from error
-    head = text.partition("\n")[0]
+    head = text.lstrip("\r\n").partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter, restval="")
-    names = [name.strip().lower() for name in reader.fieldnames or []]
+    # Not the lines of the text: a cell in quotes may hold line breaks.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except csv.Error as error:
+        raise UsageError(
+            f"{path} can't be read beyond line {reader.line_num} ({error}). Save the table as CSV."
+        ) from error
+    lines = [(number, cells) for number, cells in lines if any(cells)]
+    names = [name.lower() for name in lines[0][1]] if lines else []
     if "file" not in names:
         raise UsageError(
             f"{path} has no column file, its first line is {head.strip()[:80]!r}. Begin the table "
             "with a line of column names such as file,pixel_size_um,specimen,crop_bottom."
         )
-    reader.fieldnames = names
+    problems = [
+        f"{things(count, 'column')} are called {name}; keep one of them"
+        for name, count in Counter(filter(None, names)).items()
+        if count > 1
+    ]
+    hint = "; decimal commas need a table separated by semicolons" if delimiter == "," else ""
+    problems += [
+        f"line {number}: there are more cells than columns{hint}"
+        for number, cells in lines[1:]
+        if any(cells[len(names) :])
+    ]
+    if problems:
+        raise UsageError(listed(f"{path} was not used", problems))
     return names, [
-        (reader.line_num, {name: str(cell).strip() for name, cell in line.items() if name})
-        for line in reader
-        if any(line.values())
+        (number, {name: cell for name, cell in zip_longest(names, cells, fillvalue="") if name})
+        for number, cells in lines[1:]
     ]
 
 
 def _about(cells: Mapping[str, str]) -> About:
-    size = next((cells[name] for name in _SIZE_COLUMNS if cells.get(name)), "")
-    crop = next((cells[name] for name in _CROP_COLUMNS if cells.get(name)), "")
+    size, crop = (_only(cells, columns) for columns in (_SIZE_COLUMNS, _CROP_COLUMNS))
     um = None
     if size:
         try:
-            um = pixel_size.check(float(size.replace(",", ".")))
+            um = pixel_size.check(lengths.number(size))
         except UsageError:
             raise
         except ValueError as error:

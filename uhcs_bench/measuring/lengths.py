@@ -72,7 +72,27 @@ def length_um(text: str) -> float | None:
     """
     match = _LENGTH.fullmatch(text)
     unit = unit_um(match[2]) if match else None
-    return None if match is None or unit is None else float(match[1].replace(",", ".")) * unit
+    return None if match is None or unit is None else number(match[1]) * unit
+
+
+def number(text: str) -> float:
+    """Read a decimal number, with a point or a comma.
+
+    Unlike `float` it takes no underscores: ``1_0`` is a slip of the finger, and not 10.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> number("0.5"), number("0,5"), number("2e-3")
+    (0.5, 0.5, 0.002)
+    """
+    if "_" in text:
+        raise ValueError(f"{text!r} is no number")
+    return float(text.replace(",", "."))
 
 
 def positive(value: Any) -> float | None:

@@ -114,7 +114,8 @@ def _check_size(pixel_size_um: object) -> None:
             f"A pixel size can't be {pixel_size_um!r}. Give the edge of a pixel in micrometres as "
             "a number, or None where it is unknown."
         )
-    pixel_size.check(float(pixel_size_um))
+    # Not as a float: a whole number may be too large for one.
+    pixel_size.check(pixel_size_um)
 
 
 def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
@@ -125,6 +126,9 @@ def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
             "paths, arrays by name ({name: array}), or one array."
         )
     if isinstance(maps, Mapping):
+        strange = [name for name in maps if not isinstance(name, str | int | os.PathLike)]
+        if strange:
+            raise UsageError(f"A map can't be called {strange[0]!r}. Give names as texts.")
         yield from ((str(name), labels) for name, labels in maps.items())
     elif isinstance(maps, str | os.PathLike):
         yield from ((str(path), path) for path in inputs.find([paths.given(maps)], task).files)
@@ -132,8 +136,8 @@ def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
         yield from (
             (str(path), path) for path in inputs.find([*map(paths.given, maps)], task).files
         )
-    elif isinstance(maps, np.ndarray | Sequence):
-        yield "", maps
+    elif isinstance(maps, np.ndarray | Sequence | memoryview):
+        yield "", np.asarray(maps) if isinstance(maps, memoryview) else maps
     else:
         raise UsageError(
             f"Label maps can't be of type {type(maps).__name__}. Give the path of a file or folder,"
@@ -143,5 +147,5 @@ def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:
 
 
 def _are_paths(maps: Any) -> bool:
-    is_list = isinstance(maps, Sequence) and len(maps) > 0
+    is_list = isinstance(maps, Sequence) and not isinstance(maps, memoryview) and len(maps) > 0
     return is_list and all(isinstance(path, str | os.PathLike) for path in maps)

@@ -340,6 +340,8 @@ def _areas_by_counting(mask: NDArray[np.generic]) -> dict[Counting, NDArray[np.i
     from uhcs_bench.metallography.components import label_particles
 
     filled = np.asarray(mask) != 0
+    if not filled.size:
+        return dict.fromkeys(COUNTINGS, np.zeros(0, np.int64))
     depth = ndimage.distance_transform_edt(filled)
     areas = {}
     for connectivity, watershed in product(CONNECTIVITIES, (False, True)):

@@ -105,7 +105,7 @@ def write(maps: Mapping[str, ArrayLike], root: Path, version: str) -> list[Path]
         As `save_predictions`.
     """
     places = {
-        (root / path).resolve(): labels
+        paths.real(root / path): labels
         for path, labels in _checked(maps, protocol.check_version(version)).items()
     }
     earlier = {

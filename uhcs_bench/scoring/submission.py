@@ -292,7 +292,7 @@ def _candidates_in_folder(root: Path, problems: _Problems, follow_links: bool) -
         problems.add("", f"the folder {found}. {_LAYOUT}")
         return []
     candidates = []
-    real_root = root.resolve()
+    real_root = paths.real(root)
     for task_folder in (None, *protocol.TASKS):
         folder = root if task_folder is None else root / task_folder
         if not folder.is_dir():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError, in_words
+from uhcs_bench.io import paths
 from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
@@ -159,8 +160,8 @@ def subsets(models: Sequence[TrainedModel]) -> tuple[int, ...]:
 def find(predictions: Path) -> Path | None:
     """Find the record beside label maps; None if there is none."""
     folders = [predictions]
-    if predictions.resolve().name in protocol.TASKS:
-        folders.append(predictions.resolve().parent)
+    if paths.real(predictions).name in protocol.TASKS:
+        folders.append(paths.real(predictions).parent)
     return next((f / FILE_NAME for f in folders if (f / FILE_NAME).is_file()), None)
 
 

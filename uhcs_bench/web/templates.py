@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from uhcs_bench import formatting, protocol
-from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.atomic import make_folder, replacing
 from uhcs_bench.io.texts import packaged
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def write_page(folder: Path, page: str) -> Path:
     Path
         The same page gives the same bytes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / "index.html"
     with replacing(path) as partial:
         # A folder's name, which a page may show, may hold bytes that are no text.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import MissingPackageError
+from uhcs_bench.errors import MissingPackageError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -142,6 +143,7 @@ _ENDS = ("", "_low", "_high")
 
 def _short(name: str) -> str:
     """Cut a name that would leave the plot no room."""
+    name = printable(name)
     return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
@@ -285,5 +287,8 @@ def _figure(width: float, height: float) -> Any:
 
 def _png(figure: Any) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_DPI)
+    with warnings.catch_warnings():
+        # A name may have letters that the font lacks; the plot shows boxes for them.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(stream, format="png", dpi=_DPI)
     return stream.getvalue()

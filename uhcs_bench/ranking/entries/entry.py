@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps, pixels
 from uhcs_bench.errors import UsageError
-from uhcs_bench.io import images
+from uhcs_bench.io import images, paths
 from uhcs_bench.io.hashes import file_sha256
 from uhcs_bench.ranking.entries import entry_files
 from uhcs_bench.ranking.entries.declaration import (
@@ -251,7 +251,7 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
             found = "is a file; an entry is a folder"
         raise EntryError(where, [f"the folder {found}"])
     problems: list[str] = []
-    slug = folder.resolve().name
+    slug = paths.real(folder).name
     if not _SLUG.fullmatch(slug):
         problems.append(
             f"the folder's name {shown(slug)} is not usable in an address; "

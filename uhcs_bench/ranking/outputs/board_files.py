@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.io import paths
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.ranking.outputs import board_json
 from uhcs_bench.ranking.outputs.board_json import DATA_NAME, PACKAGED
@@ -76,10 +77,10 @@ def check(folder: Path, board: Board) -> None:
 
 def _files(folder: Path, board: Board) -> dict[Path, str]:
     data = board_json.to_json(board)
-    is_shipped = folder.resolve() == SHIPPED
+    is_shipped = paths.real(folder) == SHIPPED
     page = to_markdown(
         board,
-        folder=folder.resolve().name,
+        folder=paths.real(folder).name,
         is_shipped=is_shipped and (folder / RULES_NAME).is_file(),
     )
     found = {folder / PAGE_NAME: page, folder / DATA_NAME: data}

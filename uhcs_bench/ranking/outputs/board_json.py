@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uhcs_bench import paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.errors import UhcsBenchError, in_words
-from uhcs_bench.io.texts import from_json
+from uhcs_bench.io.texts import read_json
 from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.ranking import fit
 from uhcs_bench.stats import proportions
@@ -78,7 +78,7 @@ def read(path: Path = PACKAGED) -> dict[str, Any]:
         If it isn't there, or is not of this version.
     """
     try:
-        found = from_json(path.read_bytes())
+        found = read_json(path)
     except OSError as error:
         raise UnreadableBoardError(f"Can't read {path}: {error.strerror}. {_ADVICE}.") from error
     except ValueError as error:

@@ -15,7 +15,8 @@ from uhcs_bench import formatting, paper, protocol
 from uhcs_bench._version import __version__
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
-from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io import paths
+from uhcs_bench.io.atomic import make_folder, replacing
 from uhcs_bench.io.texts import packaged
 from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.ranking.board import METRICS
@@ -74,7 +75,7 @@ def check_folder(site: Path, entries: Path) -> None:
         If one of the two lies inside the other, where a later build would take pages for entries,
         or replace entries.
     """
-    ours, theirs = site.resolve(), entries.resolve()
+    ours, theirs = paths.real(site), paths.real(entries)
     if ours == theirs or ours in theirs.parents or theirs in ours.parents:
         raise UsageError(
             f"The site {site} and the entries {entries} lie inside one another. Nothing was "
@@ -103,7 +104,7 @@ def write(folder: Path, board: Board) -> Path:
     """
     for name, written in files(board):
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         with replacing(path) as partial:
             partial.write_bytes(written)
     return folder / "index.html"
