@@ -69,14 +69,13 @@ def test_links_in_circles_are_not_followed(tmp_path):
 def test_wrong_inputs_are_reported_together(tmp_path):
     """Check a missing file, an empty folder, and one that holds folders or photographs alone."""
     (tmp_path / "empty").mkdir()
-    touch(tmp_path, "deep/inside/a.png", "photos/a.jpg")
-    names = ("absent.png", "empty", "deep", "photos")
+    touch(tmp_path, "deep/inside/a.png", "photos/a.jpg", "gifs/a.gif")
+    names = ("absent.png", "empty", "deep", "photos", "gifs")
     with pytest.raises(UsageError) as caught:
         inputs.find([tmp_path / name for name in names], "particles")
     lines = str(caught.value).splitlines()[1:]
-    for line, part in zip(
-        lines, ("does not exist", "holds no .png", "--recursive", "need a --model"), strict=True
-    ):
+    parts = ("does not exist", "holds no .png", "--recursive", "need a --model", "one by one")
+    for line, part in zip(lines, parts, strict=True):
         assert part in line
 
 

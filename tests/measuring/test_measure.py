@@ -1,4 +1,4 @@
-"""A micrograph in the place of a label map: what every function that takes one says."""
+"""What is measured, and what is said of a micrograph or something else in a label map's place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from PIL import Image
 from scipy import ndimage
 
 import uhcs_bench
-from uhcs_bench.errors import UhcsBenchError
+from uhcs_bench.errors import UhcsBenchError, UsageError
+
+MAP = np.zeros((60, 80), np.uint8)
+MAP[20:30, 20:30] = 1
 
 HINT = "may be a micrograph, of which uhcs_bench.segmentation.load(task).segment makes a label map"
 TAKERS = {
@@ -74,3 +77,25 @@ def test_micrograph_in_a_file_is_recognised(micrograph, tmp_path):
 def test_other_wrong_maps_are_no_micrographs(wrong, micrograph):
     """Check that masks, moved labels and instance numbers are not taken for a micrograph."""
     assert "micrograph" not in message_of(TAKERS["measure"], wrong(micrograph.labels))
+
+
+@pytest.mark.parametrize(
+    ("maps", "options", "message"),
+    [
+        ({None: MAP}, {}, "A map can't be called None"),
+        ({b"a": MAP}, {}, "A map can't be called b'a'"),
+        ({"a": MAP}, {"pixel_size_um": 10**400}, "A pixel of inf um is not possible"),
+        (MAP, {"task": np.zeros(3)}, "There is no task array"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(maps, options, message):
+    """Check names, pixel sizes and tasks that are none."""
+    with pytest.raises(UsageError, match=message):
+        uhcs_bench.measure(maps, **{"task": "particles", **options})
+
+
+def test_names_may_be_numbers_and_maps_buffers():
+    """Check a mapping of numbers, and a memoryview of an array."""
+    assert [row["file"] for row in uhcs_bench.measure({7: MAP}, "particles")] == ["7"]
+    (row,) = uhcs_bench.measure(memoryview(MAP), "particles")
+    assert row["n_particles"] == 1

@@ -123,6 +123,10 @@ def test_sources_that_disagree_are_named(tmp_path):
     scale = pixel_size.find(path, (484, 645))
     assert scale.um == 0.16129
     assert scale.warning.startswith("the registry says 0.1613 um a pixel, the file's FEI header")
+    assert pixel_size.find(path, (484, 645), 0.5).warning == (
+        "the user says 0.5 um a pixel, the registry 0.1613 um; the file's FEI header 0.01 um; the "
+        "first was taken"
+    )
 
 
 def test_sources_that_agree_are_not_named(tmp_path):
@@ -202,9 +206,15 @@ def test_impossible_size_from_the_user_is_refused(tmp_path, um):
 
 
 def test_the_user_comes_before_registry_and_file(tmp_path):
-    """Check the order of the first two."""
+    """Check the order of the first two, and that their disagreement is named."""
     path = tmp_path / "uhcs0006.png"
-    assert pixel_size.find(path, (484, 645), 0.5).um == 0.5
+    found = pixel_size.find(path, (484, 645), 0.5)
+    assert (found.um, found.source) == (0.5, "given by the user")
+    assert found.warning == (
+        "the user says 0.5 um a pixel, the registry 0.1613 um; the first was taken"
+    )
+    assert pixel_size.find(path, (484, 645), 0.1613).warning == ""
+    assert pixel_size.find(path, (100, 100), 0.5).warning == ""
     assert pixel_size.find(path, (484, 645)).um == 0.16129
 
 

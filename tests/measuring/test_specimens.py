@@ -105,6 +105,16 @@ def test_groups_leave_out_what_is_undefined():
     assert groups.doubts() == []
 
 
+def test_settings_are_no_measures():
+    """Check that the smallest diameter that counts is not averaged."""
+    groups = specimens.Groups("particles")
+    values = row(0.1) | {m.column: 5.0 for m in tidy.of_task("particles")}
+    groups.add("A", values)
+    names = {one.measure.name for one in groups.summarise()}
+    assert "min_diameter" not in names
+    assert {"left_out_n", "diameter_mean"} <= names
+
+
 def test_fields_of_several_magnifications_are_doubted():
     """Check that the resolution trap is named, with its remedy."""
     groups = specimens.Groups("particles")

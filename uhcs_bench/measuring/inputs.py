@@ -119,6 +119,8 @@ def _empty(folder: Path, inside: Mapping[Path, str], endings: Sequence[str]) -> 
         hint = " --recursive looks into the folders inside of it."
     elif any(file.suffix.lower() in MICROGRAPH_SUFFIXES for file in inside):
         hint = " Its JPEG and BMP files can't be label maps; micrographs need a --model."
+    elif any(file.suffix.lower() in (".gif", ".webp") for file in inside):
+        hint = " GIF and WebP files are read if they are named one by one."
     return f"{folder} holds no {', '.join(endings)} file.{hint}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,8 +115,11 @@ def _check_size(pixel_size_um: object) -> None:
             f"A pixel size can't be {pixel_size_um!r}. Give the edge of a pixel in micrometres as "
             "a number, or None where it is unknown."
         )
-    # Not as a float: a whole number may be too large for one.
-    pixel_size.check(pixel_size_um)
+    try:
+        um = float(pixel_size_um)
+    except OverflowError:  # a whole number of hundreds of digits
+        um = math.inf
+    pixel_size.check(um)
 
 
 def _named(maps: Any, task: protocol.TaskName) -> Iterator[tuple[str, Any]]:

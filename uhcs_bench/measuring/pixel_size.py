@@ -34,6 +34,7 @@ LARGEST_PRINT_UM = 10.0
 """Resolutions per inch or centimetre count below this, that is, above 2540 dpi. Screens have 72 to
 300 dpi, printers and scanners up to 2400; a micrograph of steel has pixels below 1 um."""
 
+_REGISTRY = "registry"
 SQUARE_WITHIN = 0.01
 """Relative difference of a pixel's edges up to which it is square."""
 
@@ -70,6 +71,10 @@ class _Claim:
     width_um: float
     height_um: float
     is_print: bool = False
+
+    @property
+    def source(self) -> str:
+        return self.place if self.place == _REGISTRY else f"file's {self.place}"
 
     @property
     def is_of_a_screen(self) -> bool:
@@ -150,22 +155,27 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
     >>> find(Path("uhcs0006.npy"), (100, 100))
     Scale(um=None, source='none: the file holds no pixel size', warning='')
     """
-    if given_um is not None:
-        return Scale(check(given_um), "given by the user")
     claims, objections = _claims(path)
     named = entry(path.stem)
-    if named is not None and named.shape == tuple(shape):
+    if named is not None and named.shape != tuple(shape):
+        named = None
+    if given_um is not None:
+        others = [] if named is None else _registered(named)
+        return Scale(
+            check(given_um), "given by the user", _disagreement("user", given_um, others + claims)
+        )
+    if named is not None:
         if named.pixel_size.um is not None:
             source = f"registry, {named.task} {named.version}, by name"
             return Scale(
-                named.pixel_size.um, source, _disagreement("registry", named.pixel_size.um, claims)
+                named.pixel_size.um, source, _disagreement(_REGISTRY, named.pixel_size.um, claims)
             )
         objections.insert(0, f"the registry has none for {named.id}")
     warnings = [f"{claim.objection}; it was ignored" for claim in claims if claim.is_absurd]
     for position, claim in enumerate(claims):
         if not claim.objection:
             warnings.append(_disagreement(claim.place, claim.width_um, claims[position + 1 :]))
-            return Scale(claim.width_um, f"the file's {claim.place}", _joined(warnings))
+            return Scale(claim.width_um, f"the {claim.source}", _joined(warnings))
         objections.append(claim.objection)
         if not claim.is_absurd and not claim.is_of_a_screen:
             # What is said of the pixels' form holds for what is said elsewhere, too.
@@ -181,13 +191,18 @@ def _joined(parts: Sequence[str]) -> str:
 def _disagreement(place: str, um: float, others: Sequence[_Claim]) -> str:
     """Name those that say something else, and can be believed as well."""
     said = [
-        f"the file's {other.place} {other.width_um:.4g} um"
+        f"the {other.source} {other.width_um:.4g} um"
         for other in others
         if not other.objection and abs(other.width_um - um) > AGREE_WITHIN * um
     ]
     if not said:
         return ""
     return f"the {place} says {um:.4g} um a pixel, {_joined(said)}; the first was taken"
+
+
+def _registered(named: Entry) -> list[_Claim]:
+    um = named.pixel_size.um
+    return [] if um is None else [_Claim(_REGISTRY, um, um)]
 
 
 def entry(id_: str) -> Entry | None:

@@ -134,6 +134,10 @@ def _fields_for(s: float, mean: float, n: int) -> int | None:
     return enough - n
 
 
+_SETTINGS = ("min_diameter",)
+"""Columns that say how was measured, of which a mean says nothing."""
+
+
 class Groups:
     """Values of all measures by specimen, gathered from rows one by one.
 
@@ -149,7 +153,7 @@ class Groups:
     """
 
     def __init__(self, task: protocol.TaskName) -> None:
-        self._measures = tidy.of_task(task)
+        self._measures = [m for m in tidy.of_task(task) if m.name not in _SETTINGS]
         self._values: dict[str, list[list[float]]] = {}
         self._sizes: dict[str, list[float]] = {}
 
