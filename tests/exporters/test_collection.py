@@ -99,11 +99,76 @@ def test_faults_of_coco_results_are_listed(exports, tmp_path):
         "fold_0.json is not there",
         "fold_1.json can't be read as JSON",
         "fold_2.json is no list of results",
-        "fold_3.json: 1 results, the first of them number 0",
+        "fold_3.json: result 0 has an image_id that the export does not have",
+        "fold_3.json: result 0 has no score that is a finite number",
         "fold_4.json predicts micrographs of other folds: synthetic-particles-20 (fold 5)",
-        "fold_5.json: result 0 has no valid mask or score",
+        "fold_5.json: result 0 has no valid mask (it is neither",
     )
     assert not (tmp_path / "preds").exists()
+
+
+IMAGE = "an image_id that the export does not have"
+CATEGORY = "a category_id other than 1"
+SCORE = "no score that is a finite number"
+MASK = "no valid mask"
+
+FAULTS = [
+    ({"image_id": [1]}, IMAGE),
+    ({"image_id": {"a": 1}}, IMAGE),
+    ({"image_id": True}, IMAGE),
+    ({"image_id": None}, IMAGE),
+    ({"image_id": "1"}, IMAGE),
+    ({"image_id": 1.5}, IMAGE),
+    ({"image_id": np.nan}, IMAGE),
+    ({"image_id": 10**299}, IMAGE),
+    ({"category_id": 2}, CATEGORY),
+    ({"category_id": True}, CATEGORY),
+    ({"category_id": [1]}, CATEGORY),
+    ({"category_id": None}, CATEGORY),
+    ({"score": np.nan}, SCORE),
+    ({"score": np.inf}, SCORE),
+    ({"score": "0.9"}, SCORE),
+    ({"score": True}, SCORE),
+    ({"score": None}, SCORE),
+    ({"score": [0.9]}, SCORE),
+    ({"segmentation": []}, MASK),
+    ({"segmentation": [[]]}, MASK),
+    ({"segmentation": [[1, 2]]}, MASK),
+    ({"segmentation": ["a"]}, MASK),
+    ({"segmentation": [{}]}, MASK),
+    ({"segmentation": {"counts": [-5, 10]}}, MASK),
+    ({"segmentation": {"size": [484, 645], "counts": ""}}, MASK),
+    ({"segmentation": [[0, 0, 1e300, 0, 0, 9]]}, MASK),
+    ({"segmentation": None}, MASK),
+]
+
+
+def test_every_fault_of_a_coco_result_is_located(exports, tmp_path):
+    """Check that each names its file and the results that have it, and that one is enough."""
+    (tmp_path / "results").mkdir()
+    annotations = exports / "coco/particles/annotations/fold_4_instances_val.json"
+    good = {
+        "image_id": json.loads(annotations.read_text())["images"][0]["id"],
+        "segmentation": [[0, 0, 9, 0, 9, 9]],
+        "score": 0.9,
+    }
+    for fold in range(6):
+        results = [good, *(good | change for change, _ in FAULTS), 7, good] if fold == 4 else []
+        (tmp_path / "results" / f"fold_{fold}.json").write_text(json.dumps(results))
+    with pytest.raises(SubmissionError) as caught:
+        coco.collect(tmp_path / "results", tmp_path / "preds", exports / "coco")
+    assert not (tmp_path / "preds").exists()
+    told = "\n".join(caught.value.problems)
+    for kind, at in ((IMAGE, 1), (CATEGORY, 9), (SCORE, 13)):
+        n = sum(fault == kind for _, fault in FAULTS)
+        assert f"fold_4.json: {n} results, the first of them number {at}, have {kind}" in told
+    masks = [number for number, (_, fault) in enumerate(FAULTS, start=1) if fault == MASK]
+    lines = [line for line in caught.value.problems if MASK in line]
+    assert len(lines) >= 7
+    assert all(line.startswith("fold_4.json: ") for line in lines)
+    assert sum(int(line.split()[1]) if "results" in line else 1 for line in lines) == len(masks)
+    assert "fold_4.json: result 28 has no object in its place" in told
+    assert len(caught.value.problems) == 4 + len(lines)
 
 
 def test_faults_of_mmsegmentation_are_listed(exports, tmp_path):

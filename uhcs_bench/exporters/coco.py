@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import MissingPackageError, SubmissionError, in_words
-from uhcs_bench.exporters import description
+from uhcs_bench.errors import SubmissionError, in_words
+from uhcs_bench.exporters import coco_masks, description
 from uhcs_bench.exporters.collection import Collection, data_problem, other_folds, read_manifest
 from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import Usage, folds, identity, licence, write_json, write_png
@@ -27,8 +27,6 @@ from uhcs_bench.io.texts import read_json
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from uhcs_bench.data.dataset import Dataset
     from uhcs_bench.data.micrograph import Micrograph
@@ -127,7 +125,7 @@ def particle_annotations(
     >>> [(p["id"], p["image_id"], p["area"], p["bbox"]) for p in particles]
     [(1, 7, 3, [0, 0, 3, 2])]
     """
-    coco_mask = _coco_mask()
+    coco_mask = coco_masks.coco_mask()
     from scipy import ndimage
 
     from uhcs_bench.metallography import components
@@ -237,87 +235,89 @@ def collect(
     DataUnavailableError
         If the micrographs can't be had: the annotations are compared with those of the export.
     """
-    _coco_mask()
+    coco_masks.coco_mask()
     source, told = read_manifest(paths.given(data), "coco", str(results), set())
     problems = data_problem(told, source, "the export: the model")
     by_id = {entry.id: entry for entry in source.entries}
-    names = _image_names(paths.given(data) / source.task / "annotations", str(results))
+    folder = paths.given(data) / source.task / "annotations"
+    names = _image_names(folder, str(results), by_id)
     maps = {name: np.zeros(entry.shape, np.uint8) for name, entry in by_id.items()}
     for fold in range(1 + max(entry.fold for entry in source.entries)):
         place = f"fold_{fold}.json"
-        found = _read_results(paths.given(results) / place, names, problems)
-        problems += other_folds(
-            place, found, by_id, fold, "Predict the micrographs of a fold by the model of that fold"
-        )
-        for name, instances in found.items():
-            for number, instance in instances:
+        faults: dict[str, list[int]] = {}
+        predicted = []
+        for number, result in enumerate(_read_results(paths.given(results) / place, problems)):
+            name, found = _checked(result, names)
+            if name is not None:
+                predicted.append(name)
+            if name is not None and not found and result["score"] >= min_score:
                 try:
-                    if float(instance["score"]) >= min_score:
-                        maps[name] |= _mask(instance["segmentation"], by_id[name].shape)
-                except (KeyError, TypeError, ValueError) as error:
-                    problems.append(
-                        f"{place}: result {number} has no valid mask or score ({in_words(error)})"
-                    )
+                    maps[name] |= coco_masks.decoded(result.get("segmentation"), by_id[name].shape)
+                except ValueError as error:
+                    found.append(f"no valid mask ({error}); write it as COCO's own tools do")
+            for fault in found:
+                faults.setdefault(fault, []).append(number)
+        problems += [_located(place, fault, numbers) for fault, numbers in faults.items()]
+        advice = "Predict the micrographs of a fold by the model of that fold"
+        problems += other_folds(place, dict.fromkeys(predicted), by_id, fold, advice)
     empty = [name for name, labels in maps.items() if not labels.any()]
     return write_collection(source, paths.given(out), maps, problems, empty)
 
 
-def _image_names(folder: Path, where: str) -> dict[int, str]:
+def _image_names(folder: Path, where: str, by_id: Mapping[str, object]) -> dict[int, str]:
     """Read the ids of the export's pictures, which are the same in all of its files."""
     try:
         parts = [read_json(folder / f"fold_0_instances_{part}.json") for part in ("train", "val")]
-        return {image["id"]: Path(image["file_name"]).stem for p in parts for image in p["images"]}
+        names = {image["id"]: Path(image["file_name"]).stem for p in parts for image in p["images"]}
+        others = [name for name in names.values() if name not in by_id]
+        if others:
+            raise ValueError(f"{others[0]!r} is no micrograph of its split")
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"{folder} has no annotations of the export ({in_words(error)}); export it again"
         raise SubmissionError(where, [problem], "collected") from error
+    return names
 
 
-def _read_results(
-    path: Path, names: Mapping[int, str], problems: list[str]
-) -> dict[str, list[tuple[int, dict[str, Any]]]]:
-    """Sort the results of a fold by micrograph, with their number in the file."""
-    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+def _read_results(path: Path, problems: list[str]) -> list[Any]:
+    """Read the results of a fold; none if there is no list of them, which becomes a problem."""
     try:
         content = read_json(path)
     except FileNotFoundError:
         problems.append(f"{path.name} is not there: write the results of that fold's model to it")
-        return found
+        return []
     except (OSError, ValueError) as error:
         problems.append(f"{path.name} can't be read as JSON ({error}); write it again")
-        return found
-    if not isinstance(content, list) or not all(isinstance(r, dict) for r in content):
+        return []
+    if not isinstance(content, list):
         problems.append(f"{path.name} is no list of results; write it in COCO's result format")
-        return found
-    unknown = []
-    for number, result in enumerate(content):
-        if result.get("image_id") in names:
-            found.setdefault(names[result["image_id"]], []).append((number, result))
-        else:
-            unknown.append(number)
-    if unknown:
-        problems.append(
-            f"{path.name}: {len(unknown)} results, the first of them number {unknown[0]}, have an "
-            "image_id that the export does not have; use the ids of its annotations"
+        return []
+    return content
+
+
+def _checked(result: object, names: Mapping[int, str]) -> tuple[str | None, list[str]]:
+    """Give the micrograph of a result, None if it names none, and all that is wrong but its mask.
+
+    A fault is a phrase that follows "has".
+    """
+    if not isinstance(result, dict):
+        return None, ["no object in its place; write it in COCO's result format"]
+    image, category = result.get("image_id"), result.get("category_id", CATEGORY["id"])
+    name = names.get(int(image)) if coco_masks.is_number(image) and image == int(image) else None
+    faults = []
+    if name is None:
+        faults.append("an image_id that the export does not have; use the ids of its annotations")
+    if not coco_masks.is_number(category) or category != CATEGORY["id"]:
+        faults.append(
+            f"a category_id other than {CATEGORY['id']}, which is that of a "
+            f"{CATEGORY['name']} in the export; leave out what is none, or write that id"
         )
-    return found
+    if not coco_masks.is_number(result.get("score")):
+        faults.append("no score that is a finite number; write how sure the model is of it")
+    return name, faults
 
 
-def _mask(segmentation: Any, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    coco_mask = _coco_mask()
-    rows, columns = shape
-    if isinstance(segmentation, list):
-        segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, rows, columns))
-    elif isinstance(segmentation["counts"], list):
-        segmentation = coco_mask.frPyObjects(segmentation, *segmentation["size"])
-    if tuple(segmentation["size"]) != shape:
-        raise ValueError(f"its size is {segmentation['size']}, that of the picture {[*shape]}")
-    decoded: NDArray[np.uint8] = coco_mask.decode(segmentation)
-    return decoded
-
-
-def _coco_mask() -> Any:
-    try:
-        from pycocotools import mask
-    except ModuleNotFoundError as error:
-        raise MissingPackageError("Reading or writing COCO instances", "coco") from error
-    return mask
+def _located(place: str, fault: str, numbers: Sequence[int]) -> str:
+    """Say which results of a file have a fault, in one sentence for all of them."""
+    if len(numbers) == 1:
+        return f"{place}: result {numbers[0]} has {fault}"
+    return f"{place}: {len(numbers)} results, the first of them number {numbers[0]}, have {fault}"
