@@ -83,11 +83,12 @@ class FoldRun:
         """
         try:
             record = read_json(self.record)
+            if not _is_record(record):
+                return None
+            # Of an id that no file can have as its name, some systems raise an error.
+            complete = all(self.label_map(name).is_file() for name in record["validation"])
         except (OSError, ValueError):
             return None
-        if not _is_record(record):
-            return None
-        complete = all(self.label_map(name).is_file() for name in record["validation"])
         return record if complete else None
 
     def __str__(self) -> str:

@@ -69,7 +69,7 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Trial]:
     UsageError
         A folder has a run that is no inner one: its score would have seen the fold.
     UhcsBenchError
-        A folder has no finished run.
+        A folder has no finished run, or a record that states what there is not.
     """
     trials: list[Trial] = []
     problems, empty = [], []
@@ -96,7 +96,14 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Trial]:
 
 
 def _trial(place: FoldRun, record: dict[str, Any]) -> Trial:
-    version, split = record["dataset_version"], record.get("split", protocol.PAPER_SPLIT)
+    try:
+        version = protocol.check_version(record["dataset_version"])
+        split = protocol.check_split(record.get("split", protocol.PAPER_SPLIT))
+    except UsageError as error:
+        raise UhcsBenchError(
+            f"{place.record} states data that this release does not have ({in_words(error)}). Run "
+            "the fold again."
+        ) from error
     fold = place.fold or 0
     inner = (fold + 1) % dataset.n_folds(place.task, version, split)
     maps = place.label_map("any").parent

@@ -171,6 +171,18 @@ def test_every_fault_of_a_coco_result_is_located(exports, tmp_path):
     assert len(caught.value.problems) == 4 + len(lines)
 
 
+def test_data_that_there_are_not_are_said_to_be_in_the_manifest(exports, tmp_path):
+    """Check that the file is named which states them, and all three of its faults."""
+    manifest = json.loads((exports / "coco" / "uhcs-bench.json").read_text("utf-8"))
+    manifest["sets"][0] |= {"task": "zz", "dataset_version": "zz", "split": "zz"}
+    (tmp_path / "uhcs-bench.json").write_text(json.dumps(manifest))
+    with pytest.raises(SubmissionError, match="was not collected: 3 problems") as caught:
+        coco.collect(tmp_path / "results", tmp_path / "preds", tmp_path)
+    place = f"{tmp_path / 'uhcs-bench.json'} states data that this release of uhcs-bench does not"
+    kinds = ("task", "data set version", "split")
+    check_problems(caught.value, *(f"{place} have (There is no {kind} 'zz'." for kind in kinds))
+
+
 def test_faults_of_mmsegmentation_are_listed(exports, tmp_path):
     """Check a missing fold, a map in another fold's folder, and another tool's export."""
     results = write_maps(tmp_path / "results")

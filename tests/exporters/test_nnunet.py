@@ -196,6 +196,22 @@ def test_predictions_for_other_annotations_are_refused(results, tmp_path):
     assert not (tmp_path / "preds").exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("split", "zz"), ("dataset_version", "zz"), ("dataset_version", ["1.0"]), ("task", "zz")],
+)
+def test_data_that_there_are_not_are_said_to_be_in_dataset_json(results, tmp_path, key, value):
+    """Check that the file is named which states them, whatever the options."""
+    about = json.loads((results / "dataset.json").read_text("utf-8"))
+    about["uhcs_bench"][key] = value
+    (results / "dataset.json").write_text(json.dumps(about))
+    with pytest.raises(SubmissionError, match="export the data with this release") as caught:
+        nnunet.collect(results, tmp_path / "preds", version="synthetic", split="paper")
+    name = key.replace("dataset_version", "data set version")
+    expected = f"{results / 'dataset.json'} states data that this release of uhcs-bench does not"
+    exports.check_problems(caught.value, f"{expected} have (There is no {name} {value!r}. The ")
+
+
 def test_folds_of_another_split_are_not_collected(results, tmp_path):
     """Check predictions of a training that did not use the exported folds."""
     paths = sorted(results.glob("fold_*/validation/*.png"))

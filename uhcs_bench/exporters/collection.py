@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
-from uhcs_bench.errors import SubmissionError
+from uhcs_bench.errors import SubmissionError, UsageError, in_words
 from uhcs_bench.exporters.common import score_options
 from uhcs_bench.io import images
 from uhcs_bench.io.atomic import new_folder
 from uhcs_bench.io.texts import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -131,7 +131,7 @@ def read_manifest(
     Raises
     ------
     SubmissionError
-        If the folder is no such export.
+        If the folder is no such export, or one of data that this release does not have.
     """
     try:
         content: dict[str, Any] = read_json(data / MANIFEST_NAME)
@@ -148,9 +148,46 @@ def read_manifest(
             f"name the folder that uhcs-bench export {form} wrote, by --data"
         )
         raise SubmissionError(where, [problem], "collected") from None
+    check_told(told, data / MANIFEST_NAME, where)
+    task = protocol.task(told["task"]).name
     version = protocol.check_version(told["dataset_version"])
-    split = protocol.check_split(told["split"])
-    return Source(where, protocol.task(told["task"]).name, version, split), told
+    return Source(where, task, version, protocol.check_split(told["split"])), told
+
+
+def check_told(told: Mapping[str, str], path: Path, where: str) -> None:
+    """Check that a file states data that there are: a task, a version and a split.
+
+    Parameters
+    ----------
+    told : mapping
+        What the file states; keys that it lacks are not looked at.
+    path : Path
+        The file.
+    where : str
+        The results, as their user named them.
+
+    Raises
+    ------
+    SubmissionError
+        If there is no such task, version or split; all that are wrong are listed.
+    """
+    checks: dict[str, Callable[[str], object]] = {
+        "task": protocol.task,
+        "dataset_version": protocol.check_version,
+        "split": protocol.check_split,
+    }
+    problems = []
+    for key, check in checks.items():
+        try:
+            if key in told:
+                check(told[key])
+        except UsageError as error:
+            problems.append(
+                f"{path} states data that this release of uhcs-bench does not have "
+                f"({in_words(error)}); export the data with this release and train again"
+            )
+    if problems:
+        raise SubmissionError(where, problems, "collected")
 
 
 def read_folds(

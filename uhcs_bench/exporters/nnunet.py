@@ -18,7 +18,7 @@ from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import SubmissionError
 from uhcs_bench.exporters import description
-from uhcs_bench.exporters.collection import Collection, Source, data_problem, read_folds
+from uhcs_bench.exporters.collection import Collection, Source, check_told, data_problem, read_folds
 from uhcs_bench.exporters.collection import write as write_collection
 from uhcs_bench.exporters.common import (
     KINDS,
@@ -184,6 +184,7 @@ def collect(
     """
     root = _cross_validation(paths.given(results))
     told = _told(root)
+    check_told(told, root / "dataset.json", str(results))
     version = protocol.check_version(version or told.get("dataset_version", protocol.REAL_VERSION))
     split = protocol.check_split(split or told.get("split", protocol.PAPER_SPLIT))
     problems = [

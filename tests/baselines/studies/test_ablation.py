@@ -63,6 +63,26 @@ def test_runs_that_have_seen_the_fold_are_refused(tmp_path):
         ablation.read([write(tmp_path / "a", inner=False)], "unet", "particles")
 
 
+@pytest.mark.parametrize("change", [{"split": "zz"}, {"dataset_version": "zz"}])
+def test_records_of_data_that_there_are_not_are_named(tmp_path, change):
+    """Check split and version of another release."""
+    place = records.FoldRun(write(tmp_path / "a"), "unet", "particles", 5)
+    records.write_json(place.record, place.read() | change)
+    with pytest.raises(UhcsBenchError, match=r"There is no .*'zz'.*Run the fold again") as caught:
+        ablation.read([tmp_path / "a"], "unet", "particles")
+    assert str(caught.value).startswith(f"{place.record} states data")
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_a_record_of_ids_that_no_file_can_have_is_not_finished(tmp_path, name):
+    """Check that the folder is named, as where maps are missing."""
+    place = records.FoldRun(write(tmp_path / "a"), "unet", "particles", 5)
+    records.write_json(place.record, place.read() | {"validation": [name]})
+    assert place.read() is None
+    with pytest.raises(UhcsBenchError, match=r"a has no finished fold of unet"):
+        ablation.read([tmp_path / "a"], "unet", "particles")
+
+
 def test_empty_folders_are_named(tmp_path):
     """Check that all are."""
     with pytest.raises(UhcsBenchError, match=r"(?s)2 problems.*a has no .*b has no"):
