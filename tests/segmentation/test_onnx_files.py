@@ -91,6 +91,82 @@ def test_weights_outside_of_the_folder_are_refused(split, name):
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("w\0.bin", r"'w\\x00\.bin', which is outside"),
+        ("\0", r"'\\x00', which is outside"),
+        ("x" * 5000, r"'x{80}'\.\.\., which is not there"),
+        ("x/" * 3000, r"\.\.\., which is"),
+        ("", "'', which is not there"),
+    ],
+)
+def test_names_that_no_file_can_have_are_told_with_the_model(split, name, message):
+    """Check that the model is named, and as much of the name as helps."""
+    rename_weights(split, name)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        onnx_model.load(split)
+    assert str(split) in str(caught.value)
+    assert len(str(caught.value)) < len(str(split)) + 400
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_links_in_a_circle_are_told_with_the_model(split):
+    """Check a link to itself."""
+    split.with_name("weights.bin").unlink()
+    split.with_name("weights.bin").symlink_to("weights.bin")
+    with pytest.raises(ModelFileError, match=r"'weights\.bin', which is") as caught:
+        onnx_files.external_files(split)
+    assert str(split) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        b"\xa3\x06\xa4\x06",  # an empty group
+        b"\xa3\x06\xab\x06\x08\x01\xac\x06\xa4\x06",  # a group in a group, with a number
+        b"\xa3\x06\x12\x03abc\x0d1234\x094567890\x31\xa4\x06",  # every kind of value
+        b"\xa0\x06\x01",  # a number
+    ],
+)
+def test_unknown_fields_hide_no_weights(split, unknown):
+    """Check a prefix that protocol buffers pass over, which onnx does as well."""
+    rename_weights(split, "../weights.bin")
+    split.write_bytes(unknown + split.read_bytes())
+    model = onnx.load(split, load_external_data=False)
+    assert model.graph.initializer[0].external_data[0].value == "../weights.bin"
+    with pytest.raises(ModelFileError, match="outside of its folder"):
+        onnx_files.external_files(split)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"\xa3\x06",  # a group that does not end
+        b"\xa4\x06",  # one that does not begin
+        b"\xa3\x06\xac\x06",  # the end of another
+        b"\xa6\x06",  # wire type 6
+        b"\x02\x00",  # field 0
+        b"\xa2\x06\xff\xff\xff\x07",  # longer than the file
+        b"\xa1\x06abc",  # 8 bytes of which 3 are there
+        b"\xa0\x06" + b"\xff" * 11,  # a number that is too long
+        b"\xa0",  # a number that does not end
+    ],
+)
+@pytest.mark.parametrize("is_before", [True, False])
+def test_a_file_that_can_not_be_read_to_its_end_is_refused(split, damage, is_before):
+    """Check that it is not taken for one without weights in other files."""
+    content = split.read_bytes()
+    # Before the model, what is cut off would go on with the model's own bytes.
+    before = b"\xa3\x06" + damage if is_before else b""
+    split.write_bytes(before + content + damage)
+    with pytest.raises(ModelFileError):
+        onnx_files.external_files(split)
+    with pytest.raises((ModelFileError, onnx_model.SegmenterError)) as caught:
+        onnx_model.load(split)
+    assert str(split) in str(caught.value)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs links")
 def test_links_that_lead_out_are_refused(split):
     """Check a link of a harmless name."""

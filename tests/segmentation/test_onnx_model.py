@@ -320,6 +320,9 @@ def changed(**values):
         (changed(classes='{"a": 1}'), ["different names"]),
         (changed(classes=json.dumps([str(n) for n in range(257)])), ["different names"]),
         (changed(task="grains"), ["task: There is no task 'grains'"]),
+        (changed(task=""), ["task: There is no task ''. The tasks are"]),
+        (changed(halo="9" * 5000), ["halo: it is '999999999999...9999999999999', not a number"]),
+        (changed(halo="65537"), ["halo: it is '65537', not a number of pixels from 0 to 65536"]),
         (changed(task="uhcs"), ["are not the classes of the task microconstituents"]),
         (changed(preprocessing="[]"), ["preprocessing: it is [], not an object"]),
         (changed(preprocessing='{"scale": 1}', halo="-1"), ["scale is 1", "halo: it is '-1'"]),
@@ -332,6 +335,8 @@ def test_metadata_that_make_no_sense(threshold, metadata, problems):
     assert str(caught.value).count("\n  - ") == len(problems)
     for problem in problems:
         assert problem in str(caught.value)
+    assert ".." not in str(caught.value).replace("...", "")
+    assert "set_int_max_str_digits" not in str(caught.value)
 
 
 @pytest.mark.parametrize("about", ["{", "[]", '{"score": 1}'])

@@ -127,6 +127,18 @@ def test_steps_survive_json(steps):
     assert Preprocessing.from_dict(steps.to_dict()) == steps
 
 
+@pytest.mark.parametrize("kernel_size", [8, 2048])
+@pytest.mark.parametrize("value", [-1e10, 4294967295])
+def test_steps_within_the_bounds_give_finite_values(kernel_size, value):
+    """Check the ends of what is accepted, on the widest gray values."""
+    image = np.array([[0, 2**32 - 1]], np.uint32)
+    steps = {"scale": "none", "mean": [value], "sd": [1e-6], "multiple": 512}
+    assert np.isfinite(Preprocessing.from_dict(steps).apply(image)).all()
+    equalize = {"kernel_size": kernel_size, "nbins": 1024, "clip_limit": 1}
+    found = Preprocessing.from_dict({"equalize": equalize}).apply(image)
+    assert (found.min(), found.max()) == (0, 1)
+
+
 def test_what_is_left_out_has_its_default():
     """Check an empty object, and three channels without mean and deviation."""
     assert Preprocessing.from_dict({}) == Preprocessing()
@@ -157,6 +169,19 @@ def test_what_is_left_out_has_its_default():
         ),
         ({"equalize": True}, ["equalize is True, not null or an object"]),
         ({"equalize": {}, "scale": "dtype"}, ['equalize needs the scale "range"']),
+        ({"multiple": 513}, ["multiple is 513, not an integer from 1 to 512"]),
+        ({"multiple": 10**200}, ["multiple is 1000"]),
+        ({"mean": [-1e11]}, ["mean is [-100000000000.0], not a list of numbers from -1e+10"]),
+        ({"sd": [1e-320]}, ["sd is [1e-320], not a list of positive numbers from 1e-06"]),
+        ({"sd": [1e-7]}, ["sd is [1e-07]"]),
+        ({"sd": [10**200]}, ["sd is [1000"]),
+        ({"sd": [-1.0]}, ["sd is [-1.0]"]),
+        (
+            {"equalize": {"kernel_size": 7, "nbins": 1025}},
+            ["kernel_size is 7, not null or an integer from 8 to 2048", "nbins is 1025"],
+        ),
+        ({"equalize": {"kernel_size": 2049}}, ["kernel_size is 2049"]),
+        ({"equalize": {"kernel_size": 10**200, "nbins": 65536}}, ["kernel_size is", "nbins is"]),
         (
             {"equalize": {"clip_limit": 2, "kernel_size": 0, "nbins": 1, "tile": 8}},
             ["clip_limit is 2", "kernel_size is 0", "nbins is 1", "no equalize.tile"],

@@ -26,6 +26,7 @@ prepared one by one, too. Without a halo it grows with the micrograph.
 from __future__ import annotations
 
 import json
+import reprlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench import protocol
-from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, listed
+from uhcs_bench.errors import MissingPackageError, UhcsBenchError, UsageError, in_words, listed
 from uhcs_bench.io import paths
 from uhcs_bench.io.texts import from_json
 from uhcs_bench.segmentation import onnx_files
@@ -55,6 +56,9 @@ HALO_KEY = "uhcs_bench.halo"
 
 MAX_CLASSES = 256
 """Label maps are uint8."""
+
+MAX_HALO = 65536
+"""Pixels; no tile of a micrograph has so many around it."""
 
 MAX_THREADS = 1024
 """More than any machine for this has cores."""
@@ -170,7 +174,7 @@ class Description:
                 try:
                     found[key] = read(metadata[key])
                 except ValueError as error:
-                    problems.append(f"{key}: {error}.")
+                    problems.append(f"{key}: {in_words(error)}.")
             elif key not in (TASK_KEY, HALO_KEY):
                 problems.append(f"{key} is missing.")
         task, classes = found.get(TASK_KEY), found.get(CLASSES_KEY)
@@ -222,8 +226,10 @@ def _read_task(text: str) -> str:
 
 
 def _read_halo(text: str) -> int:
-    if not text.isdecimal():
-        raise ValueError(f"it is {text!r}, not a number of pixels")
+    # The digits are counted first: Python refuses to read a very long number.
+    if not text.isdecimal() or len(text) > len(str(MAX_HALO)) or int(text) > MAX_HALO:
+        shown = reprlib.repr(text)
+        raise ValueError(f"it is {shown}, not a number of pixels from 0 to {MAX_HALO}")
     return int(text)
 
 
@@ -399,7 +405,10 @@ def load(path: str | Path, threads: int = 0, name: str | None = None) -> Segment
         import onnxruntime
     except ImportError as error:
         raise MissingPackageError("Segmenting with an ONNX model", "measure") from error
-    sha256 = onnx_files.content_sha256(path)  # also checks what it takes weights from
+    try:
+        sha256 = onnx_files.content_sha256(path)  # also checks what it takes weights from
+    except onnx_files.DamagedModelError as error:
+        raise SegmenterError(str(error)) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # what is wrong is raised

@@ -25,8 +25,35 @@ if TYPE_CHECKING:
 Scale = Literal["range", "dtype", "none"]
 Plane = Literal["standardised", "equalized"]
 
-MAX_MULTIPLE = 4096
-"""Largest multiple that an image is padded to: more than the stride of any network."""
+MAX_MULTIPLE = 512
+"""Largest multiple that an image is padded to.
+
+Networks have strides of up to 32, and pyramids of up to 128; of a larger multiple the smallest
+image becomes one that takes seconds.
+"""
+
+_MOST = 1e10
+"""Largest mean and deviation: whole numbers of 32 bits, the widest gray values, stay below it."""
+
+_LEAST_SD = 1e-6
+"""Smallest deviation: a gray level in 65535, scaled to 0 to 1, is 15 times as much.
+
+Divided by it, the widest gray values are far from the end of float32.
+"""
+
+_TILES = (8, 2048)
+"""Smallest and largest side of a tile.
+
+Each tile has a histogram. Of smaller ones those of a large micrograph do not fit into memory, and
+64 pixels say little of a distribution; an image is mirrored up to a whole tile, and a micrograph of
+the benchmark is 645 pixels wide.
+"""
+
+_MOST_BINS = 1024
+"""Bins of a tile's histogram, 4 times the gray levels of most micrographs.
+
+With them and the smallest tiles a histogram takes 128 bytes for each pixel.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,10 +180,13 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "null or an object (empty for the defaults)",
     ),
     "channels": (lambda value: _is_integer(value) and value in (1, 3), "1 or 3"),
-    "mean": (_are_numbers, "a list of numbers"),
+    "mean": (
+        lambda value: _are_numbers(value) and all(abs(number) <= _MOST for number in value),
+        f"a list of numbers from {-_MOST:g} to {_MOST:g}",
+    ),
     "sd": (
-        lambda value: _are_numbers(value) and all(number > 0 for number in value),
-        "a list of positive numbers",
+        lambda value: _are_numbers(value) and all(_LEAST_SD <= number <= _MOST for number in value),
+        f"a list of positive numbers from {_LEAST_SD:g} to {_MOST:g}",
     ),
     "multiple": (
         lambda value: _is_integer(value) and 1 <= value <= MAX_MULTIPLE,
@@ -176,12 +206,12 @@ _EQUALIZATION_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a number from 0 to 1",
     ),
     "kernel_size": (
-        lambda value: value is None or (_is_integer(value) and value > 0),
-        "null or a positive integer",
+        lambda value: value is None or (_is_integer(value) and _TILES[0] <= value <= _TILES[1]),
+        f"null or an integer from {_TILES[0]} to {_TILES[1]}",
     ),
     "nbins": (
-        lambda value: _is_integer(value) and 2 <= value <= 65536,
-        "an integer from 2 to 65536",
+        lambda value: _is_integer(value) and 2 <= value <= _MOST_BINS,
+        f"an integer from 2 to {_MOST_BINS}",
     ),
 }
 
@@ -207,7 +237,7 @@ def _violations(
         if key not in rules:
             problems.append(f"there is no {prefix}{key} (there are {', '.join(rules)})")
         elif not rules[key][0](value):
-            problems.append(f"{prefix}{key} is {value!r}, not {rules[key][1]}")
+            problems.append(f"{prefix}{key} is {reprlib.repr(value)}, not {rules[key][1]}")
     return problems
 
 
