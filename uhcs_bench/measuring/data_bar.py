@@ -17,6 +17,7 @@ import numpy as np
 from uhcs_bench.data.label_maps import DATA_BAR_ROWS
 from uhcs_bench.errors import UsageError
 from uhcs_bench.measuring import headers, pixel_size
+from uhcs_bench.segmentation.equalization import divided, power_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,6 @@ _BAR_CONTRAST, _BAR_STANDS_OUT = 0.1, 0.9
 """Share of the picture's range by which so many of the pixels above and below differ from it."""
 
 _LEVELS = 255
-_LARGEST_VALUE = 1e30
 _TOLERANCE = 18
 """Levels by which JPEG compression of quality 75 moves the flat gray around lettering."""
 
@@ -328,13 +328,14 @@ def _height(share: NDArray[np.floating], is_line: NDArray[np.bool_]) -> int:
 
 def _levels(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Give gray levels from 0 to 255, whatever the depth."""
-    # Floats may hold anything; what is beyond has no level of its own.
+    if image.dtype == np.uint8:
+        return (image.mean(axis=2) if image.ndim == 3 else image).astype(np.uint8)
+    # Floats may hold anything; what is not finite has no level of its own.
     with np.errstate(all="ignore"):
-        values = image.mean(axis=2) if image.ndim == 3 else image
-        if image.dtype == np.uint8:
-            return values.astype(np.uint8)
-        values = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    values = np.clip(values, -_LARGEST_VALUE, _LARGEST_VALUE)
+        values = np.nan_to_num(image.astype(np.float64), posinf=0.0, neginf=0.0)
+        values = divided(values, power_of(values)).astype(np.float64)
+    if image.ndim == 3:
+        values = values.mean(axis=2)
     low, high = float(values.min()), float(values.max())
     scale = _LEVELS / (high - low) if high > low else 0.0
     return np.asarray(np.rint((values - low) * scale), np.uint8)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uhcs_bench.io.texts import from_json, packaged
+from uhcs_bench.segmentation.equalization import divided, power_of
 from uhcs_bench.segmentation.preprocessing import gray
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def gray_statistics(image: NDArray[np.generic]) -> dict[str, float]:
     """
     pixels = gray(image)
     # Some rows of a montage tell as much as all, in memory that does not grow with it.
-    values = pixels[:: max(1, pixels.size // _ENOUGH_PIXELS)].astype(np.float64)
+    some = pixels[:: max(1, pixels.size // _ENOUGH_PIXELS)]
+    values = divided(some, power_of(some)).astype(np.float64)
     deviation = values.std()
     if not deviation:
         return dict.fromkeys(("skewness", "saturated_share", "neighbour_difference"), np.nan)

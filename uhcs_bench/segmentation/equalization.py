@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BAND_PIXELS = 1 << 19
 """Pixels that are worked on at a time where a whole image is gone through."""
 
+_COMFORTABLE_POWER = 100
+"""Powers of two within which floats are used as they are; those of float32 reach to 127."""
+
 _LEVELS = 1 << 14
 """Gray levels that tiles are mapped to; those of scikit-image."""
 
@@ -59,6 +62,46 @@ def bands(shape: tuple[int, int]) -> Iterator[slice]:
         yield slice(start, min(start + step, rows))
 
 
+def power_of(image: NDArray[np.generic]) -> int:
+    """Return the power of two that an image's gray values are divided by before they are used.
+
+    Floats of 64 bits may be too large for one of 32 bits, or too small, as may be their squares and
+    the reciprocals of their differences. Divided by a power of two they keep all of their digits.
+
+    Parameters
+    ----------
+    image : ndarray of any integer or float dtype
+        Finite gray values.
+
+    Returns
+    -------
+    int
+        0 where nothing is to be done: for integers, and where the largest float is within 1e-30 and
+        1e30.
+
+    Examples
+    --------
+    >>> power_of(np.array([0.25, 1.5])), power_of(np.array([0, 2.0**900]))
+    (0, 901)
+    """
+    if image.dtype.kind != "f":
+        return 0
+    largest = max(np.abs(image.min()), np.abs(image.max()))
+    power = int(np.frexp(largest)[1])
+    return power if largest and abs(power) > _COMFORTABLE_POWER else 0
+
+
+def divided(values: NDArray[np.generic], power: int) -> NDArray[np.generic]:
+    """Divide gray values by a power of two.
+
+    Examples
+    --------
+    >>> divided(np.array([0, 2.0**900]), 901)
+    array([0. , 0.5])
+    """
+    return np.ldexp(values, -power) if power else values
+
+
 class Stretched:
     """An image whose darkest value is 0 and whose brightest is 1; a constant one is 0.
 
@@ -74,7 +117,9 @@ class Stretched:
 
     def __init__(self, image: NDArray[np.generic]) -> None:
         self.image = image
-        self._low, self._high = np.float32(image.min()), np.float32(image.max())
+        self._power = power_of(image)
+        ends = divided(np.array([image.min(), image.max()]), self._power)
+        self._low, self._high = ends.astype(np.float32)
 
     @property
     def is_constant(self) -> bool:
@@ -87,7 +132,7 @@ class Stretched:
 
     def of(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         """Stretch some of the image's values."""
-        floats = values.astype(np.float32)
+        floats = divided(values, self._power).astype(np.float32)
         if self.is_constant:
             return np.zeros_like(floats)
         floats -= self._low

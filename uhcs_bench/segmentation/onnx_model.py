@@ -294,7 +294,7 @@ class Segmenter:
         Raises
         ------
         UsageError
-            It is no array of one gray image.
+            It is no array of one gray image, or its values are too large to be taken as they are.
         SegmenterError
             The network fails, or what it gives is no segmentation.
         """

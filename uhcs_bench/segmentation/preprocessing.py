@@ -15,7 +15,14 @@ import numpy as np
 
 from uhcs_bench.errors import UsageError
 from uhcs_bench.io.images import ImageError
-from uhcs_bench.segmentation.equalization import Equalization, Equalized, Stretched, bands
+from uhcs_bench.segmentation.equalization import (
+    Equalization,
+    Equalized,
+    Stretched,
+    bands,
+    divided,
+    power_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,7 +118,7 @@ class Preprocessing:
         Raises
         ------
         UsageError
-            It is no array of one gray image.
+            It is no array of one gray image, or its values are too large to be taken as they are.
         """
         prepared = Prepared(gray_micrograph(image), self)
         height, width = prepared.shape
@@ -346,25 +353,36 @@ class Standardised:
     def __init__(self, image: NDArray[np.generic]) -> None:
         self._image = image
         shape = (image.shape[0], image.shape[1])
-        parts = [image[rows] for rows in bands(shape)]
-        self._mean = sum(part.astype(np.float64).sum() for part in parts) / image.size
-        squares = sum(np.square(part.astype(np.float64) - self._mean).sum() for part in parts)
+        self._power = power_of(image)
+        parts = [(rows, slice(0, shape[1])) for rows in bands(shape)]
+        self._mean = sum(self._values(*part).sum() for part in parts) / image.size
+        squares = sum(np.square(self._values(*part) - self._mean).sum() for part in parts)
         self._deviation = math.sqrt(squares / image.size)
 
     def window(self, rows: slice, columns: slice) -> NDArray[np.float32]:
         """Compute a part of it."""
-        values = self._image[rows, columns].astype(np.float64)
+        values = self._values(rows, columns)
         if self._deviation == 0:
             return np.zeros(values.shape, np.float32)
         values -= self._mean
         values /= self._deviation
         return values.astype(np.float32)
 
+    def _values(self, rows: slice, columns: slice) -> NDArray[np.float64]:
+        return divided(self._image[rows, columns], self._power).astype(np.float64)
+
 
 class _Scaled:
     """An image in its own gray values, or divided by the largest value of its type."""
 
     def __init__(self, image: NDArray[np.generic], scale: Scale) -> None:
+        # Divided by a power of two they would be other values than the network was trained with.
+        if power_of(image) > 0:
+            raise UsageError(
+                "The array holds gray values beyond 1e30, and the network takes them as they are, "
+                "as numbers of 32 bits; it was not segmented. Give gray values in the range that "
+                "the network was trained with."
+            )
         self._image = image
         is_divided = scale == "dtype" and image.dtype.kind in "iu"
         self._unit = float(np.iinfo(image.dtype.name).max) if is_divided else 1.0
