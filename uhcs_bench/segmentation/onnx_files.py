@@ -11,6 +11,7 @@ import mmap
 from typing import TYPE_CHECKING
 
 from uhcs_bench.errors import UhcsBenchError, in_words, listed
+from uhcs_bench.io import paths
 from uhcs_bench.io.hashes import combined_sha256, file_sha256
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def external_files(path: Path) -> tuple[Path, ...]:
             f"{path} is no ONNX model that can be read to its end ({in_words(error)}), and was not "
             "loaded. Copy it again, or save the model again."
         ) from error
-    folder = path.parent.resolve()
+    folder = paths.real(path.parent)
     problems = []
     found = []
     for name in names:
@@ -111,8 +112,8 @@ def external_files(path: Path) -> tuple[Path, ...]:
 def _inside(folder: Path, name: str) -> Path | None:
     """Give the place of a file in a folder; None if it is outside, or has no place anywhere."""
     try:
-        place = (folder / name).resolve()
-    except (OSError, RuntimeError, ValueError):  # names too long, links in a circle, a zero byte
+        place = paths.real(folder / name)
+    except (OSError, ValueError):  # a name that is too long, a zero byte
         return None
     return place if "\0" not in name and place.is_relative_to(folder) else None
 
