@@ -164,7 +164,6 @@ MISTAKES = [
     ("uhcs_bench.measure", lambda: uhcs_bench.measure(3, "particles"), "int"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({}, "particles"), "no map to measure in {}"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure([], "particles"), "no map to measure in []"),
-    ("uhcs_bench.measure", lambda: uhcs_bench.measure("", "particles"), "no map to measure in ''"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": RAGGED}, "particles"), "a"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": MAP[0]}, "particles"), "(9,)"),
     ("uhcs_bench.measure", lambda: uhcs_bench.measure({"a": MAP[:0]}, "particles"), "a"),
