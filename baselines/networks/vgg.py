@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
 from uhcs_bench.cli.common import echo
+from uhcs_bench.data.download import settings
 from uhcs_bench.errors import DataUnavailableError, UsageError
 from uhcs_bench.io.hashes import file_sha256
 
@@ -198,6 +200,15 @@ def _read_file(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _ask_torchvision() -> tuple[dict[str, Tensor], str]:
+    named = Path(urlsplit(VGG16_Weights.IMAGENET1K_V1.url).path).name
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / named
+    if settings.offline() and not cached.is_file():
+        raise DataUnavailableError(
+            f"The weights of VGG-16 are not at {cached}, and {settings.OFFLINE_VARIABLE} forbids "
+            "to download them. Nothing was trained. Name a local file with them in the environment "
+            f"variable {WEIGHTS_VARIABLE}, unset {settings.OFFLINE_VARIABLE}, or train from "
+            "scratch with --weights none."
+        )
     try:
         state = VGG16_Weights.IMAGENET1K_V1.get_state_dict(
             progress=sys.stderr.isatty(), check_hash=True, map_location="cpu"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import socket
 
 import pytest
 import timm
 import torch
+from huggingface_hub import constants
 from torch import nn
 
 from baselines.networks import efficientnet_unet
 from baselines.networks.efficientnet_unet import EfficientNetUNet, Encoder, read_weights
 from tests.baselines.networks import any_size
+from uhcs_bench.data.download import settings
 from uhcs_bench.errors import DataUnavailableError, UsageError
 
 NAME = "tf_efficientnet_lite0"
@@ -95,6 +99,7 @@ def test_weights_that_can_not_be_had(tmp_path, monkeypatch):
     with pytest.raises(DataUnavailableError, match=r"none\.pth.*No such file.*--weights none"):
         read_weights(NAME, "default")
     monkeypatch.delenv(efficientnet_unet.WEIGHTS_VARIABLE)
+    monkeypatch.delenv(settings.OFFLINE_VARIABLE, raising=False)
     monkeypatch.setattr(efficientnet_unet, "find_spec", lambda _: None)
 
     def offline(*_args, **_options):
@@ -105,6 +110,37 @@ def test_weights_that_can_not_be_had(tmp_path, monkeypatch):
         read_weights(NAME, "default")
     with pytest.raises(UsageError, match="do not exist"):
         read_weights(NAME, "imagenet")
+
+
+def test_offline_no_download_is_tried(monkeypatch, tmp_path, capfd):
+    """Check that the cache alone is asked, at once, and what the message advises."""
+    monkeypatch.delenv(efficientnet_unet.WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.setattr(efficientnet_unet, "find_spec", lambda _: None)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_k: pytest.fail("asks the network"))
+    monkeypatch.setenv(settings.OFFLINE_VARIABLE, "1")
+    with pytest.raises(DataUnavailableError, match=r"UHCS_BENCH_OFFLINE forbids.*--weights none"):
+        read_weights(NAME, "default")
+    assert capfd.readouterr().err == ""
+    assert not constants.is_offline_mode()
+
+
+def test_tries_of_a_download_are_not_logged(monkeypatch, capfd):
+    """Check that the error alone states that the network is out of reach, not each try."""
+
+    def unreachable(*_args, **_options):
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise OSError("no route to host")
+
+    monkeypatch.delenv(efficientnet_unet.WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.delenv(settings.OFFLINE_VARIABLE, raising=False)
+    monkeypatch.setattr(efficientnet_unet, "find_spec", lambda _: None)
+    monkeypatch.setattr(timm, "create_model", unreachable)
+    level = logging.getLogger("huggingface_hub").level
+    with pytest.raises(DataUnavailableError, match="could not download"):
+        read_weights(NAME, "default")
+    assert capfd.readouterr().err == ""
+    assert logging.getLogger("huggingface_hub").level == level
 
 
 def test_weights_of_another_network(whole):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 import torchvision
 
 from baselines.networks import vgg
+from uhcs_bench.data.download import settings
 from uhcs_bench.errors import DataUnavailableError, UsageError
 
 
@@ -91,6 +92,29 @@ def test_failed_download_names_both_ways(monkeypatch):
     monkeypatch.setattr(torchvision.models.VGG16_Weights, "get_state_dict", fail)
     with pytest.raises(DataUnavailableError, match=f"{vgg.WEIGHTS_VARIABLE}.*--weights none"):
         vgg.load_weights(vgg.VGG16(), "default")
+
+
+def test_offline_no_download_is_tried(monkeypatch, tmp_path):
+    """Check that torchvision is asked offline only for what its cache has."""
+    monkeypatch.delenv(vgg.WEIGHTS_VARIABLE, raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv(settings.OFFLINE_VARIABLE, "1")
+    asked = []
+
+    def give(*_args, **_options):
+        asked.append(True)
+        raise OSError("damaged")
+
+    monkeypatch.setattr(torchvision.models.VGG16_Weights, "get_state_dict", give)
+    with pytest.raises(DataUnavailableError, match=r"UHCS_BENCH_OFFLINE forbids.*--weights none"):
+        vgg.load_weights(vgg.VGG16(), "default")
+    assert not asked
+    cached = tmp_path / "hub" / "checkpoints" / "vgg16-397923af.pth"
+    cached.parent.mkdir(parents=True)
+    cached.touch()
+    with pytest.raises(DataUnavailableError, match="damaged"):
+        vgg.load_weights(vgg.VGG16(), "default")
+    assert asked
 
 
 def test_no_weights_and_wrong_weights():
