@@ -194,6 +194,22 @@ def check_split(split: str) -> Split:
     return _known(split, SPLITS, "split")
 
 
+def score_options(version: str, split: str) -> str:
+    """Give the options with which ``uhcs-bench score`` scores on a version and split.
+
+    Examples
+    --------
+    >>> score_options("synthetic", "paper")
+    ' --dataset-version synthetic'
+    """
+    options = ""
+    if version != REAL_VERSION:
+        options += f" --dataset-version {version}"
+    if split != PAPER_SPLIT:
+        options += f" --split {split}"
+    return options
+
+
 def _known(name: str, meanings: Mapping[_Name, str], kind: str) -> _Name:
     for known in meanings:
         if name == known:

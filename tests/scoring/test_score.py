@@ -230,7 +230,7 @@ def test_json_has_the_documented_form():
     content = json.loads(score_synthetic(maps).to_json(), parse_constant=pytest.fail)
     assert list(content) == [
         *("schema", "scorer_version", "dataset_version", "split", "resampled"),
-        *("training_split", "training_subsets", "tasks"),
+        *("training_split", "training_subsets", "tasks", "other_runs"),
     ]
     assert content["schema"] == "uhcs-bench/score/3"
     assert content["scorer_version"] == uhcs_bench.__version__

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from uhcs_bench.data import dataset
 from uhcs_bench.data.label_maps import write_label_map
 from uhcs_bench.errors import SubmissionError, UsageError
 from uhcs_bench.io import protection
+from uhcs_bench.scoring.comparison import compare
+from uhcs_bench.scoring.score import score_submissions
 from uhcs_bench.scoring.submission import read_submission
 
 read_synthetic = functools.partial(read_submission, version="synthetic")
@@ -505,3 +508,43 @@ def test_names_of_files_do_not_act_on_a_terminal(tmp_path):
         read_submission(tmp_path)
     assert "\x1b" not in str(caught.value)
     assert r"a\u001b[31mb.png" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("runs", "advice"),
+    [
+        (["runs/1"], "it has a run: give {}/runs/1"),
+        (["runs/1", "runs/b"], "it has 2 runs: give one of {0}/runs/1, {0}/runs/b"),
+    ],
+)
+@pytest.mark.parametrize("split", ["paper", "clean"])
+def test_the_folder_of_an_entry_whose_maps_are_in_its_runs(tmp_path, runs, advice, split):
+    """Check that the runs are named, whatever the split, and that each of them can be read."""
+    (tmp_path / "entry.yaml").write_text("split: clean\n")
+    for run in runs:
+        submit(tmp_path / run / "particles")
+    (tmp_path / "runs" / "empty").mkdir()
+    (problem,) = problems_of(tmp_path, split=split)
+    assert problem == f"there is no label map in it, but {advice.format(tmp_path)}"
+    (submission,) = read_synthetic(tmp_path / runs[0], split="clean")
+    assert (submission.training_split, submission.other_runs) == ("clean", ())
+    (problem,) = problems_of(tmp_path / runs[0], split="grouped")
+    assert "entry.yaml beside the maps states" in problem
+
+
+def test_maps_beside_further_runs_are_one_run_of_several(tmp_path):
+    """Check that the runs beside an entry's own maps are known, and that score and page say so."""
+    submit(tmp_path / "particles")
+    submit(tmp_path / "runs" / "seed-1" / "particles")
+    assert read_synthetic(tmp_path)[0].other_runs == ()  # a folder of runs, but of no entry
+    (tmp_path / "entry.yaml").write_text("split: paper\n")
+    submissions = read_synthetic(tmp_path)
+    assert submissions[0].other_runs == ("runs/seed-1",)
+    report = score_submissions(submissions)
+    assert "One run of 2" in report.to_text()
+    assert report.to_dict()["other_runs"] == ("runs/seed-1",)
+    compared = compare({"a": report, "b": replace(report, other_runs=())})
+    assert compared.other_runs == {"a": ("runs/seed-1",)}
+    assert "a: one run of 2" in compared.to_text()
+    assert "not compared: runs/seed-1." in " ".join(compared.to_text().split())
+    assert "b: one run" not in compared.to_text()

@@ -67,7 +67,9 @@ def compare(
     """Compare submissions micrograph by micrograph.
 
     PREDS is a folder of label maps, or in a clone the name of an entry of the
-    board, such as unet.
+    board, such as unet. Of an entry with several runs, that whose maps are in the
+    folder itself is taken, which is noted below the tables; another one by its
+    folder, such as leaderboard/unet-efficientnet/runs/seed-1.
 
     Each pair gets the mean difference of every score with its 95 % interval, a
     paired test corrected by Holm's method for the number of pairs, and a

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import SubmissionError, UsageError, in_words
-from uhcs_bench.exporters.common import score_options
 from uhcs_bench.io import images
 from uhcs_bench.io.atomic import new_folder
 from uhcs_bench.io.texts import read_json
@@ -94,7 +93,7 @@ def write(
     with new_folder(out) as folder:
         for name, labels in maps.items():
             label_maps.write_label_map(folder / f"{name}.png", labels)
-    options = score_options(source.version, source.split)
+    options = protocol.score_options(source.version, source.split)
     return Collection(out, source.task, len(maps), options, tuple(empty))
 
 

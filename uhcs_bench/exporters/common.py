@@ -10,8 +10,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from uhcs_bench import protocol
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -111,22 +109,6 @@ def identity(micrographs: Dataset) -> dict[str, str]:
         "split": micrographs.split,
         "data_id": micrographs.data_id,
     }
-
-
-def score_options(version: protocol.Version, split: protocol.Split) -> str:
-    """Options with which ``uhcs-bench score`` scores against a version and split.
-
-    Examples
-    --------
-    >>> score_options("synthetic", "paper")
-    ' --dataset-version synthetic'
-    """
-    options = ""
-    if version != protocol.REAL_VERSION:
-        options += f" --dataset-version {version}"
-    if split != protocol.PAPER_SPLIT:
-        options += f" --split {split}"
-    return options
 
 
 def licence(entry: Entry, kind: FileKind) -> str:

@@ -18,7 +18,6 @@ from uhcs_bench.exporters.common import (
     Usage,
     identity,
     licence,
-    score_options,
     write_json,
     write_text,
 )
@@ -173,7 +172,7 @@ def _readme(usage: Usage, sets: Sequence[Dataset]) -> str:
         "The micrographs of a fold may not select anything, neither a checkpoint nor a setting. "
         "With one label map for each micrograph, `<id>.png`, in `preds/`:"
     )
-    command = f"```sh\nuhcs-bench score preds/{score_options(version, split)}\n```"
+    command = f"```sh\nuhcs-bench score preds/{protocol.score_options(version, split)}\n```"
     title = f"{usage.head}# Micrographs of ultrahigh-carbon steel, for {usage.title}"
     parts = [title, what, "## Use", usage.text, "## Score", score, command]
     for micrographs in sets:

@@ -26,7 +26,6 @@ from uhcs_bench.exporters.common import (
     folds,
     identity,
     licence,
-    score_options,
     write_json,
     write_pairs,
 )
@@ -111,7 +110,7 @@ def write(folder: Path, sets: Sequence[Dataset]) -> Usage:
     text = _USAGE.format(
         commands="\n".join(commands),
         example=_results_name(sets[0]),
-        options=score_options(sets[0].version, sets[0].split),
+        options=protocol.score_options(sets[0].version, sets[0].split),
     )
     return Usage("nnU-Net v2", text)
 

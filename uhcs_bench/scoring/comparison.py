@@ -8,7 +8,7 @@ difference decide together whether it differs from zero.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations, compress
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from uhcs_bench.scoring.results import MicrographScore, Report, Resampled, TaskScore
 
 SCHEMA = "uhcs-bench/comparison/2"
+
+_COUNTS = "A:B: micrographs where A is higher, and where B is; equal ones are not counted."
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,9 @@ class Comparison:
     names : list of str
         Of the submissions.
     tasks : list of TaskComparison
+    other_runs : dict of str to tuple of str
+        By the name of a submission, folders of further runs of its method, which were not compared;
+        see `Report`.
     """
 
     dataset_version: str
@@ -149,6 +154,7 @@ class Comparison:
     resampled: Resampled
     names: list[str]
     tasks: list[TaskComparison]
+    other_runs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     schema: str = SCHEMA
 
     def to_text(self, form: TextFormat = "table") -> str:
@@ -191,6 +197,18 @@ class Comparison:
 
     @property
     def note(self) -> str:
+        """Sentences that state what columns, intervals and tests rest on, and which runs."""
+        return " ".join([*self._runs_compared(), _COUNTS, self._basis()])
+
+    def _runs_compared(self) -> Iterator[str]:
+        for name, others in self.other_runs.items():
+            yield (
+                f"{name}: one run of {1 + len(others)}, whose maps are in its folder itself; not "
+                f"compared: {', '.join(others)}. A method's score on the board is the mean of its "
+                "runs."
+            )
+
+    def _basis(self) -> str:
         """Sentences that state what intervals and tests rest on."""
         if self.resampled == "samples":
             return (
@@ -272,7 +290,14 @@ def compare(reports: Mapping[str, Report], resample: Resampled = "micrographs") 
     if not tasks:
         raise UsageError(f"The submissions {', '.join(reports)} have no task in common.")
     first = next(iter(reports.values()))
-    return Comparison(first.dataset_version, first.split, resample, list(reports), tasks)
+    return Comparison(
+        first.dataset_version,
+        first.split,
+        resample,
+        list(reports),
+        tasks,
+        {name: report.other_runs for name, report in reports.items() if report.other_runs},
+    )
 
 
 def _compare_task(scores: Mapping[str, TaskScore], resample: Resampled) -> TaskComparison:

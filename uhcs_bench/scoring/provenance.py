@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENTRY_NAME = "entry.yaml"
+RUNS = "runs"
+"""Folder in an entry that has a folder of each further run of its method."""
+
 CROSS_VALIDATION_NAME = "cross_validation.json"
 
 _LARGEST_BYTES = 10_000_000
@@ -61,6 +64,7 @@ def training_split(folder: Path, task: str | None = None) -> tuple[str, str] | N
     places = [folder, *(folder / task for task in protocol.TASKS)]
     if folder.name in protocol.TASKS:
         places.append(folder.parent)
+    places += [place.parent.parent for place in places if place.resolve().parent.name == RUNS]
     for place in places:
         for name, read in _READERS.items():
             text = _text(place / name)

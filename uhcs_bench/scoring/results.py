@@ -240,6 +240,8 @@ class Report:
         If the record beside the maps states that the models were trained on fixed subsets, how
         many training micrographs of a fold those have.
     tasks : list of TaskScore
+    other_runs : tuple of str
+        If the maps are in the folder of an entry, those of its further runs, which were not scored.
 
     Examples
     --------
@@ -257,6 +259,7 @@ class Report:
     training_split: str | None
     training_subsets: tuple[int, ...]
     tasks: list[TaskScore]
+    other_runs: tuple[str, ...] = ()
     schema: str = SCHEMA
 
     def __getitem__(self, task: str) -> TaskScore:
@@ -365,6 +368,17 @@ class Report:
             number = " or ".join(map(str, self.training_subsets))
             on = f"fixed subsets of the folds of split {self.training_split}, {number} of each fold"
         return f"Trained on {on}, as declared beside the maps."
+
+    @property
+    def one_run(self) -> str:
+        """Sentence that states that the maps are of one run of several; empty if they are not."""
+        if not self.other_runs:
+            return ""
+        number = 1 + len(self.other_runs)
+        return (
+            f"One run of {number}, whose maps are in the folder itself; not scored: "
+            f"{', '.join(self.other_runs)}. A method's score on the board is the mean of its runs."
+        )
 
     def to_json(self) -> str:
         """Text of the JSON output; null where a quantity is undefined."""

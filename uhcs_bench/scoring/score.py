@@ -163,6 +163,7 @@ def score_submissions(
         resampled=resample,
         training_split=submissions[0].training_split,
         training_subsets=submissions[0].training_subsets,
+        other_runs=submissions[0].other_runs,
         tasks=[_score_task(submission, options) for submission in submissions],
     )
 

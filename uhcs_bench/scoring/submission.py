@@ -58,6 +58,8 @@ class Submission:
     training_subsets : tuple of int
         If the record beside the maps states that their models were trained on fixed subsets, how
         many training micrographs of a fold those have.
+    other_runs : tuple of str
+        If the maps are in the folder of an entry, those of its further runs, ``runs/<name>``.
     """
 
     task: protocol.Task
@@ -67,6 +69,7 @@ class Submission:
     split: protocol.Split = protocol.PAPER_SPLIT
     training_split: str | None = None
     training_subsets: tuple[int, ...] = ()
+    other_runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,13 @@ def read_submission(
     content = _expanded(predictions)
     training_split: str | None = None
     training_subsets: tuple[int, ...] = ()
+    other_runs: tuple[str, ...] = ()
+    if isinstance(content, Path):
+        runs = _runs_below(content)
+        if runs and not _has_maps(content):
+            raise SubmissionError(str(content), [_in_runs(content, runs)])
+        if (content / provenance.ENTRY_NAME).is_file():
+            other_runs = runs
     if isinstance(content, Path) and not any_training:
         of_task = None if task is None else protocol.task(task).name
         training_split = provenance.check(content, data[1], of_task, of_parts=of_parts)
@@ -188,7 +198,12 @@ def read_submission(
         where = str(content) if isinstance(content, Path) else "The submission"
         raise SubmissionError(where, problems.listing())
     return tuple(
-        replace(found, training_split=training_split, training_subsets=training_subsets)
+        replace(
+            found,
+            training_split=training_split,
+            training_subsets=training_subsets,
+            other_runs=other_runs,
+        )
         for found in submissions
     )
 
@@ -226,6 +241,33 @@ def _expanded(predictions: Any) -> Any:
     if isinstance(predictions, str | os.PathLike):
         return paths.given(predictions)
     return predictions
+
+
+def _has_maps(folder: Path) -> bool:
+    """Tell whether files of label maps are where `_LAYOUT` has them."""
+    return any(
+        path.suffix.lower() in MAP_SUFFIXES and not path.name.startswith(".")
+        for place in (folder, *(folder / task for task in protocol.TASKS))
+        if place.is_dir()
+        for path in place.iterdir()
+    )
+
+
+def _runs_below(folder: Path) -> tuple[str, ...]:
+    """List the folders of label maps under ``runs/``, by their place."""
+    runs = folder / provenance.RUNS
+    if not runs.is_dir():
+        return ()
+    found = (path for path in sorted(runs.iterdir()) if path.is_dir() and _has_maps(path))
+    return tuple(path.relative_to(folder).as_posix() for path in found)
+
+
+def _in_runs(folder: Path, runs: Sequence[str]) -> str:
+    """Say that label maps are in folders of runs alone, and which folders to give."""
+    places = _some([str(folder / run) for run in runs])
+    if len(runs) == 1:
+        return f"there is no label map in it, but it has a run: give {places}"
+    return f"there is no label map in it, but it has {len(runs)} runs: give one of {places}"
 
 
 def _read_task(

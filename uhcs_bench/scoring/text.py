@@ -119,7 +119,7 @@ def sentences(task: TaskScore, report: Report) -> list[str]:
     -------
     list of str
         On the intervals and their coverage, means over fewer micrographs, the standard error of
-        the paper's tables, particle sizes, and the training split.
+        the paper's tables, particle sizes, the training split, and further runs.
     """
     found = [interval_sentence(task), *_fewer_sentences(task)]
     errors = task.IU_errors
@@ -131,7 +131,7 @@ def sentences(task: TaskScore, report: Report) -> list[str]:
     if task.psd is not None:
         found += size_sentences(task)
     found.append(report.training)
-    return found
+    return [*found, report.one_run] if report.other_runs else found
 
 
 def interval_sentence(task: TaskScore) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import pytest
 from markdown_it import MarkdownIt
 
+from tests.helpers.command import run as run_command
 from tests.helpers.entries import annotations, hostile, named, noisy, write_entry
+from uhcs_bench.data.label_maps import write_label_map
 from uhcs_bench.ranking import board as leaderboard
 from uhcs_bench.ranking.outputs.markdown_page import escaped, to_markdown
 
@@ -77,7 +80,7 @@ def test_the_page_of_ones_own_entries_is_true_there(board):
     for absent in ("RULES.md", "baselines", "tests fail"):
         assert absent not in page
     assert "uhcs-bench leaderboard build --entries entries --site board/" in page
-    assert "uhcs-bench score entries/half" in page
+    assert "uhcs-bench score entries/near --dataset-version synthetic\n" in page
     shipped = to_markdown(board, is_shipped=True)
     assert "[RULES.md](RULES.md)" in shipped
 
@@ -115,3 +118,25 @@ def test_what_another_split_costs_stands_below_the_groups(split_board):
     assert rows[[row[0] for row in rows].index("Other")][4].startswith("-")
     assert "### One, split grouped" in page
     assert "What the leaks" not in page  # no method was run on the split paper
+
+
+@pytest.mark.parametrize(
+    ("folders", "place"), [((".",), ""), (("runs/1", "runs/2"), "/runs/1"), ((".", "runs/2"), "")]
+)
+@pytest.mark.parametrize("split", ["paper", "clean"])
+def test_the_command_that_scores_an_entry(tmp_path, monkeypatch, folders, place, split):
+    """Check that the command on the page runs as it is printed, of several runs and any split."""
+    root = tmp_path / "entries"
+    declared_runs = [{"folder": run, "seeds": [seed]} for seed, run in enumerate(folders)]
+    write_entry(root / "a", {}, named("A", status="incomplete"))
+    entry = write_entry(root / "b", {}, named("B", runs=declared_runs, split=split))
+    for seed, run in enumerate(folders):
+        for name, labels in noisy(0.1, seed=seed).items():
+            write_label_map(entry / run / "particles" / f"{name}.png", labels)
+    page = to_markdown(leaderboard.build(*leaderboard.read_entries(root)), folder="entries")
+    (line,) = (line for line in page.splitlines() if "uhcs-bench score" in line)
+    options = " --dataset-version synthetic" + ("" if split == "paper" else f" --split {split}")
+    assert line.strip() == f"uhcs-bench score entries/b{place}{options}"
+    monkeypatch.chdir(tmp_path)
+    result = run_command(*line.split()[1:])
+    assert (result.exit_code, result.stderr) == (0, "")

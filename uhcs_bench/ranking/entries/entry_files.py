@@ -19,6 +19,7 @@ from uhcs_bench import protocol
 from uhcs_bench.io.texts import from_json
 from uhcs_bench.ranking.entries.declaration import FILE_NAME, shown, unreadable
 from uhcs_bench.scoring import training_record
+from uhcs_bench.scoring.provenance import RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,13 +32,12 @@ RECORD_NAME = training_record.FILE_NAME
 OWN_FOLDER = "."
 """Folder of the run whose maps stand in the entry's own folder."""
 
-_RUNS = "runs"
 _MAP_LIMIT = 1024 * 1024
 _LIMITS = {FILE_NAME: 64 * 1024, RECORD_NAME: 1024 * 1024}
 _MAX_FILES = 1500
 _TASKS = "|".join(protocol.TASKS)
-_RUN = rf"{_RUNS}/[a-z0-9][a-z0-9-]{{0,39}}"
-_FOLDER = re.compile(rf"(?:{_RUN}/)?(?:{_TASKS})|{_RUNS}|{_RUN}")
+_RUN = rf"{RUNS}/[a-z0-9][a-z0-9-]{{0,39}}"
+_FOLDER = re.compile(rf"(?:{_RUN}/)?(?:{_TASKS})|{RUNS}|{_RUN}")
 _MAP = re.compile(rf"(?:(?P<run>{_RUN})/)?(?P<task>{_TASKS})/(?P<id>[^/]+)\.png")
 _RECORD = re.compile(rf"(?:{_RUN}/)?{re.escape(RECORD_NAME)}")
 

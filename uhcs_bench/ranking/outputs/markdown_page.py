@@ -12,6 +12,7 @@ from uhcs_bench.errors import things
 from uhcs_bench.formatting import percent
 from uhcs_bench.metrics.table import RANKED_SCORES
 from uhcs_bench.ranking.board import METRICS
+from uhcs_bench.ranking.entries import entry_files
 from uhcs_bench.ranking.outputs import sentences
 from uhcs_bench.ranking.outputs.board_json import DATA_NAME
 
@@ -68,10 +69,9 @@ def _head(board: Board, folder: str, *, is_shipped: bool) -> list[str]:
         f"the maps. [{DATA_NAME}]({DATA_NAME}) holds them for programs, with the scores of each "
         "micrograph."
     )
-    first = board.entries[0].slug if board.entries else "<entry>"
     name = escaped(folder)
     commands = [
-        f"    uhcs-bench score {name}/{first}",
+        f"    uhcs-bench score {name}/{_scored_folder(board.entries)}",
         f"    uhcs-bench leaderboard build --entries {name} --site board/",
     ]
     if is_shipped:
@@ -95,6 +95,17 @@ def _head(board: Board, folder: str, *, is_shipped: bool) -> list[str]:
         "scatter. Methods are ranked by:"
     )
     return [stated, "\n".join(commands), units, ranked, sentences.RANK_RULE]
+
+
+def _scored_folder(entries: Sequence[LeaderboardEntry]) -> str:
+    """Give a folder of label maps that can be scored, with the options of what they are for."""
+    complete = [entry for entry in entries if all(maps.complete for maps in entry.tasks.values())]
+    for entry in (*complete, *entries):
+        runs = [run.folder for maps in entry.tasks.values() for run in maps.runs]
+        if runs:
+            parts = [entry.slug] if runs[0] == entry_files.OWN_FOLDER else [entry.slug, runs[0]]
+            return "/".join(parts) + protocol.score_options(entry.version, entry.split)
+    return "<entry>"
 
 
 def _group_parts(group: Group) -> list[str]:
