@@ -65,6 +65,11 @@ class FoldRun:
         return self.folder / "fold.json"
 
     @property
+    def progress(self) -> Path:
+        """State of an interrupted run, which goes on from there."""
+        return self.folder / "progress.pt"
+
+    @property
     def checkpoint(self) -> Path:
         """The trained model."""
         return self.folder / "checkpoint.pt"

@@ -275,7 +275,7 @@ def _run_fold(
     clock.lap("build")
     images = [model.preprocessing.apply(micrograph.image) for micrograph in seen]
     clock.lap("prepare")
-    progress = Progress(place.folder / "progress.pt", plan.settings())
+    progress = Progress(place.progress, plan.settings())
     before = progress.load()
     losses = loop.train(
         configuration,

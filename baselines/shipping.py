@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import uhcs_bench
-from baselines import export, runs
+from baselines import commands, export, runs
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.scoring import training_record
@@ -157,8 +157,8 @@ def _check_twin(plan: runs.Plan, maps: Path) -> None:
     )
     if len({model.fold for model in models}) < protocol.N_FOLDS:
         problems.add(
-            f"folds are missing; finish them with `python -m baselines run "
-            f"{plan.configuration.method} --task {plan.task}`"
+            "folds are missing. "
+            + commands.remedy(maps.parent, plan.configuration.method, plan.task)
         )
     if problems:
         raise UhcsBenchError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from baselines import commands
 from baselines.reproduction import reproduce
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
@@ -131,9 +133,16 @@ class Board:
                 warnings.append(
                     f"{method} has no map of {', '.join(absent)} under "
                     f"{self.plan.maps / method / task}: shown as missing. "
-                    f"`python -m baselines run {method} --task {task}` makes them."
+                    f"{self._remedy(method, task)}."
                 )
         return warnings
+
+    def _remedy(self, method: str, task: protocol.TaskName) -> str:
+        out = self.plan.maps
+        if method != "otsu":
+            return commands.remedy(out, method, task)
+        words = ["otsu", "--task", task, "--out", str(out / method)]
+        return f"Run it with `python -m baselines {shlex.join(words)}`"
 
     def _read_maps(self) -> dict[tuple[str, str], NDArray[np.uint8]]:
         maps, problems = {}, []

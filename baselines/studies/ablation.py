@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 import uhcs_bench
+from baselines.commands import remedy
 from baselines.configuration import Configuration
 from baselines.records import FoldRun
 from uhcs_bench import protocol
@@ -79,9 +80,8 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Trial]:
         finished = [(place, record) for place, record in records if record is not None]
         if not finished:
             empty.append(
-                f"{folder} has no finished fold of {method} on {task}. Run it with `python -m "
-                f"baselines run {method} --task {task} --inner --out {folder}`, or give another "
-                "folder."
+                f"{folder} has no finished fold of {method} on {task}. "
+                f"{remedy(folder, method, task, inner=True)}, or give another folder."
             )
         for place, record in finished:
             if record.get("inner"):

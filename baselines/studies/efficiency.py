@@ -14,6 +14,7 @@ import numpy as np
 from tabulate import tabulate
 
 import uhcs_bench
+from baselines.commands import remedy
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 from uhcs_bench.scoring import training_record
@@ -101,8 +102,8 @@ def read(runs: Sequence[Path], method: str, task: str) -> list[Point]:
     """
     found = {run: _models(run, method, task) for run in runs}
     empty = [
-        f"{run} has no finished fold of {method} on {task}. Run it with `python -m baselines run "
-        f"{method} --task {task} --out {run}`, or give another folder."
+        f"{run} has no finished fold of {method} on {task}. {remedy(run, method, task)}, or give "
+        "another folder."
         for run, models in found.items()
         if not models
     ]

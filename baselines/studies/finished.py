@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from baselines.commands import remedy
 from baselines.records import FoldRun
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
@@ -87,19 +88,25 @@ def find(
     if wrong:
         raise UsageError(listed(fact, wrong))
     split = protocol.check_split(splits[0] if splits else protocol.PAPER_SPLIT)
-    missing = []
-    folds: dict[int, list[Member]] = {}
-    for fold in range(dataset.n_folds(task, version, split)):
-        members = [(p, record) for p, record in read[fold] if record and p.checkpoint.is_file()]
-        if len(members) == len(runs):
-            folds[fold] = members
-        for place, record in read[fold]:
-            if not record or not place.checkpoint.is_file():
-                missing.append(_missing(place, split))
+    n_folds = dataset.n_folds(task, version, split)
+    folds = {
+        fold: [(place, record) for place, record in read[fold] if record and _has_model(place)]
+        for fold in range(n_folds)
+    }
+    missing = [
+        _missing(run, method, task, lacking if known or not partly else ())
+        for run in runs
+        if (lacking := [n for n in folds if run not in [place.out for place, _ in folds[n]]])
+    ]
+    folds = {fold: members for fold, members in folds.items() if len(members) == len(runs)}
     if missing and not (partly and folds):
         none = f"No fold of {method} on {task} is finished"
         raise UhcsBenchError(listed(none if partly else fact, missing))
     return Finished(split, folds)
+
+
+def _has_model(place: FoldRun) -> bool:
+    return place.checkpoint.is_file()
 
 
 def _problems(place: FoldRun, record: dict[str, Any], version: str) -> list[str]:
@@ -117,10 +124,13 @@ def _problems(place: FoldRun, record: dict[str, Any], version: str) -> list[str]
     return problems
 
 
-def _missing(place: FoldRun, split: protocol.Split) -> str:
-    of_split = f" --split {split}" if split != protocol.PAPER_SPLIT else ""
+def _missing(run: Path, method: str, task: str, folds: Sequence[int]) -> str:
+    """Say which folds a run lacks, and how to finish them; none are named if any would do."""
+    numbers = ", ".join(map(str, folds))
+    lacks = f"folds {numbers} are not finished or have no model"
+    if len(folds) < 2:
+        lacks = f"fold {numbers} is not finished or has no model" if folds else "no fold is done"
     return (
-        f"{place}, is not finished or has no model in {place.out}. Run it with `python -m "
-        f"baselines run {place.method} --task {place.task} --folds {place.name}{of_split} "
-        f"--out {place.out}`, or give another folder."
+        f"{method}, {task}: {lacks} in {run}. {remedy(run, method, task, folds)}, or give "
+        "another folder."
     )

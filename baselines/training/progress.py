@@ -49,3 +49,13 @@ class Progress:
     def clear(self) -> None:
         """Delete the file: the run is finished."""
         self.path.unlink(missing_ok=True)
+
+
+def settings_of(path: Path) -> dict[str, Any] | None:
+    """Read which settings a state is of; None if there is none, or it can't be read."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        settings: dict[str, Any] = dict(content["settings"])
+    except Exception:  # noqa: BLE001 - a damaged file, in any way, states nothing
+        return None
+    return settings
