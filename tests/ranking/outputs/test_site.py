@@ -385,3 +385,15 @@ def test_sizes_are_not_said_to_be_the_same(folder):
         assert "same distribution" not in text
         assert "annotated distribution" not in text
     assert "Not rejected is no evidence" in (folder / "particles.html").read_text("utf-8")
+
+
+def test_cards_and_entries_of_two_splits_are_told_apart(split_board, tmp_path):
+    """Check that neither two cards nor two entries of one method read the same."""
+    site.write(tmp_path / "site", split_board)
+    page = (tmp_path / "site" / "index.html").read_text("utf-8")
+    headings = [re.sub("<[^>]+>", "", found) for found in re.findall(r"<h2.*?</h2>", page)]
+    assert len(set(headings)) == len(headings)
+    for found in split_board.entries:
+        start = f'<li><a href="entries/{found.slug}.'
+        line = next(row for row in page.splitlines() if row.startswith(start))
+        assert f"data set {found.version}, split {found.split}" in line

@@ -7,6 +7,22 @@ import json
 import pytest
 
 from uhcs_bench.ranking.outputs import board_json, sentences, text_tables
+from uhcs_bench.ranking.pair_tests import Pair
+
+
+@pytest.mark.parametrize(
+    ("metric", "difference", "said"),
+    [
+        ("IU", 0.0004, "A and B do not differ as rounded, by 0.0 points of IU, -1.0 to +1.0 "),
+        ("fit", 0.0, "A and B do not differ as rounded, by 0.0 points of fit, -1.0 to +1.0 "),
+        ("D", 0.0004, "A and B do not differ as rounded, by 0.000 of D, -0.010 to +0.010 "),
+        ("IU", 0.0006, "A is ahead of B by 0.1 points of IU, -1.0 to +1.0 "),
+    ],
+)
+def test_a_difference_that_rounds_to_zero_puts_no_one_ahead(metric, difference, said):
+    """Check the sentence of a pair by the digits that it shows."""
+    pair = Pair("a", "b", metric, difference, (-0.01, 0.01), 0.5, 0.5, 24, 6)
+    assert sentences.pair_sentence(pair, {"a": "A", "b": "B"}).startswith(said)
 
 
 @pytest.mark.parametrize("form", ["table", "markdown"])

@@ -142,6 +142,8 @@ significant by micrographs alone'
     verdict = verdicts.get(pair.separable_by, "significant")
     better, worse = names[pair.better], names[pair.worse]
     is_better = "is better than" if verdict == "significant" else "is ahead of"
+    if float(amount(metric, pair.difference)) == 0:
+        return f"{better} and {worse} do not differ as rounded, by {by} ({tests}): {verdict}"
     return f"{better} {is_better} {worse} by {by} ({tests}): {verdict}"
 
 
