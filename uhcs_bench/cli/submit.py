@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from uhcs_bench import protocol
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
     InputPath,
+    Name,
     NewFolder,
     echo,
     links_option,
-    split_option,
-    version_option,
 )
 from uhcs_bench.cli.leaderboard import DEFAULT_FOLDER
 
@@ -44,15 +44,28 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder of the entries.",
 )
-@version_option
-@split_option
+@click.option(
+    "--dataset-version",
+    "version",
+    type=Name(*protocol.VERSIONS),
+    metavar="VERSION",
+    help="Data set version that the maps are for.  [default: that of the record beside them, or "
+    f"else {protocol.REAL_VERSION}]",
+)
+@click.option(
+    "--split",
+    type=Name(*protocol.SPLITS),
+    metavar="SPLIT",
+    help="Split that the maps are for.  [default: that of the record beside them, or else "
+    f"{protocol.PAPER_SPLIT}]",
+)
 @links_option
 def submit(
     predictions: tuple[Path, ...],
     name: str,
     out: Path,
-    version: str,
-    split: str,
+    version: str | None,
+    split: str | None,
     follow_links: bool,
 ) -> None:
     """Make an entry of predicted label maps.

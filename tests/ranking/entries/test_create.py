@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench.errors import SubmissionError, UhcsBenchError
+from tests.helpers.entries import noisy
+from uhcs_bench.data.label_maps import write_label_map
+from uhcs_bench.errors import SubmissionError, UhcsBenchError, UsageError
 from uhcs_bench.ranking.entries import create, declaration, entry, strict_yaml
 from uhcs_bench.scoring import training_record
 
@@ -93,7 +96,7 @@ def test_a_subset_and_no_weights_are_declared(predictions, tmp_path):
 def test_maps_of_other_folds_are_refused(predictions, tmp_path, changes, message):
     """Check that a run on one split is not submitted as another."""
     with pytest.raises(SubmissionError, match=message):
-        create.create([predictions(**changes)], "mine", tmp_path / "out", "synthetic")
+        create.create([predictions(**changes)], "mine", tmp_path / "out", "synthetic", "paper")
     assert not (tmp_path / "out").exists()
 
 
@@ -139,3 +142,49 @@ def test_other_settings_of_a_fold_are_refused(predictions, tmp_path):
     with pytest.raises(SubmissionError, match=r"fold 3 of particles .* than fold 0 .*\(batch\)"):
         create.create([tmp_path], "mine", tmp_path / "out", "synthetic")
     assert not (tmp_path / "out").exists()
+
+
+def test_split_and_version_are_those_of_the_record(predictions, tmp_path):
+    """Check that nothing needs to be typed that the record states, and that it is entered so."""
+    folder, _ = create.create([predictions(split="clean")], "mine", tmp_path / "out")
+    assert folder.name == "mine-synthetic-clean"
+    declared = strict_yaml.load((folder / "entry.yaml").read_bytes())
+    assert (declared["dataset_version"], declared["split"]) == ("synthetic", "clean")
+
+
+def test_records_of_several_splits_make_no_entry(predictions, tmp_path):
+    """Check two runs whose records contradict each other, unless the split is given."""
+    runs = [shutil.copytree(predictions(), tmp_path / name) for name in ("a", "b")]
+    record = runs[1] / "record.json"
+    content = json.loads(record.read_text("utf-8"))
+    for fold in content["tasks"]["particles"].values():
+        fold["split"] = "clean"
+    record.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(UsageError, match=r"several splits \(paper: .*a; clean: .*b\)"):
+        create.create(runs, "mine", tmp_path / "out")
+    with pytest.raises(SubmissionError, match=r"b was not entered: .*\n.*clean"):
+        create.create(runs, "mine", tmp_path / "out", "synthetic", "paper")
+
+
+@pytest.mark.parametrize(
+    ("places", "folders"),
+    [
+        (("seed-0", "seed-1"), ["runs/seed-0", "runs/seed-1"]),
+        (("0/unet", "1/unet"), ["runs/1", "runs/2"]),
+        (("Seed 0", "b"), ["runs/1", "runs/2"]),
+    ],
+)
+def test_runs_keep_their_names_and_ask_for_seeds(tmp_path, places, folders):
+    """Check the folders of runs in an entry, what is left to fill in, and what validation notes."""
+    for seed, place in enumerate(places):
+        for name, labels in noisy(0.1, seed=seed).items():
+            write_label_map(tmp_path / place / f"{name}.png", labels)
+    given = [tmp_path / place for place in places]
+    folder, to_fill = create.create(given, "mine", tmp_path / "out", "synthetic")
+    assert to_fill[-2:] == [f"runs: seeds of {run}" for run in folders]
+    path = folder / declaration.FILE_NAME
+    path.write_text(path.read_text("utf-8").replace('"TO BE FILLED IN"', "filled"), "utf-8")
+    found = entry.read_entry(folder)
+    assert [run.folder for run in found.tasks["particles"].runs] == folders
+    (note,) = found.notes
+    assert f"no seed is stated of {', '.join(folders)}" in note

@@ -23,25 +23,27 @@ from uhcs_bench.ranking.entries.declaration import (
     texts,
 )
 from uhcs_bench.ranking.entries.entry import identical_runs
-from uhcs_bench.scoring import submission, training_record
+from uhcs_bench.scoring import provenance, submission, training_record
 from uhcs_bench.web import templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from uhcs_bench.scoring.submission import Submission
     from uhcs_bench.scoring.training_record import TrainedModel
 
 _WHOLE = "whole micrographs"
 _LONGEST = 100
+_ENTERED = "entered"
 
 
 def create(
     predictions: Sequence[Path],
     name: str,
     out: Path,
-    version: str = protocol.REAL_VERSION,
-    split: str = protocol.PAPER_SPLIT,
+    version: str | None = None,
+    split: str | None = None,
     *,
     follow_links: bool = False,
 ) -> tuple[Path, list[str]]:
@@ -59,7 +61,7 @@ def create(
     out : Path
         Folder of the entries; made where needed.
     version, split : str, optional
-        What the maps are for.
+        What the maps are for. By default what the records beside them state, or else the paper's.
     follow_links : bool, optional
         As of `uhcs_bench.score`.
 
@@ -81,28 +83,12 @@ def create(
     MissingPackageError
         If PyYAML is not installed.
     """
+    version, split = _scope(predictions, version, split)
     folder = out / _slug(name, version, split)
     if folder.exists() or folder.is_symlink():
         raise UsageError(f"{folder} is there already; choose another --name, or move it away.")
-    runs = {
-        entry_files.OWN_FOLDER if len(predictions) == 1 else f"runs/{number}": path
-        for number, path in enumerate(predictions, start=1)
-    }
-    submissions = {
-        run: submission.read_submission(
-            path, version=version, split=split, follow_links=follow_links
-        )
-        for run, path in runs.items()
-    }
-    _check_runs_differ(runs, submissions)
-    models = {run: training_record.read(path) for run, path in runs.items()}
-    for run, path in runs.items():
-        problems = training_record.contradictions(models[run], version, split)
-        if problems:
-            raise SubmissionError(str(path), problems)
-    problems = training_record.other_settings({str(runs[run]): models[run] for run in models})
-    if problems:
-        raise SubmissionError("The entry", problems, "made")
+    runs = entry_files.run_folders(predictions)
+    submissions, models = _read(runs, version, split, follow_links=follow_links)
     known: dict[str, Any] = {}
     if any(models.values()):
         known = _declared_or_damaged([model for found in models.values() for model in found])
@@ -120,6 +106,8 @@ def create(
     )
     text += "\n"
     to_fill = [place for place, value in texts(strict_yaml.load(text.encode())) if value == TO_FILL]
+    if len(runs) > 1:
+        to_fill += [f"runs: seeds of {run}" for run, found in models.items() if not found]
     with new_folder(folder) as unfinished:
         (unfinished / FILE_NAME).write_text(text, encoding="utf-8")
         for run, found in submissions.items():
@@ -132,6 +120,56 @@ def create(
                     path = unfinished / run / of_task.task.name / f"{map_name}.png"
                     label_maps.write_label_map(path, labels)
     return folder, to_fill
+
+
+def _scope(predictions: Sequence[Path], version: str | None, split: str | None) -> tuple[str, str]:
+    """Give the version and split that are asked for, or else those that records state."""
+    splits: dict[str, set[str]] = {}
+    versions: dict[str, set[str]] = {}
+    for path in predictions:
+        found = provenance.training_split(path)
+        if found is not None and found[0] in protocol.SPLITS:
+            splits.setdefault(found[0], set()).add(str(path))
+        for model in training_record.read(path):
+            versions.setdefault(model.version, set()).add(str(path))
+    problems = [
+        f"The files beside the maps state several {kind} ("
+        + "; ".join(f"{name}: {', '.join(sorted(of))}" for name, of in stated.items())
+        + "). Make an entry of each."
+        for kind, given, stated in (
+            ("splits", split, splits),
+            ("data set versions", version, versions),
+        )
+        if given is None and len(stated) > 1
+    ]
+    if problems:
+        raise UsageError(listed("No entry was made", problems))
+    known_version = version or next(iter(versions), protocol.REAL_VERSION)
+    return known_version, split or next(iter(splits), protocol.PAPER_SPLIT)
+
+
+def _read(
+    runs: Mapping[str, Path], version: str, split: str, *, follow_links: bool
+) -> tuple[dict[str, tuple[Submission, ...]], dict[str, tuple[TrainedModel, ...]]]:
+    """Read label maps and records of runs, and make sure that they can stand in one entry."""
+    submissions = {}
+    for run, path in runs.items():
+        try:
+            submissions[run] = submission.read_submission(
+                path, version=version, split=split, follow_links=follow_links
+            )
+        except SubmissionError as error:
+            raise SubmissionError(error.where, error.problems, _ENTERED) from error
+    _check_runs_differ(runs, submissions)
+    models = {run: training_record.read(path) for run, path in runs.items()}
+    for run, path in runs.items():
+        problems = training_record.contradictions(models[run], version, split)
+        if problems:
+            raise SubmissionError(str(path), problems, _ENTERED)
+    problems = training_record.other_settings({str(runs[run]): models[run] for run in models})
+    if problems:
+        raise SubmissionError("The entry", problems, "made")
+    return submissions, models
 
 
 def _check_runs_differ(

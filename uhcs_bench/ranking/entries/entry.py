@@ -279,6 +279,12 @@ def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
     tasks = _read_tasks(scope, stated, runs, problems, cache)
     problems += _selection_problems(stated, tasks)
     problems += _identity_problems(tasks)
+    seeds = _seeds(stated)
+    if len(runs) > 1 and (without := [run for run in runs if not seeds.get(run)]):
+        notes.append(
+            f"{FILE_NAME}: runs: no seed is stated of {', '.join(map(shown, without))}; runs of a "
+            "method differ by their seeds, so state them where there are any"
+        )
     if problems or declaration is None:
         raise EntryError(where, problems)
     return LeaderboardEntry(

@@ -22,7 +22,7 @@ from uhcs_bench.scoring import training_record
 from uhcs_bench.scoring.provenance import RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from uhcs_bench.scoring.training_record import TrainedModel
@@ -74,6 +74,36 @@ def files(folder: Path, problems: list[str]) -> dict[str, Path]:
         else:
             found[place] = path
     return found
+
+
+def run_folders(predictions: Sequence[Path]) -> dict[str, Path]:
+    """Name the folders in an entry that label maps of runs go to.
+
+    Parameters
+    ----------
+    predictions : sequence of Path
+        A folder of each run.
+
+    Returns
+    -------
+    dict of str to Path
+        By folder in the entry. Several runs keep their names where those are distinct and may name
+        a run; otherwise they are numbered.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> list(run_folders([Path("preds/seed-0"), Path("preds/seed-1")]))
+    ['runs/seed-0', 'runs/seed-1']
+    >>> list(run_folders([Path("0/unet"), Path("1/unet")]))
+    ['runs/1', 'runs/2']
+    """
+    if len(predictions) == 1:
+        return {OWN_FOLDER: predictions[0]}
+    named = [f"{RUNS}/{path.absolute().name}" for path in predictions]
+    if len(set(named)) < len(named) or not all(re.fullmatch(_RUN, name) for name in named):
+        named = [f"{RUNS}/{number}" for number in range(1, len(predictions) + 1)]
+    return dict(zip(named, predictions, strict=True))
 
 
 def runs(found: Mapping[str, Path]) -> dict[str, Maps]:
