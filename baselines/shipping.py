@@ -157,7 +157,7 @@ def _check_twin(plan: runs.Plan, maps: Path) -> None:
     )
     if len({model.fold for model in models}) < protocol.N_FOLDS:
         problems.add(
-            "folds are missing. "
+            "folds are missing, finish them: "
             + commands.remedy(maps.parent, plan.configuration.method, plan.task)
         )
     if problems:
