@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import SubmissionError
+from uhcs_bench.io import paths
 from uhcs_bench.io.texts import from_json
 from uhcs_bench.scoring import training_record
 
@@ -64,7 +65,7 @@ def training_split(folder: Path, task: str | None = None) -> tuple[str, str] | N
     places = [folder, *(folder / task for task in protocol.TASKS)]
     if folder.name in protocol.TASKS:
         places.append(folder.parent)
-    places += [place.parent.parent for place in places if place.resolve().parent.name == RUNS]
+    places += [place.parent.parent for place in places if paths.real(place).parent.name == RUNS]
     for place in places:
         for name, read in _READERS.items():
             text = _text(place / name)

@@ -13,9 +13,9 @@ from uhcs_bench.ranking.pair_tests import Pair
 @pytest.mark.parametrize(
     ("metric", "difference", "said"),
     [
-        ("IU", 0.0004, "A and B do not differ as rounded, by 0.0 points of IU, -1.0 to +1.0 "),
-        ("fit", 0.0, "A and B do not differ as rounded, by 0.0 points of fit, -1.0 to +1.0 "),
-        ("D", 0.0004, "A and B do not differ as rounded, by 0.000 of D, -0.010 to +0.010 "),
+        ("IU", 0.0004, "A and B differ by 0.0 points of IU, -1.0 to +1.0, as rounded "),
+        ("fit", 0.0, "A and B differ by 0.0 points of fit, -1.0 to +1.0, as rounded "),
+        ("D", 0.0004, "A and B differ by 0.000 of D, -0.010 to +0.010, as rounded "),
         ("IU", 0.0006, "A is ahead of B by 0.1 points of IU, -1.0 to +1.0 "),
     ],
 )

@@ -143,7 +143,7 @@ significant by micrographs alone'
     better, worse = names[pair.better], names[pair.worse]
     is_better = "is better than" if verdict == "significant" else "is ahead of"
     if float(amount(metric, pair.difference)) == 0:
-        return f"{better} and {worse} do not differ as rounded, by {by} ({tests}): {verdict}"
+        return f"{better} and {worse} differ by {by}, as rounded ({tests}): {verdict}"
     return f"{better} {is_better} {worse} by {by} ({tests}): {verdict}"
 
 
