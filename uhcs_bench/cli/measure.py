@@ -410,8 +410,8 @@ def _said(summary: Summary, outputs: Outputs, n_without_specimen: int) -> str:
         lines.append(f"They are kept in {summary.journal} until the rest can be measured.")
     if summary.n_without_size:
         lines.append(
-            f"{summary.n_without_size} without a pixel size, so that their lengths are in px "
-            "alone; --pixel-size gives one."
+            f"{summary.n_without_size} without a pixel size, so that their lengths are in px, "
+            "in the files alone; --pixel-size gives one."
         )
     if summary.specimens and n_without_specimen:
         lines.append(f"{n_without_specimen} without a specimen, which no mean includes.")
