@@ -70,30 +70,31 @@ def robustness(
     been trained on them, so that its curves are a lower bound of the changes.
     """
     from baselines.studies import finished
-    from baselines.studies import robustness as conditions
+    from baselines.studies import robustness as study
+    from baselines.studies.conditions import parse_conditions
 
     name = protocol.task(task).name
     if runs is not None and models:
         raise UsageError("--runs and --model can't be combined: leave one of them out.")
-    chosen = conditions.parse_conditions(texts)
+    chosen = parse_conditions(texts)
     split = protocol.PAPER_SPLIT
     files: Sequence[str | Path] = [*models] or [name]
     if runs is not None:
         found = finished.find([runs], method, name, version, "Nothing was segmented")
         split, files = found.split, found.checkpoints
-        segment = conditions.with_checkpoints(found.checkpoints)
+        segment = study.with_checkpoints(found.checkpoints)
     else:
-        segment = conditions.with_models(files, name)
-    identity = conditions.identity(files)
+        segment = study.with_models(files, name)
+    identity = study.identity(files)
     table = out / f"{name}.csv"
-    rows = conditions.extend_table(
+    rows = study.extend_table(
         table, identity, version, chosen,
-        lambda missing: conditions.evaluate(name, segment, missing, version, split),
+        lambda missing: study.evaluate(name, segment, missing, version, split),
     )  # fmt: skip
     with replacing(out / f"{name}.png") as partial:
-        conditions.draw(rows, name).savefig(partial, dpi=120)
-    echo(conditions.to_text(rows))
-    note = conditions.caveat([] if runs else files, version)
+        study.draw(rows, name).savefig(partial, dpi=120)
+    echo(study.to_text(rows))
+    note = study.caveat([] if runs else files, version)
     echo(f"{things(len(rows), 'condition')} in {table}. {note}", err=True)
 
 

@@ -1,4 +1,4 @@
-"""Micrographs that are noisy, blurred, flat or resampled."""
+"""Scores and measures of changed micrographs: numbers, the table, and what is refused."""
 
 from __future__ import annotations
 
@@ -8,65 +8,13 @@ import math
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from scipy import ndimage
 
 import uhcs_bench
 from baselines.__main__ import main
-from baselines.studies import robustness
-from baselines.studies.robustness import Condition
+from baselines.studies import conditions, robustness
+from baselines.studies.conditions import Condition
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.segmentation import otsu
-
-
-@pytest.fixture
-def micrograph():
-    """Give a small part of a synthetic micrograph."""
-    found = uhcs_bench.load("particles", version="synthetic")[0]
-    return found.image[:120, :160], found.labels[:120, :160]
-
-
-def changed(condition, micrograph):
-    """Give image and labels under a condition."""
-    return condition.apply(*micrograph, np.random.default_rng(0))
-
-
-def test_unchanged_is_unchanged(micrograph):
-    """Check that the first condition gives what it gets."""
-    image, labels = changed(Condition("unchanged", 1.0), micrograph)
-    np.testing.assert_array_equal(image, micrograph[0])
-    np.testing.assert_array_equal(labels, micrograph[1])
-
-
-@pytest.mark.parametrize("electrons", [8.0, 1.0])
-def test_noise_has_the_variance_of_shot_noise(electrons):
-    """Check the variance against the law, away from the ends of the gray scale."""
-    flat = np.full((300, 300), 120, np.uint8)
-    image, _ = changed(Condition("noise", electrons), (flat, flat))
-    assert image.mean() == pytest.approx(120, abs=0.2)
-    assert image.std() == pytest.approx(math.sqrt(120 / electrons + 4), rel=0.02)
-
-
-def test_blur_and_contrast(micrograph):
-    """Check both against SciPy and NumPy."""
-    image, labels = changed(Condition("blur", 1.5), micrograph)
-    expected = ndimage.gaussian_filter(micrograph[0].astype(float), 1.5)
-    assert np.abs(image - expected).max() <= 0.5
-    assert labels is micrograph[1]
-    flat, _ = changed(Condition("contrast", 0.2), micrograph)
-    assert flat.mean() == pytest.approx(micrograph[0].mean(), abs=0.5)
-    assert flat.std() == pytest.approx(0.2 * micrograph[0].std(), rel=0.02)
-
-
-@pytest.mark.parametrize("factor", [0.5, 2.0])
-def test_magnification_keeps_area_fractions(micrograph, factor):
-    """Check shapes, and that annotation and image are resampled at the same places."""
-    image, labels = changed(Condition("magnification", factor), micrograph)
-    assert image.shape == labels.shape == (120 * factor, 160 * factor)
-    assert set(np.unique(labels)) == {0, 1}
-    assert labels.mean() == pytest.approx(micrograph[1].mean(), abs=0.01)
-    before = [micrograph[0][micrograph[1] == k].mean() for k in (0, 1)]
-    after = [image[labels == k].mean() for k in (0, 1)]
-    assert after == pytest.approx(before, rel=0.05)
 
 
 def test_measures_are_in_pixels_of_the_unchanged_micrograph():
@@ -158,7 +106,7 @@ def rows_of(chosen, error=math.nan):
 def test_table_and_picture(tmp_path):
     """Check that a table is read as it was written, its text, and that it can be drawn."""
     path = tmp_path / "table.csv"
-    chosen = robustness.conditions()
+    chosen = conditions.conditions()
     robustness.extend_table(path, "ab", "synthetic", chosen, rows_of)
     again = robustness.read_table(path)
     assert [(row["kind"], row["severity"]) for row in again] == [
@@ -177,7 +125,7 @@ def test_table_and_picture(tmp_path):
 
 def test_interrupted_study_goes_on(tmp_path):
     """Check that finished conditions are kept, and are not computed again."""
-    path, chosen = tmp_path / "table.csv", robustness.conditions()[:4]
+    path, chosen = tmp_path / "table.csv", conditions.conditions()[:4]
 
     def interrupted(missing):
         yield from rows_of(missing, 1.0)[:2]
@@ -199,7 +147,7 @@ def test_interrupted_study_goes_on(tmp_path):
 @pytest.mark.parametrize(("models_id", "version"), [("cd", "1.0"), ("ab", "synthetic")])
 def test_results_of_others_are_not_mixed(tmp_path, models_id, version):
     """Check that a table of other models or micrographs is refused and stays."""
-    path, chosen = tmp_path / "table.csv", robustness.conditions()[:2]
+    path, chosen = tmp_path / "table.csv", conditions.conditions()[:2]
     robustness.extend_table(path, "ab", "1.0", chosen[:1], rows_of)
     before = path.read_bytes()
     with pytest.raises(UsageError, match=r"other models or of another data set[^!]*other --out"):
@@ -212,7 +160,7 @@ def test_foreign_table_is_refused(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("a,b\nred,blue\n", encoding="utf-8")
     with pytest.raises(UhcsBenchError, match="is no table of the command robustness"):
-        robustness.extend_table(path, "ab", "1.0", robustness.conditions(), rows_of)
+        robustness.extend_table(path, "ab", "1.0", conditions.conditions(), rows_of)
     assert path.read_text(encoding="utf-8").startswith("a,b")
 
 
@@ -230,14 +178,6 @@ def test_a_table_of_other_columns_or_kinds_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UhcsBenchError, match="is no table of the command robustness"):
         robustness.read_table(path)
-
-
-@pytest.mark.parametrize("text", ["blur", "blur=", "blur=x", "blur=0.001", "blur=inf", "fog=1", "=",
-                                  "unchanged=1"])  # fmt: skip
-def test_wrong_conditions_are_named(text):
-    """Check that each is named, all at once."""
-    with pytest.raises(UsageError, match=rf"(?s)2 problems.*--condition {text}: .*noise=-1"):
-        robustness.parse_conditions([text, "blur=1", "noise=-1"])
 
 
 def test_models_are_known_by_their_bytes(tmp_path):

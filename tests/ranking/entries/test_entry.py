@@ -531,7 +531,7 @@ def test_create_takes_several_runs(tmp_path):
     path = folder / "entry.yaml"
     path.write_text(path.read_text("utf-8").replace(f'"{declaration.TO_FILL}"', "filled"), "utf-8")
     maps = entry.read_entry(folder).tasks["particles"]
-    assert [run.folder for run in maps.runs] == ["runs/1", "runs/2"]
+    assert [run.folder for run in maps.runs] == ["runs/0", "runs/1"]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
