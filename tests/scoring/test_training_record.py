@@ -119,12 +119,17 @@ def test_only_options_of_the_command_are_advised(tmp_path):
         ({"seed": 3, "precision": "bfloat16"}, None),
         ({"batch": 8}, "batch"),
         ({"batch": 8, "loss": "focal"}, "batch, loss"),
-        ({"new": 1}, "new"),
+        ({"new": 1}, None),
+        ({"stages": [{"updates": 9, "warmup": 0.1}]}, None),
+        ({"stages": [{"updates": 10}]}, "stages"),
+        ({"stages": [{"updates": 9}, {"updates": 9}]}, "stages"),
+        ({"loss": {"name": "ce"}}, "loss"),
     ],
 )
 def test_all_folds_and_runs_have_one_configuration(tmp_path, changes, differing):
     """Check folds of one run and of two; seeds and number formats may differ."""
     usual = {"batch": 4, "loss": "ce", "seed": 0, "precision": "float32"}
+    usual |= {"stages": [{"updates": 9}]}
     one, other = (run(configuration=settings) for settings in (usual, usual | changes))
     both = {
         "a": training_record.read(write(tmp_path / "a", of_method(one, other))),

@@ -295,7 +295,8 @@ _MAY_DIFFER = ("seed", "precision")
 def other_settings(records: Mapping[str, Sequence[TrainedModel]]) -> list[str]:
     """List where folds or runs of a task were not run with the settings of the first one.
 
-    Seeds and number formats may differ.
+    Seeds and number formats may differ, and a setting that one of two records does not state is not
+    compared: those of earlier releases lack what could not be set then.
 
     Parameters
     ----------
@@ -321,14 +322,14 @@ def other_settings(records: Mapping[str, Sequence[TrainedModel]]) -> list[str]:
     first: dict[str, tuple[str, list[dict[str, Any]]]] = {}
     for (task, place, fold), found in folds.items():
         where, wanted = first.setdefault(task, (f"fold {fold} of {place}", found))
-        if found == wanted:
-            continue
         names = {
             name
             for one, other in zip(found, wanted, strict=False)
-            for name in {**one, **other}
-            if one.get(name) != other.get(name)
+            for name in one.keys() & other.keys()
+            if _contradict(one[name], other[name])
         }
+        if not names and len(found) == len(wanted):
+            continue
         differing = ", ".join(sorted(names)) or f"models: {len(found)}, there {len(wanted)}"
         problems.append(
             f"{place}: fold {fold} of {task} was run with other settings than {where} "
@@ -336,6 +337,15 @@ def other_settings(records: Mapping[str, Sequence[TrainedModel]]) -> list[str]:
             "an entry of each configuration."
         )
     return problems
+
+
+def _contradict(one: object, other: object) -> bool:
+    """Tell whether two settings differ in what both of them state."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return any(_contradict(one[name], other[name]) for name in one.keys() & other.keys())
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return any(map(_contradict, one, other))
+    return one != other
 
 
 def _shared_settings(model: TrainedModel) -> dict[str, Any]:
