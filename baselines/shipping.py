@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import uhcs_bench
-from baselines import commands, export, runs
+from baselines import export, runs, unfinished
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.scoring import training_record
@@ -158,7 +158,7 @@ def _check_twin(plan: runs.Plan, maps: Path) -> None:
     if len({model.fold for model in models}) < protocol.N_FOLDS:
         problems.add(
             "folds are missing, finish them: "
-            + commands.remedy(maps.parent, plan.configuration.method, plan.task)
+            + unfinished.remedy(maps.parent, plan.configuration.method, plan.task)
         )
     if problems:
         raise UhcsBenchError(

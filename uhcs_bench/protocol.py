@@ -212,7 +212,7 @@ def score_options(version: str, split: str) -> str:
 
 def _known(name: str, meanings: Mapping[_Name, str], kind: str) -> _Name:
     for known in meanings:
-        if name == known:
+        if isinstance(name, str) and name == known:
             return known
     listing = ", ".join(f"{known} ({meaning})" for known, meaning in meanings.items())
     plural = f"{kind.rpartition(' ')[2]}s"

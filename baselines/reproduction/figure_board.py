@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from baselines import commands
+from baselines import unfinished
 from baselines.reproduction import reproduce
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset, label_maps
@@ -140,7 +140,7 @@ class Board:
     def _remedy(self, method: str, task: protocol.TaskName) -> str:
         out = self.plan.maps
         if method != "otsu":
-            return commands.remedy(out, method, task)
+            return unfinished.remedy(out, method, task)
         words = ["otsu", "--task", task, "--out", str(out / method)]
         return f"Run it with `python -m baselines {shlex.join(words)}`"
 

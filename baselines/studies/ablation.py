@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from tabulate import tabulate
 
 import uhcs_bench
-from baselines.commands import remedy
 from baselines.configuration import Configuration
 from baselines.records import FoldRun
+from baselines.unfinished import remedy
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UhcsBenchError, UsageError, in_words, listed

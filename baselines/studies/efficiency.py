@@ -14,7 +14,7 @@ import numpy as np
 from tabulate import tabulate
 
 import uhcs_bench
-from baselines.commands import remedy
+from baselines.unfinished import remedy
 from uhcs_bench.data import dataset, label_maps
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed
 from uhcs_bench.scoring import training_record

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from baselines.commands import remedy
 from baselines.records import FoldRun
+from baselines.unfinished import remedy
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UhcsBenchError, UsageError, listed

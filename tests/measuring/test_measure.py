@@ -99,3 +99,10 @@ def test_names_may_be_numbers_and_maps_buffers():
     assert [row["file"] for row in uhcs_bench.measure({7: MAP}, "particles")] == ["7"]
     (row,) = uhcs_bench.measure(memoryview(MAP), "particles")
     assert row["n_particles"] == 1
+
+
+@pytest.mark.parametrize("option", ["version", "split"])
+def test_versions_and_splits_of_a_wrong_kind_are_named(option):
+    """Check an array, which has no truth value."""
+    with pytest.raises(UsageError, match=rf"There is no .*{option} array"):
+        uhcs_bench.load("particles", **{option: np.zeros(3)})

@@ -124,12 +124,15 @@ def test_only_options_of_the_command_are_advised(tmp_path):
         ({"stages": [{"updates": 10}]}, "stages"),
         ({"stages": [{"updates": 9}, {"updates": 9}]}, "stages"),
         ({"loss": {"name": "ce"}}, "loss"),
+        ({f"k{n}": 1 for n in range(7)}, "k0, k1, k2, k3, k4 and 2 more"),
+        ({"\x1b[2J": 1}, "'\\x1b[2J'"),
     ],
 )
 def test_all_folds_and_runs_have_one_configuration(tmp_path, changes, differing):
     """Check folds of one run and of two; seeds and number formats may differ."""
     usual = {"batch": 4, "loss": "ce", "seed": 0, "precision": "float32"}
     usual |= {"stages": [{"updates": 9}]}
+    usual |= {name: 0 for name in changes if name[0] in "k\x1b"}
     one, other = (run(configuration=settings) for settings in (usual, usual | changes))
     both = {
         "a": training_record.read(write(tmp_path / "a", of_method(one, other))),

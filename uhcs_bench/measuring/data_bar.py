@@ -328,8 +328,11 @@ def _height(share: NDArray[np.floating], is_line: NDArray[np.bool_]) -> int:
 
 def _levels(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Give gray levels from 0 to 255, whatever the depth."""
-    if image.dtype == np.uint8:
-        return (image.mean(axis=2) if image.ndim == 3 else image).astype(np.uint8)
+    is_ready = image.dtype == np.uint8
+    if image.ndim == 3 and image.dtype.kind != "f":
+        image = image.mean(axis=2)
+    if is_ready:
+        return image.astype(np.uint8)
     # Floats may hold anything; what is not finite has no level of its own.
     with np.errstate(all="ignore"):
         values = np.nan_to_num(image.astype(np.float64), posinf=0.0, neginf=0.0)

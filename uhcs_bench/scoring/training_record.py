@@ -291,6 +291,8 @@ def contradictions(
 _MAY_DIFFER = ("seed", "precision")
 """Settings in which runs of one configuration may differ: machines are fast in other formats."""
 
+_MOST_NAMES = 5
+
 
 def other_settings(records: Mapping[str, Sequence[TrainedModel]]) -> list[str]:
     """List where folds or runs of a task were not run with the settings of the first one.
@@ -330,7 +332,12 @@ def other_settings(records: Mapping[str, Sequence[TrainedModel]]) -> list[str]:
         }
         if not names and len(found) == len(wanted):
             continue
-        differing = ", ".join(sorted(names)) or f"models: {len(found)}, there {len(wanted)}"
+        # The names are those of somebody else's file.
+        shown = [name if is_name(name) else ascii(name)[:50] for name in sorted(names)]
+        more = f" and {len(shown) - _MOST_NAMES} more" if len(shown) > _MOST_NAMES else ""
+        differing = (
+            ", ".join(shown[:_MOST_NAMES]) + more or f"models: {len(found)}, there {len(wanted)}"
+        )
         problems.append(
             f"{place}: fold {fold} of {task} was run with other settings than {where} "
             f"({differing}). All folds and runs of an entry have the same; run it again, or make "

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from baselines import runs
 from baselines.__main__ import main
-from baselines.commands import remedy
 from baselines.records import FoldRun
 from baselines.studies import ablation, efficiency, finished
 from baselines.training.progress import Progress
+from baselines.unfinished import remedy
 from tests.baselines.studies.finished_runs import finish
 from uhcs_bench.errors import UhcsBenchError
 
