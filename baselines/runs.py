@@ -263,6 +263,10 @@ def _run_fold(
         # Of an earlier run of the fold, whose label maps are about to be replaced.
         records.write_method_record(plan.out, configuration.method)
     atomic.make_folder(place.folder)
+    progress = Progress(place.progress, plan.settings())
+    before = progress.load()
+    if before is None:
+        progress.save(None)  # the settings, in case that the run ends before its first state
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     seen, validation = _split(plan, fold)
@@ -275,8 +279,6 @@ def _run_fold(
     clock.lap("build")
     images = [model.preprocessing.apply(micrograph.image) for micrograph in seen]
     clock.lap("prepare")
-    progress = Progress(place.progress, plan.settings())
-    before = progress.load()
     losses = loop.train(
         configuration,
         model,

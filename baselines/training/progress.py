@@ -30,8 +30,11 @@ class Progress:
     path: Path
     settings: dict[str, Any]
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Write the state, complete or not at all, in place of an earlier one."""
+    def save(self, state: dict[str, Any] | None) -> None:
+        """Write the state, complete or not at all, in place of an earlier one.
+
+        None states the settings of a run that has only begun.
+        """
         with replacing(self.path, mark=SCHEMA.encode()) as partial:
             torch.save({"schema": SCHEMA, "settings": self.settings, "state": state}, partial)
 
@@ -41,7 +44,7 @@ class Progress:
             content = torch.load(self.path, map_location="cpu", weights_only=True)
             if (content["schema"], content["settings"]) != (SCHEMA, self.settings):
                 return None
-            state: dict[str, Any] = content["state"]
+            state: dict[str, Any] | None = content["state"]
         except Exception:  # noqa: BLE001 - a damaged file, in any way, only costs a new start
             return None
         return state

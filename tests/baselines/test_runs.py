@@ -19,7 +19,7 @@ import torch
 import uhcs_bench
 from baselines import prediction, records, run_lock, runs
 from baselines.training import checkpoint
-from baselines.training.progress import Progress
+from baselines.training.progress import Progress, settings_of
 from uhcs_bench.errors import UhcsBenchError, UsageError
 
 CPU = torch.device("cpu")
@@ -179,6 +179,19 @@ def test_an_interrupted_fold_goes_on(plan, monkeypatch):
     assert place.read()["resumed_after"] == 2
     assert place.read()["seconds"]["train"] > 1000
     assert not (place.folder / "progress.pt").exists()
+
+
+def test_a_fold_that_ends_before_its_first_state_leaves_its_settings(plan, monkeypatch):
+    """Check the settings on record, and that the next run starts from nothing."""
+    chosen = plan(updates=2)
+    place = chosen.fold_run(1)
+    monkeypatch.setattr(runs.loop, "train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(chosen, [1])
+    assert settings_of(place.progress) == chosen.settings()
+    monkeypatch.undo()
+    assert runs.run(chosen, [1]) == [1]
+    assert place.read()["resumed_after"] == 0
 
 
 def test_a_record_from_before_a_setting_existed_counts(plan):

@@ -12,12 +12,15 @@ import uhcs_bench
 from uhcs_bench import protocol
 from uhcs_bench.data import registry
 from uhcs_bench.measuring import jobs
+from uhcs_bench.measuring.pixel_size import Scale
 from uhcs_bench.segmentation import models
 
+KNOWN = Scale(0.05, "given by the user")
 
-def hints(image, model="particles"):
+
+def hints(image, model="particles", scale=KNOWN):
     task = "particles" if model == "otsu" else model
-    return jobs._hints(image, jobs.Options(task, model=model))
+    return jobs._hints(image, jobs.Options(task, model=model), scale)
 
 
 @pytest.mark.usefixtures("real_data")
@@ -31,6 +34,15 @@ def test_training_data_are_recognised(task):
     changed[-1, -1] ^= 1
     assert hints(changed, task) == []
     assert hints(micrograph.image, "otsu") == []
+
+
+@pytest.mark.usefixtures("real_data")
+@pytest.mark.parametrize("task", models.NAMES)
+def test_registered_pixel_size_is_offered_where_a_file_has_none(task):
+    """Check that a renamed micrograph is measured in pixels, with its size in the advice."""
+    micrograph = next(m for m in uhcs_bench.load(task) if m.pixel_size.um is not None)
+    _, said = hints(micrograph.image, task, Scale(None, "none: the file holds no pixel size"))
+    assert f"--pixel-size {micrograph.pixel_size.um:g} " in said
 
 
 def test_every_row_that_hashes_start_from_is_looked_at():

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from uhcs_bench.data.registry import Entry
     from uhcs_bench.io.tables import Row
+    from uhcs_bench.measuring.pixel_size import Scale
     from uhcs_bench.measuring.row import Measurement
     from uhcs_bench.segmentation.models import AnySegmenter
 
@@ -171,7 +173,7 @@ def _do(job: Job, code: str) -> Outcome:
     if image is not None and options.model is not None:
         card = _segmenter(options.model, options.model_sha256, options.model_threads, options.task)
         warnings += card.card.doubts(image, scale.um)
-        warnings += _hints(image, options)
+        warnings += _hints(image, options, scale)
     found = measurement.measure(labels, options.task, scale, job.file, options.min_diameter)
     blank = _blank(labels, image, options)
     if blank:
@@ -207,7 +209,7 @@ def _blank(labels: NDArray[np.uint8], image: NDArray[np.generic] | None, options
     )
 
 
-def _hints(image: NDArray[np.generic], options: Options) -> list[str]:
+def _hints(image: NDArray[np.generic], options: Options, scale: Scale) -> list[str]:
     """Say what a picture is that a model should not be given, or has been given already."""
     from uhcs_bench.segmentation import models
 
@@ -218,29 +220,35 @@ def _hints(image: NDArray[np.generic], options: Options) -> list[str]:
         seen = _seen_in_training(options.model)
         # Where no source has the first row of a micrograph, its hash is that of the others.
         same = next(
-            (ids[key] for row, ids in seen.items() if (key := pixel_sha256(image[row:])) in ids), ""
+            (ids[key] for row, ids in seen.items() if (key := pixel_sha256(image[row:])) in ids),
+            None,
         )
-        if same:
+        if same is not None:
             hints.append(
-                f"its pixels are those of {same}, which the model {options.model} was trained on: "
-                "its measures say nothing of how well the model does on new micrographs"
+                f"its pixels are those of {same.id}, which the model {options.model} was trained "
+                "on: its measures say nothing of how well the model does on new micrographs"
             )
+            if scale.um is None and same.pixel_size.um is not None:
+                hints.append(
+                    f"the registry has a pixel of {same.pixel_size.um:g} um for {same.id}: "
+                    f"--pixel-size {same.pixel_size.um:g} gives its measures in micrometres"
+                )
     return hints
 
 
 @cache
-def _seen_in_training(model: str) -> dict[int, dict[str, str]]:
+def _seen_in_training(model: str) -> dict[int, dict[str, Entry]]:
     """Give the micrographs that a model of the package was trained on.
 
     Returns
     -------
-    dict of int to dict of str to str
+    dict of int to dict of str to Entry
         By the first row that is hashed, and the hash of the pixels from there on.
     """
-    found: dict[int, dict[str, str]] = {}
+    found: dict[int, dict[str, Entry]] = {}
     for entry in registry.entries(protocol.task(model).name):
         file = entry.files["image"]
-        found.setdefault(file.hashed_from_row, {})[file.pixel_sha256] = entry.id
+        found.setdefault(file.hashed_from_row, {})[file.pixel_sha256] = entry
     return found
 
 

@@ -9,7 +9,7 @@ beside the maps: ``entry.yaml`` by `uhcs-bench submit`, ``record.json`` by the b
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import SubmissionError
@@ -62,11 +62,7 @@ def training_split(folder: Path, task: str | None = None) -> tuple[str, str] | N
     ...     training_split(Path(name))
     ('grouped', 'entry.yaml')
     """
-    places = [folder, *(folder / task for task in protocol.TASKS)]
-    if folder.name in protocol.TASKS:
-        places.append(folder.parent)
-    places += [place.parent.parent for place in places if paths.real(place).parent.name == RUNS]
-    for place in places:
+    for place in _places(folder):
         for name, read in _READERS.items():
             text = _text(place / name)
             split = None if text is None else read(text)
@@ -74,6 +70,43 @@ def training_split(folder: Path, task: str | None = None) -> tuple[str, str] | N
                 return split, name
     splits = sorted({model.split for model in _models(folder, task)})
     return (" and ".join(splits), training_record.FILE_NAME) if splits else None
+
+
+def cross_validated_version(folder: Path) -> str | None:
+    """Read which data set version `uhcs_bench.cross_validate` handed out for label maps.
+
+    Parameters
+    ----------
+    folder : Path
+        As of `training_split`.
+
+    Returns
+    -------
+    str or None
+        None if it did not make the maps.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> cross_validated_version(Path("nowhere")) is None
+    True
+    """
+    for place in _places(folder):
+        text = _text(place / CROSS_VALIDATION_NAME)
+        parts = None if text is None else _parts_of_data_id(text)
+        if parts is not None and parts[0] in get_args(protocol.Version):
+            return parts[0]
+    return None
+
+
+def _places(folder: Path) -> list[Path]:
+    """List the folders in which a declaration about label maps may stand."""
+    places = [folder, *(folder / task for task in protocol.TASKS)]
+    if folder.name in protocol.TASKS:
+        places.append(folder.parent)
+    return places + [
+        place.parent.parent for place in places if paths.real(place).parent.name == RUNS
+    ]
 
 
 def training_subsets(folder: Path, task: str | None = None) -> tuple[int, ...]:
@@ -217,11 +250,17 @@ def _split_of_entry(text: str) -> str | None:
 
 
 def _split_of_cross_validation(text: str) -> str | None:
+    parts = _parts_of_data_id(text)
+    return parts[1] if parts is not None and training_record.is_name(parts[1]) else None
+
+
+def _parts_of_data_id(text: str) -> tuple[str, str] | None:
+    """Take version and split out of the record of a cross-validation."""
     try:
-        _, _, split, _ = from_json(text)["data_id"].split("-")
+        _, version, split, _ = from_json(text)["data_id"].split("-")
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return split if training_record.is_name(split) else None
+    return version, split
 
 
 _READERS = {ENTRY_NAME: _split_of_entry, CROSS_VALIDATION_NAME: _split_of_cross_validation}

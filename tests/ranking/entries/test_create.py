@@ -152,6 +152,25 @@ def test_split_and_version_are_those_of_the_record(predictions, tmp_path):
     assert (declared["dataset_version"], declared["split"]) == ("synthetic", "clean")
 
 
+def test_version_is_what_cross_validate_handed_out(tmp_path):
+    """Check that its record decides the version and the split, and that others are refused."""
+    preds = tmp_path / "preds"
+    uhcs_bench.cross_validate(
+        lambda _: lambda image: (image > 128).astype(np.uint8),
+        "particles",
+        version="synthetic",
+        split="clean",
+        out=preds,
+    )
+    folder, _ = create.create([preds], "mine", tmp_path / "out")
+    assert folder.name == "mine-synthetic-clean"
+    record = preds / "particles" / "cross_validation.json"
+    record.write_text(record.read_text("utf-8").replace("-synthetic-", "-audited-"), "utf-8")
+    with pytest.raises(SubmissionError, match="version audited, not synthetic. Say --dataset-vers"):
+        create.create([preds], "mine", tmp_path / "other", "synthetic")
+    assert not (tmp_path / "other").exists()
+
+
 def test_records_of_several_splits_make_no_entry(predictions, tmp_path):
     """Check two runs whose records contradict each other, unless the split is given."""
     runs = [shutil.copytree(predictions(), tmp_path / name) for name in ("a", "b")]

@@ -132,6 +132,9 @@ def _scope(predictions: Sequence[Path], version: str | None, split: str | None) 
             splits.setdefault(found[0], set()).add(str(path))
         for model in training_record.read(path):
             versions.setdefault(model.version, set()).add(str(path))
+        handed_out = provenance.cross_validated_version(path)
+        if handed_out is not None:
+            versions.setdefault(handed_out, set()).add(str(path))
     problems = [
         f"The files beside the maps state several {kind} ("
         + "; ".join(f"{name}: {', '.join(sorted(of))}" for name, of in stated.items())
@@ -164,6 +167,12 @@ def _read(
     models = {run: training_record.read(path) for run, path in runs.items()}
     for run, path in runs.items():
         problems = training_record.contradictions(models[run], version, split)
+        handed_out = provenance.cross_validated_version(path)
+        if handed_out not in (None, version):
+            problems.append(
+                f"{provenance.CROSS_VALIDATION_NAME}: the method was given micrographs of the data "
+                f"set version {handed_out}, not {version}. Say --dataset-version {handed_out}."
+            )
         if problems:
             raise SubmissionError(str(path), problems, _ENTERED)
     problems = training_record.other_settings({str(runs[run]): models[run] for run in models})
