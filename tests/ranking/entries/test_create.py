@@ -166,7 +166,7 @@ def test_version_is_what_cross_validate_handed_out(tmp_path):
     assert folder.name == "mine-synthetic-clean"
     record = preds / "particles" / "cross_validation.json"
     record.write_text(record.read_text("utf-8").replace("-synthetic-", "-audited-"), "utf-8")
-    with pytest.raises(SubmissionError, match="version audited, not synthetic. Say --dataset-vers"):
+    with pytest.raises(SubmissionError, match=r"audited, not synthetic\. Say --dataset-vers"):
         create.create([preds], "mine", tmp_path / "other", "synthetic")
     assert not (tmp_path / "other").exists()
 

@@ -53,6 +53,24 @@ def test_splits_of_one_entry(split_board):
     assert text_tables.text(text_tables.chosen(content, "microconstituents"), "splits") == ""
 
 
+@pytest.mark.parametrize("what", ["ranks", "sizes", "fit", "pairs", "splits"])
+def test_tables_fit_into_a_terminal(what):
+    """Check the board of the package, and names of methods that have no place to break."""
+    board = board_json.read()
+    for content in (board, long_named(board)):
+        shown = text_tables.text(text_tables.chosen(content), what)
+        assert max(map(len, shown.splitlines())) <= 80
+
+
+def long_named(board):
+    """Give a board's methods names of three words that are all different."""
+    entries = [
+        entry | {"name": f"{'N' * 24} {'o' * 20} {number}"}
+        for number, entry in enumerate(board["entries"])
+    ]
+    return board | {"entries": entries}
+
+
 @pytest.mark.parametrize(
     ("what", "scope", "said"),
     [

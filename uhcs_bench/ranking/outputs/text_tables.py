@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _Tested = TypeVar("_Tested")
 
+_WIDTH = 80
+_NAME_WIDTH, _NARROW = 40, 22
+"""Columns of a method's name; narrow ones leave room for four scores and their ranks."""
+
 _REASONS = {
     "ranks": ("ranks", "a method has them with all label maps of a split"),
     "sizes": ("particle sizes", "a method has them with all label maps of particles"),
@@ -157,7 +161,7 @@ def absent(
             whose = "" if kept is None else f" of {kept}"
             said += f" It has those{whose} for {'; '.join(places)}."
             break
-    return textwrap.fill(said, 79, break_long_words=False, break_on_hyphens=False)
+    return _wrapped(said)
 
 
 def _places(board: dict[str, Any], what: str) -> list[str]:
@@ -189,7 +193,7 @@ def _split_table(content: dict[str, Any], form: Form) -> str:
         f"{name}\n\n{formatting.table(headers[1:], [row[1:] for row in of_method], form)}"
         for name, of_method in groupby(rows, key=itemgetter(0))
     ]
-    return "\n\n".join([heading, "\n".join(textwrap.wrap(meaning, 79)), *tables])
+    return "\n\n".join([heading, _wrapped(meaning), *tables])
 
 
 def _comparison(content: dict[str, Any]) -> Comparison:
@@ -201,13 +205,18 @@ def _ranks(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
     metrics = [m for m in METRICS if any(m.name in row["rank"] for row in group["recomputed"])]
     rows = []
     for row in group["recomputed"]:
-        cells = [names[row["entry"]]]
+        cells = [_name(names[row["entry"]], form, _NARROW)]
         for metric in metrics:
             ranks = row["rank"].get(metric.name)
             cells += [sentences.amount(metric, _mean(row, metric.name)), _range(ranks)]
         rows.append(cells)
     headers = [text for m in metrics for text in (m.name, "rank")]
     return formatting.table(["method", *headers], rows, form) if rows else ""
+
+
+def _name(name: str, form: Form, width: int = _NAME_WIDTH) -> str:
+    """Break a long name into lines; in Markdown the reader's window does."""
+    return name if form == "markdown" else textwrap.fill(name, width, break_on_hyphens=False)
 
 
 def _mean(row: dict[str, Any], metric: str) -> float | None:
@@ -234,7 +243,7 @@ def _sizes(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
         counts = [run["n_not_rejected"] for run in row["sizes"]["ks"]]
         rows.append(
             [
-                names[row["entry"]],
+                _name(names[row["entry"]], form),
                 formatting.decimal(row["sizes"]["D"]["mean"], 3),
                 formatting.decimal(row["sizes"]["W1_px"]["mean"]),
                 sentences.counts_of(counts, group["n_images"]),
@@ -244,11 +253,14 @@ def _sizes(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
     return formatting.table(headers, rows, form) if rows else ""
 
 
+_FIT_COLUMN = f"bias, within {' and '.join(f'{100 * t:.0f} %' for t in fit.TOLERANCES)}"
+
+
 def _fit(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
     measures = fit.MEASURES[group["task"]]
     rows = [
         [
-            names[row["entry"]],
+            _name(names[row["entry"]], form),
             percent(row["fit"]["mean"]["mean"]),
             _range(row["rank"].get("fit")),
             *(_fit_cell(row["fit"]["measures"][measure.name]) for measure in measures),
@@ -260,9 +272,12 @@ def _fit(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
         return ""
     if form == "markdown":
         return formatting.table(headers, rows, form)
-    # A line for each measure: side by side they don't fit into a terminal.
-    columns = list(zip(headers, *rows, strict=True))
-    return formatting.table([*columns[0]], [[*column] for column in columns[1:]], form)
+    # A table for each measure: side by side they don't fit into a terminal.
+    tables = [formatting.table(headers[:3], [row[:3] for row in rows], form)]
+    for column, measure in enumerate(measures, start=3):
+        cells = [[row[0], row[column]] for row in rows]
+        tables.append(formatting.table([measure.heading, _FIT_COLUMN], cells, form))
+    return "\n\n".join(tables)
 
 
 def _fit_cell(found: dict[str, Any]) -> str:
@@ -271,8 +286,21 @@ def _fit_cell(found: dict[str, Any]) -> str:
 
 
 def _pairs(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
-    del form  # a list is Markdown and text
-    return "\n".join(f"- {sentences.pair_sentence(_pair(pair), names)}" for pair in group["pairs"])
+    items = [f"- {sentences.pair_sentence(_pair(pair), names)}" for pair in group["pairs"]]
+    if form == "markdown":
+        return "\n".join(items)
+    return "\n".join(_wrapped(item, subsequent_indent="  ") for item in items)
+
+
+def _wrapped(said: str, *, subsequent_indent: str = "") -> str:
+    """Break a sentence into lines of a terminal."""
+    return textwrap.fill(
+        said,
+        _WIDTH - 1,
+        subsequent_indent=subsequent_indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _pair(content: dict[str, Any]) -> Pair:
