@@ -268,7 +268,10 @@ def configure(method: str, task: str | None = None, **settings: object) -> Confi
         There is no such method, or a setting makes no sense.
     """
     if method not in METHODS:
-        raise UsageError(f"There is no method {method!r}. The methods are {', '.join(METHODS)}.")
+        raise UsageError(
+            f"There is no method {method!r} that is trained. The methods are {', '.join(METHODS)}; "
+            "`python -m baselines otsu` segments by Otsu's threshold."
+        )
     chosen = {**_OF_A_TASK.get((method, task or ""), {}), **settings}
     updates = chosen.pop("updates", None)
     configuration = METHODS[method].changed(**chosen)

@@ -66,7 +66,9 @@ def training_options(command: Any) -> Any:
         version_option,
         click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
                      help="Folds side by side; each needs its own memory."),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
+                     help=f"Number of the run; a fold's own seed is {protocol.N_FOLDS} times "
+                          "this, plus the number of the fold."),
         click.option("--weights", type=click.Choice(["default", "none"]), default="default",
                      show_default=True,
                      help="Start VGG-16 or EfficientNet from ImageNet or from scratch."),

@@ -62,6 +62,31 @@ def test_tables_fit_into_a_terminal(what):
         assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("form", ["table", "markdown"])
+@pytest.mark.parametrize("what", ["ranks", "sizes", "fit", "pairs"])
+def test_methods_that_looked_at_validation_folds_are_marked(what, form):
+    """Check mark and sentence against the declarations, and that there is none without a choice."""
+    board = board_json.read()
+    selected = [e for e in board["entries"] if e["declaration"]["selection"]]
+    assert selected
+    shown = " ".join(text_tables.text(text_tables.chosen(board, "particles"), what, form).split())
+    assert sentences.SELECTED_MEANING in shown
+    for entry in selected:
+        for said in sentences.selection_sentences(entry["declaration"], "particles"):
+            assert f"{entry['declaration']['name']} {sentences.SELECTED}: {said}." in shown
+    for entry in board["entries"]:
+        entry["declaration"]["selection"] = []
+    assert sentences.SELECTED not in text_tables.text(text_tables.chosen(board), what, form)
+
+
+def test_every_score_of_the_ranks_is_explained():
+    """Check that the legend has the metrics of the table, and the rule of the ranks."""
+    shown = text_tables.text(text_tables.chosen(board_json.read(), "microconstituents"), "ranks")
+    assert "- fit, %: share of the measures" in shown
+    assert "- D" not in shown
+    assert sentences.RANK_RULE in " ".join(shown.split())
+
+
 def long_named(board):
     """Give a board's methods names of three words that are all different."""
     entries = [

@@ -208,10 +208,6 @@ class LeaderboardEntry:
         """Name as readers tell it apart: without case and width of letters."""
         return unicodedata.normalize("NFKC", self.name).casefold()
 
-    def selections(self, task: str) -> list[Mapping[str, Any]]:
-        """Choices for a task that looked at scores of validation folds."""
-        return [choice for choice in self.declaration["selection"] if choice["task"] == task]
-
 
 def read_entry(folder: Path, cache: Cache | None = None) -> LeaderboardEntry:
     """Read and check an entry; nothing is fetched.

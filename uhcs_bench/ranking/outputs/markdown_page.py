@@ -82,17 +82,14 @@ def _head(board: Board, folder: str, *, is_shipped: bool) -> list[str]:
         )
         commands.append(f"    python -m baselines reproduce --no-run --out {name}")
     ranked = "\n".join(
-        f"- **{metric.name}**: {metric.meaning}, {metric.better} is better"
-        + ("" if metric.unit else ", 0 to 1")
+        f"- **{metric.name}**: {sentences.metric_meaning(metric)}"
         for metric in METRICS
         if any(metric in group.metrics for group in board.groups)
     )
     units = (
         f"Percent. In brackets the 95 % interval, by micrograph. {sentences.COVERAGE_NOTE} "
-        f"{sentences.SELECTED} marks methods of which a choice has looked at validation folds; "
-        "their scores may be too good. Scores of a method that was run several times are the mean "
-        "of its runs. Differences have no interval where one micrograph carries most of the "
-        "scatter. Methods are ranked by:"
+        f"{sentences.SELECTED_MEANING} {sentences.RUNS_MEANING} Differences have no interval "
+        "where one micrograph carries most of the scatter. Methods are ranked by:"
     )
     return [stated, "\n".join(commands), units, ranked, sentences.RANK_RULE]
 
@@ -139,7 +136,7 @@ def _ranked_parts(group: Group) -> list[str]:
     chosen = [
         f"- {sentences.SELECTED} {escaped(row.entry.name)}: {escaped(sentence)}."
         for row in group.ranked
-        for sentence in sentences.selection_sentences(row.entry, group.task.name)
+        for sentence in sentences.selection_sentences(row.entry.declaration, group.task.name)
     ]
     if chosen:
         parts.append("\n".join(chosen))
@@ -323,7 +320,7 @@ def _entry_parts(found: LeaderboardEntry) -> list[str]:
         "external data": "; ".join(map(_external, declared["external_data"])) or "none",
         "settings": escaped(sentences.settings_text(declared)) or "none",
         "choices that looked at validation folds": escaped(
-            "; ".join(sentences.selection_sentences(found))
+            "; ".join(sentences.selection_sentences(found.declaration))
         )
         or "none",
         "runs": escaped(sentences.runs_text(declared)),
@@ -371,7 +368,7 @@ def _links(declared: Any) -> list[str]:
 
 
 def _linked_name(row: Row, group: Group) -> str:
-    mark = f" {sentences.SELECTED}" if row.entry.selections(group.task.name) else ""
+    mark = sentences.selection_mark(row.entry.declaration, group.task.name)
     return f"{_entry_link(row.entry)}{mark}"
 
 

@@ -60,6 +60,13 @@ COVERAGE_NOTE = (
 SELECTED = "†"
 """Mark of a method of which a choice has looked at validation folds."""
 
+SELECTED_MEANING = (
+    f"{SELECTED} marks methods of which a choice has looked at validation folds; their scores may "
+    "be too good."
+)
+
+RUNS_MEANING = "Scores of a method that was run several times are the mean of its runs."
+
 
 def rank_meaning(ranks: Ranks, n_methods: int) -> str:
     """State what a rank range means.
@@ -91,6 +98,18 @@ def amount(metric: Metric, value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return formatting.MISSING
     return f"{value:+.3f}" if signed else f"{value:.3f}"
+
+
+def metric_meaning(metric: Metric) -> str:
+    """Say what a score is, and which values are better.
+
+    Examples
+    --------
+    >>> metric_meaning(METRICS[0])
+    'intersection over union, higher is better'
+    """
+    scale = "" if metric.unit else ", 0 to 1"
+    return f"{metric.meaning}, {metric.better} is better{scale}"
 
 
 def with_interval(metric: Metric, estimate: MeanScore) -> str:
@@ -251,15 +270,15 @@ def seed_cell(metric: Metric, row: Row) -> str:
     return f"{' to '.join(ends)}, SD {amount(metric, spread.standard_deviation)}"
 
 
-def marked_name(found: LeaderboardEntry, task: str) -> str:
-    """Name a method, with a mark if a choice for the task has looked at validation folds."""
-    return f"{found.name} {SELECTED}" if found.selections(task) else found.name
+def selection_mark(declaration: Mapping[str, Any], task: str) -> str:
+    """Give what follows a method's name if a choice for the task has looked at validation folds."""
+    return f" {SELECTED}" if selection_sentences(declaration, task) else ""
 
 
-def selection_sentences(found: LeaderboardEntry, task: str | None = None) -> list[str]:
+def selection_sentences(declaration: Mapping[str, Any], task: str | None = None) -> list[str]:
     """State each choice that has looked at validation folds."""
     sentences = []
-    for choice in found.declaration["selection"]:
+    for choice in declaration["selection"]:
         if task in (None, choice["task"]):
             folds = ", ".join(map(str, choice["folds"]))
             seen = "fold" if len(choice["folds"]) == 1 else "folds"

@@ -170,7 +170,7 @@ def files(board: Board) -> Iterator[tuple[str, bytes]]:
                     "compute": sentences.compute_text(found.declaration),
                     "weights": sentences.weights_text(found.declaration),
                 },
-                choices=sentences.selection_sentences(found),
+                choices=sentences.selection_sentences(found.declaration),
                 badges=sentences.badges(
                     found, recomputed=any(section.row.score for section in sections)
                 ),

@@ -106,18 +106,81 @@ def text(board: dict[str, Any], what: str, form: Form = "table") -> str:
     if what == "splits":
         parts = [_split_table(found, form) for found in board["split_comparisons"]]
         return "\n\n".join(parts)
-    names = board_json.names(board)
-    if form == "markdown":
-        names = {slug: escaped(name) for slug, name in names.items()}
-    lay_out = _TABLES[what]
-    parts = []
+    parts, marked = [], False
     for group in board["groups"]:
-        table = lay_out(group, names, form)
+        names = _marked_names(board, group["task"], form)
+        table = _TABLES[what](group, names, form)
         if table:
             where = f"data set {group['dataset_version']}, split {group['split']}"
-            heading = f"{group['task']}, {where}, n = {group['n_images']}"
-            parts.append(f"{heading}\n\n{table}")
-    return "\n\n".join(parts)
+            parts += [f"{group['task']}, {where}, n = {group['n_images']}", table]
+            choices = _choices(board, group, names)
+            if choices:
+                parts.append(_listed(choices, form))
+                marked = True
+    return "\n\n".join([*parts, *_legend(what, board, form, marked=marked)] if parts else [])
+
+
+def _marked_names(board: dict[str, Any], task: str, form: Form) -> dict[str, str]:
+    """Give the names of a board's methods, with marks of those that looked at validation folds."""
+    return {
+        found["entry"]: (
+            escaped(found["declaration"]["name"])
+            if form == "markdown"
+            else found["declaration"]["name"]
+        )
+        + sentences.selection_mark(found["declaration"], task)
+        for found in board["entries"]
+    }
+
+
+def _choices(board: dict[str, Any], group: dict[str, Any], names: dict[str, str]) -> list[str]:
+    """State what of a group's methods has looked at validation folds."""
+    declared = {found["entry"]: found["declaration"] for found in board["entries"]}
+    return [
+        f"{names[row['entry']]}: {sentence}."
+        for row in group["recomputed"]
+        for sentence in sentences.selection_sentences(declared[row["entry"]], group["task"])
+    ]
+
+
+def _legend(what: str, board: dict[str, Any], form: Form, *, marked: bool) -> list[str]:
+    """Explain what stands in the tables, in paragraphs."""
+    said = [sentences.SELECTED_MEANING] if marked else []
+    said.append(sentences.RUNS_MEANING)
+    paragraphs = []
+    if what == "ranks":
+        known = {
+            name for group in board["groups"] for row in group["recomputed"] for name in row["rank"]
+        }
+        meanings = [
+            f"{metric.name}{', %' * (metric.unit == '%')}: {sentences.metric_meaning(metric)}"
+            for metric in METRICS
+            if metric.name in known
+        ]
+        paragraphs += [_listed(meanings, form), _paragraph(sentences.RANK_RULE, form)]
+    elif what == "sizes":
+        paragraphs.append(_paragraph(f"{_SIZES} {sentences.KS_LIMITS}", form))
+    elif what == "fit":
+        paragraphs.append(_paragraph(sentences.FIT_RULE, form))
+    return [*paragraphs, _paragraph(" ".join(said), form)]
+
+
+_SIZES = (
+    "D: largest distance of the two cumulative distributions of equivalent diameters. W1: their "
+    "Wasserstein distance."
+)
+
+
+def _paragraph(said: str, form: Form) -> str:
+    return said if form == "markdown" else _wrapped(said)
+
+
+def _listed(items: Sequence[str], form: Form) -> str:
+    """Write a list, in Markdown or in lines of a terminal."""
+    return "\n".join(
+        f"- {item}" if form == "markdown" else _wrapped(f"- {item}", subsequent_indent="  ")
+        for item in items
+    )
 
 
 def absent(
@@ -286,10 +349,7 @@ def _fit_cell(found: dict[str, Any]) -> str:
 
 
 def _pairs(group: dict[str, Any], names: dict[str, str], form: Form) -> str:
-    items = [f"- {sentences.pair_sentence(_pair(pair), names)}" for pair in group["pairs"]]
-    if form == "markdown":
-        return "\n".join(items)
-    return "\n".join(_wrapped(item, subsequent_indent="  ") for item in items)
+    return _listed([sentences.pair_sentence(_pair(pair), names) for pair in group["pairs"]], form)
 
 
 def _wrapped(said: str, *, subsequent_indent: str = "") -> str:
