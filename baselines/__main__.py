@@ -443,7 +443,7 @@ def figures(
     )
     paths, warnings = drawing.write(plan)
     for warning in warnings:
-        echo(f"Warning: {warning}", err=True)
+        echo(f"uhcs-bench: warning: {warning}", err=True)
     for path in paths:
         echo(path)
 

@@ -129,7 +129,7 @@ def _measured(task: protocol.TaskName) -> Iterator[tuple[str, ...]]:
         interval = measure.interval.replace("holds", "95 %")
         shown = ", ".join(f"`{name}`" for name in names)
         has_bias = measure.dimension not in ("word", "count", "px", "um")
-        bias = biases.text(measure.name).removeprefix("bias ") if has_bias else ""
+        bias = biases.text(measure.name, task).removeprefix("bias ") if has_bias else ""
         yield shown, measure.text, measure.symbol, measure.standard, interval, bias
 
 

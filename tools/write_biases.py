@@ -52,10 +52,10 @@ def biases(table: Path) -> dict[str, Any]:
         is_of_particles = name in calibration.PARTICLE_MEASURES
         found[name] = {
             "of": "after Otsu's threshold" if is_of_network else "on exact label maps",
-            "per": "mean diameter" if is_of_particles else "zone width",
+            "task": "particles" if is_of_particles else "microconstituents",
             "bias": {px: said[px] for px in RESOLUTIONS},
         }
-    return {"schema": "uhcs-bench/biases/1", "measures": found}
+    return {"schema": "uhcs-bench/biases/2", "measures": found}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

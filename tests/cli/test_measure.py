@@ -98,11 +98,30 @@ def test_tidy_table(maps, tmp_path):
     assert density["n"] == wide["map0"]["n_particles"]
 
 
+def test_pixel_sizes_that_were_found_are_said(maps, tmp_path):
+    """Check sizes of files' own, a file without one, and that the user's own needs no note."""
+    labels = Image.open(next(maps.glob("*.png")))
+    for number, dpi in enumerate((25400, 50800)):
+        labels.save(maps / f"with{number}.png", dpi=(dpi, dpi))
+    result = run(maps, "--task", "particles")
+    assert result.exit_code == 0
+    said = result.stderr
+    assert "Pixel size of 2 files: 0.5 to 1 um (the file's PNG resolution)." in said
+    assert 'No pixel size for 3 files, so that lengths are "-" above, and in pixels in' in said
+    assert "95 % intervals and further measures: --out FILE." in said
+    given = run(maps, "--task", "particles", "--pixel-size", 0.1, "--out", tmp_path / "o.csv")
+    assert "ixel size of" not in given.stderr
+    assert "intervals" not in given.stderr
+    quiet = run(maps, "--task", "particles", "--quiet")
+    assert not any("ixel size" in line for line in quiet.stderr.splitlines())
+
+
 def test_without_a_pixel_size_it_says_so(maps, tmp_path):
     """Check the note, and that no micrometres are in the table."""
     result = run(maps, "--task", "particles", "--out", tmp_path / "out.json")
     assert result.exit_code == 0
-    assert "3 without a pixel size, so that their lengths are in px" in result.stderr
+    assert "No pixel size for 3 files, so that lengths are in pixels:" in result.stderr
+    assert "  map0 and 2 more: the file holds no pixel size" in result.stderr
     table = json.loads((tmp_path / "out.json").read_text())
     units = {row["unit"] for row in table["rows"]}
     assert {"", "px", "1/px^2"} <= units

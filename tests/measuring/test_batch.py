@@ -71,7 +71,8 @@ def test_each_file_has_a_row_in_the_inputs_order(folder, tmp_path):
     """Check a run: rows, their order whatever the inputs' is, and the summary."""
     files = [folder / f"map{n}.png" for n in (5, 0, 7)]
     summary = batch.run(files, PARTICLES, outputs_of(tmp_path / "out.csv"))
-    assert (summary.n_inputs, summary.n_from_journal, summary.n_without_size) == (3, 0, 3)
+    assert (summary.n_inputs, summary.n_from_journal) == (3, 0)
+    assert [row["pixel_size_um"] for row in summary.rows] == [None] * 3
     assert (summary.warnings, summary.failures, summary.journal) == ((), (), None)
     found = rows(tmp_path / "out.csv")
     assert [r["file"] for r in found] == [str(file) for file in files]
@@ -91,7 +92,7 @@ def test_pixel_size_from_the_files_themselves(tmp_path):
     tifffile.imwrite(tmp_path / "b.tif", labels, resolution=(1e9, 1e9), **resolution)
     np.save(tmp_path / "c.npy", labels)
     summary = measure(tmp_path, tmp_path / "out.csv")
-    assert summary.n_without_size == 2
+    assert [row["pixel_size_um"] for row in summary.rows].count(None) == 2
     [(file, warning)] = summary.warnings
     assert file.endswith("b.tif")
     assert "which no pixel has" in warning

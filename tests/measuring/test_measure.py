@@ -13,7 +13,7 @@ from uhcs_bench.errors import UhcsBenchError, UsageError
 MAP = np.zeros((60, 80), np.uint8)
 MAP[20:30, 20:30] = 1
 
-HINT = "may be a micrograph, of which uhcs_bench.segmentation.load(task).segment makes a label map"
+HINT = "may be a micrograph, of which uhcs-bench measure --maps makes a label map, in Python "
 TAKERS = {
     "measure": lambda image: uhcs_bench.measure(image, "particles"),
     "measure, by name": lambda image: uhcs_bench.measure({"a": image}, "microconstituents"),
@@ -33,6 +33,21 @@ def message_of(take, values):
     with pytest.raises(UhcsBenchError) as caught:
         take(values)
     return str(caught.value)
+
+
+def test_smallest_diameter_is_that_of_the_command():
+    """Check that a speck is left out, in both units, and that a wrong length is refused."""
+    labels = MAP.copy()
+    labels[5:7, 5:7] = 1
+    rows = {
+        length: uhcs_bench.measure(labels, "particles", 0.5, min_diameter=length)[0]
+        for length in (None, "4px", "2um")
+    }
+    assert [row["n_particles"] for row in rows.values()] == [2, 1, 1]
+    with pytest.raises(UsageError, match="smallest diameter can't be '4'"):
+        uhcs_bench.measure(labels, "particles", min_diameter="4")
+    with pytest.raises(UsageError, match="pixel size"):
+        uhcs_bench.measure(labels, "particles", min_diameter="2um")
 
 
 @pytest.mark.parametrize("taker", TAKERS)

@@ -205,6 +205,40 @@ def test_impossible_size_from_the_user_is_refused(tmp_path, um):
         pixel_size.find(tmp_path / "a.png", (1, 1), um)
 
 
+@pytest.mark.parametrize(
+    ("um", "is_doubted"), [(0.04, False), (9.9, False), (10, True), (40, True)]
+)
+def test_nanometres_in_the_place_of_micrometres_are_doubted(tmp_path, um, is_doubted):
+    """Check the warning and its advice; the size that was given is taken all the same."""
+    Image.fromarray(IMAGE).save(tmp_path / "a.png")
+    scale = pixel_size.find(tmp_path / "a.png", IMAGE.shape, um)
+    assert (scale.um, scale.source) == (um, pixel_size.GIVEN)
+    assert (f"given with their unit, {um}nm" in scale.warning) == is_doubted
+
+
+@pytest.mark.parametrize(
+    ("text", "um"),
+    [
+        ("0.04", 0.04),
+        ("0,04", 0.04),
+        ("40nm", 0.04),
+        ("40 nm", 0.04),
+        ("0.04µm", 0.04),
+        ("1mm", 1e3),
+    ],
+)
+def test_sizes_are_read_with_and_without_a_unit(text, um):
+    """Check both decimal marks and units of length."""
+    assert pixel_size.read_um(text) == pytest.approx(um)
+
+
+@pytest.mark.parametrize("text", ["", "forty", "40 px", "1_0", "files.csv"])
+def test_what_is_no_size_is_refused(text):
+    """Check words, other units and names of tables."""
+    with pytest.raises(ValueError, match=r".*"):
+        pixel_size.read_um(text)
+
+
 def test_the_user_comes_before_registry_and_file(tmp_path):
     """Check the order of the first two, and that their disagreement is named."""
     path = tmp_path / "uhcs0006.png"

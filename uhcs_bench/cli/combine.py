@@ -54,9 +54,9 @@ FORMATS = (".json", ".csv")
 )
 @click.option(
     "--pixel-size",
-    type=float,
     metavar="UM",
-    help="Edge of a pixel in micrometres.  [default: the registry's, else the file's own]",
+    help="Edge of a pixel in micrometres, or with its unit as in 40nm.  [default: the "
+    "registry's, else the file's own]",
 )
 @click.option(
     "--bins",
@@ -75,7 +75,7 @@ def combine(
     microconstituent_maps: Path,
     out: Path,
     particle_table: Path | None,
-    pixel_size: float | None,
+    pixel_size: str | None,
     bins: str | None,
     min_diameter: str | None,
 ) -> None:
@@ -94,15 +94,13 @@ def combine(
     edges, unit = (None, "px") if bins is None else parse_bins(bins)
 
     from uhcs_bench.measuring.outputs import combined_tables
-    from uhcs_bench.measuring.pixel_size import check
     from uhcs_bench.metallography import arguments, spheroidite
 
-    if pixel_size is not None:
-        check(pixel_size)
+    given_um = None if pixel_size is None else _read_um(pixel_size)
     arguments.check_min_diameter(min_diameter)
 
     pairs, problems = _pairs(particle_maps, microconstituent_maps)
-    results, unknown = _measure(pairs, pixel_size, (edges, unit), min_diameter, problems)
+    results, unknown = _measure(pairs, given_um, (edges, unit), min_diameter, problems)
     if results:
         to_text = (
             combined_tables.to_json if out.suffix.lower() == ".json" else combined_tables.to_csv
@@ -111,7 +109,10 @@ def combine(
         if particle_table is not None:
             emit(combined_tables.particles_to_csv(results).removesuffix("\n"), particle_table)
         echo(summary(results))
-        echo(fill(f"Warning: {spheroidite.WARNING}", 80), err=True)
+        echo(fill(f"uhcs-bench: warning: {spheroidite.WARNING}", 80), err=True)
+        echo(f"{len(results)} of {things(len(pairs), 'pair')} measured:", err=True)
+        for path in filter(None, (out, particle_table)):
+            echo(f"  {path}", err=True)
     if unknown:
         text = (
             f"Pixel size unknown, so that sizes are in pixels alone: {', '.join(unknown)}. "
@@ -133,6 +134,19 @@ def _check_outputs(out: Path, particle_table: Path | None) -> None:
             raise UsageError(f"{out} can't hold both tables; give them two names.")
     for path in filter(None, (out, particle_table)):
         atomic.check(path)
+
+
+def _read_um(text: str) -> float:
+    from uhcs_bench.measuring import pixel_size
+
+    try:
+        um = pixel_size.read_um(text)
+    except ValueError as error:
+        raise UsageError(
+            f"A pixel size can't be {text!r}. Give the edge of a pixel in micrometres, or with its "
+            "unit, as in 40nm."
+        ) from error
+    return pixel_size.check(um)
 
 
 def parse_bins(text: str) -> tuple[list[float], str]:
@@ -257,8 +271,10 @@ def summary(results: Mapping[str, CombinedAnalysis]) -> str:
     """Lay the main numbers out for a terminal, at most 80 columns wide."""
     from tabulate import tabulate
 
+    from uhcs_bench.measuring.outputs import tidy
+
     rows = []
-    for name, found in results.items():
+    for name, found in zip(tidy.short_names([*results]), results.values(), strict=True):
         size = found.sizes.diameters
         median = size.median.px if found.pixel_size_um is None else size.median.um
         unit = "px" if found.pixel_size_um is None else "um"
@@ -269,7 +285,7 @@ def summary(results: Mapping[str, CombinedAnalysis]) -> str:
                 len(found.particles),
                 found.n_dropped,
                 found.n_cut,
-                f"{median.value:.3g} {unit}" if size.n else "-",
+                f"{tidy.text(median.value)} {unit}" if size.n else "-",
                 "-" if math.isnan(rho.value) else f"{rho.value:+.2f}",
                 "-" if math.isnan(rho.low) else f"{rho.low:+.2f} to {rho.high:+.2f}",
             ]
@@ -278,6 +294,7 @@ def summary(results: Mapping[str, CombinedAnalysis]) -> str:
     alignment = ("left", *["right"] * 6)
     table = tabulate(rows, headers, colalign=alignment, disable_numparse=True)
     return (
-        f"{table}\n\nmedian: equivalent diameter inside the spheroidite; rho: Spearman's rank\n"
-        "correlation of diameter and distance from the network"
+        f"{table}\n\nparticles: those that count, inside the spheroidite; dropped: particles\n"
+        "outside of it; cut: particles that its edge cuts; median: equivalent diameter;\n"
+        "rho: Spearman's rank correlation of diameter and distance from the network"
     )

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from uhcs_bench.cli.common import TASK, GuardedCommand, InputPath, OutputFile, OutputFolder, echo
-from uhcs_bench.errors import UhcsBenchError, UsageError
+from uhcs_bench.errors import UhcsBenchError, UsageError, things
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from uhcs_bench.executors import Pool
+    from uhcs_bench.io.tables import Row
     from uhcs_bench.measuring.batch import Outputs, Summary
     from uhcs_bench.measuring.inputs import About, Found
     from uhcs_bench.measuring.jobs import Options
 
 NO_MODEL = "none"
 """Value of --model that says that inputs are label maps."""
+
+_MOST_SOURCES = 3
+"""Sources of pixel sizes that are named, and reasons why there is none."""
 
 
 class UnmeasuredError(UhcsBenchError):
@@ -73,8 +77,8 @@ Exit codes:
 @click.option(
     "--pixel-size",
     metavar="UM|CSV",
-    help="Edge of a pixel in micrometres, or a CSV file with the column file and any of "
-    "pixel_size_um, specimen and crop_bottom.  [default: what the registry says for the "
+    help="Edge of a pixel in micrometres, or with its unit as in 40nm, or a CSV file with the "
+    "column file and any of pixel_size_um, specimen and crop_bottom.  [default: what the registry says for the "
     "benchmark's micrographs, or the file's own header]",
 )
 @click.option(
@@ -149,7 +153,12 @@ Exit codes:
     help="Scheduler of a Dask cluster to work on, such as tcp://10.0.0.1:8786. Its workers must "
     "find INPUTs and an ONNX file under the same paths, and have the same uhcs-bench.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Report errors and warnings alone.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="No progress and no notes on standard error, but errors and warnings.",
+)
 @click.option(
     "--columns",
     is_flag=True,
@@ -233,16 +242,16 @@ def _outputs(places: Mapping[str, Path | None], *, wide: bool) -> Outputs:
 def _size_or_table(text: str | None, outputs: Outputs) -> tuple[float | None, Path | None]:
     """Tell a number from the name of a table."""
     from uhcs_bench.io import paths
-    from uhcs_bench.measuring import lengths, pixel_size
+    from uhcs_bench.measuring import pixel_size
 
     if text is None:
         return None, None
     try:
-        number = lengths.number(text)
+        um = pixel_size.read_um(text)
     except ValueError:
         table = paths.given(text)
     else:
-        return pixel_size.check(number), None
+        return pixel_size.check(um), None
     places = {os.path.realpath(path) for path in outputs.tables}
     if os.path.realpath(table) in places:
         raise UsageError(f"{table} is read, and can't be written; give the output another name.")
@@ -408,11 +417,46 @@ def _said(summary: Summary, outputs: Outputs, n_without_specimen: int) -> str:
         )
     if summary.journal is not None:
         lines.append(f"They are kept in {summary.journal} until the rest can be measured.")
-    if summary.n_without_size:
-        lines.append(
-            f"{summary.n_without_size} without a pixel size, so that their lengths are in px, "
-            "in the files alone; --pixel-size gives one."
-        )
+    lines += _sizes_said(summary.rows, has_table=outputs.table is not None)
     if summary.specimens and n_without_specimen:
-        lines.append(f"{n_without_specimen} without a specimen, which no mean includes.")
+        verb = "belongs" if n_without_specimen == 1 else "belong"
+        lines.append(f"{things(n_without_specimen, 'file')} {verb} to no specimen and to no mean.")
+    if summary.rows and outputs.table is None:
+        lines.append("95 % intervals and further measures: --out FILE.")
     return "\n".join(lines)
+
+
+def _sizes_said(rows: Sequence[Row], *, has_table: bool) -> list[str]:
+    """Say which pixel sizes files have that the user gave none, and which have none and why."""
+    from uhcs_bench.measuring import pixel_size
+
+    sizes: dict[str, list[float]] = {}
+    missing: dict[str, list[str]] = {}
+    for row in rows:
+        source, um = str(row["pixel_size_source"]), row["pixel_size_um"]
+        if um is None:
+            missing.setdefault(source.removeprefix("none: "), []).append(str(row["id"]))
+        elif source != pixel_size.GIVEN:
+            sizes.setdefault(source, []).append(float(um))
+    lines: list[str] = []
+    for source, found in [*sizes.items()][:_MOST_SOURCES]:
+        low, high = min(found), max(found)
+        extent = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+        lines.append(f"Pixel size of {things(len(found), 'file')}: {extent} um ({source}).")
+    if len(sizes) > _MOST_SOURCES:
+        n_left = sum(map(len, [*sizes.values()][_MOST_SOURCES:]))
+        lines.append(f"Pixel size of {things(n_left, 'further file')}: from other sources.")
+    if missing:
+        n_missing = sum(map(len, missing.values()))
+        if n_missing == len(rows):
+            fate = "so that lengths are in pixels"
+        elif has_table:
+            fate = 'so that lengths are "-" above, and in pixels in the table'
+        else:
+            fate = 'so that lengths are "-" above, and in pixels in the table of --out'
+        lines.append(f"No pixel size for {things(n_missing, 'file')}, {fate}:")
+        for reason, names in [*missing.items()][:_MOST_SOURCES]:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            lines.append(f"  {names[0]}{more}: {reason}")
+        lines.append("--pixel-size gives one.")
+    return lines

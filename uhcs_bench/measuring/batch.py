@@ -92,8 +92,6 @@ class Summary:
         Of them, those that an earlier run has measured.
     n_unreadable : int
         Results of an earlier run that were damaged, and were measured again.
-    n_without_size : int
-        Of the rows, those without a pixel size.
     warnings : tuple of (str, str)
         File, and what is odd about it.
     failures : tuple of (str, str)
@@ -108,7 +106,6 @@ class Summary:
     n_inputs: int
     n_from_journal: int
     n_unreadable: int
-    n_without_size: int
     warnings: tuple[tuple[str, str], ...]
     failures: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...] = ()
@@ -287,11 +284,9 @@ class _Run:
         left = [job for job in self.jobs if not self._is_done(job)]
         self._work(left, pool, report)
         done = [index for index in range(len(self.jobs)) if index not in self.failures]
-        n_without_size = 0
         shown, groups = [], specimens.Groups(self.options.task)
         for index in done:
             row = self._row(index)
-            n_without_size += row["pixel_size_um"] is None
             shown.append({name: row[name] for name in tidy.shown_columns(self.options.task)})
             groups.add(self.specimen_of.get(self.inputs[index]), row)
         found = groups.summarise()
@@ -305,7 +300,6 @@ class _Run:
             len(self.files),
             len(self.files) - len(left),
             self.journal.n_unreadable,
-            n_without_size,
             (
                 *(
                     (self.files[index], text)

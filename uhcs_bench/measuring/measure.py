@@ -30,6 +30,7 @@ def measure(
     maps: PathLike | Sequence[PathLike] | Mapping[str, ArrayLike] | ArrayLike,
     task: str,
     pixel_size_um: float | None = None,
+    min_diameter: str | None = None,
 ) -> Rows:
     """Measure sizes, widths and fractions on label maps.
 
@@ -47,6 +48,9 @@ def measure(
         Edge of a pixel in micrometres. By default that of the registry for maps that are named
         like a benchmark's micrograph and have its shape, else that of the file's own header.
         Without one, values in micrometres are None.
+    min_diameter : str, optional
+        Equivalent circular diameter of the smallest particle that counts, such as ``"0.2um"`` or
+        ``"5px"``. By default all count.
 
     Returns
     -------
@@ -59,8 +63,8 @@ def measure(
     Raises
     ------
     UsageError
-        If there is no such task or pixel size, or a map can't be read or measured. All such maps
-        are listed; the command ``uhcs-bench measure`` measures the others.
+        If there is no such task, pixel size or smallest diameter, or a map can't be read or
+        measured. All such maps are listed; the command ``uhcs-bench measure`` measures the others.
 
     Examples
     --------
@@ -83,6 +87,7 @@ def measure(
     """
     name = protocol.task(task).name
     _check_size(pixel_size_um)
+    arguments.check_min_diameter(min_diameter)
     rows = Rows()
     problems: list[str] = []
     for file, content in _named(maps, name):
@@ -92,7 +97,7 @@ def measure(
                 labels = label_maps.read_map(content, protocol.TASKS[name].classes)
             labels = arguments.as_map(labels, "label map")
             scale = pixel_size.find(Path(file), labels.shape, pixel_size_um)
-            rows.append(row.measure(labels, name, scale, file).row)
+            rows.append(row.measure(labels, name, scale, file, min_diameter).row)
         except (UhcsBenchError, ValueError) as error:
             problems.append(_problem(file, error))
     if problems:

@@ -34,6 +34,9 @@ LARGEST_PRINT_UM = 10.0
 """Resolutions per inch or centimetre count below this, that is, above 2540 dpi. Screens have 72 to
 300 dpi, printers and scanners up to 2400; a micrograph of steel has pixels below 1 um."""
 
+GIVEN = "given by the user"
+"""Source of a pixel size that the user knows better than registry and file."""
+
 _REGISTRY = "registry"
 SQUARE_WITHIN = 0.01
 """Relative difference of a pixel's edges up to which it is square."""
@@ -105,6 +108,23 @@ class _Claim:
         return ""
 
 
+def read_um(text: str) -> float:
+    """Read what a user gives as a pixel size: micrometres, or a length with its unit.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> read_um("0.04"), read_um("0,04"), read_um("40nm"), read_um("0.04 um")
+    (0.04, 0.04, 0.04, 0.04)
+    """
+    um = lengths.length_um(text)
+    return lengths.number(text) if um is None else um
+
+
 def check(um: float) -> float:
     """Give back a pixel size that a user has given, if it is possible.
 
@@ -161,9 +181,8 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
         named = None
     if given_um is not None:
         others = [] if named is None else _registered(named)
-        return Scale(
-            check(given_um), "given by the user", _disagreement("user", given_um, others + claims)
-        )
+        said = [_doubt(check(given_um)), _disagreement("user", given_um, others + claims)]
+        return Scale(given_um, GIVEN, _joined(said))
     if named is not None:
         if named.pixel_size.um is not None:
             source = f"registry, {named.task} {named.version}, by name"
@@ -182,6 +201,16 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
             return Scale(None, f"none: {_joined(objections)}", claim.objection)
     reasons = _joined(objections) or "the file holds no pixel size"
     return Scale(None, f"none: {reasons}", _joined(warnings))
+
+
+def _doubt(um: float) -> str:
+    """Say that a size is none of a micrograph's: somebody may have given nanometres."""
+    if um < LARGEST_PRINT_UM:
+        return ""
+    return (
+        f"a pixel of {um:g} um is larger than a micrograph's, below {LARGEST_PRINT_UM:g} um; "
+        f"nanometres are given with their unit, {um:g}nm"
+    )
 
 
 def _joined(parts: Sequence[str]) -> str:

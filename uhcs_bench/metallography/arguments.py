@@ -74,8 +74,8 @@ def micrograph_hint(pixels: NDArray[np.generic], n_classes: int) -> str:
     if not is_micrograph(pixels, n_classes):
         return ""
     return (
-        "it may be a micrograph, of which uhcs_bench.segmentation.load(task).segment makes a label "
-        "map"
+        "it may be a micrograph, of which uhcs-bench measure --maps makes a label map, in Python "
+        "uhcs_bench.segmentation.load(task).segment"
     )
 
 

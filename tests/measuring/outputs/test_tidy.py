@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from uhcs_bench import protocol
 from uhcs_bench.measuring import columns
@@ -45,11 +47,47 @@ def test_what_is_printed_exists(task, in_um):
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0.0, "0"), (1e-7, "1e-07"), (999.6, "1e+03"), (12345.6, "12346")]
+    ("number", "text"),
+    [
+        (0.0, "0"),
+        (1e-7, "1.00e-07"),
+        (3.0, "3.00"),
+        (15.0, "15.0"),
+        (120.0, "120"),
+        (999.4, "999"),
+        (999.6, "1000"),
+        (12345.6, "12346"),
+    ],
 )
 def test_numbers_on_screen(number, text):
     """Check the ends of the range."""
     assert tidy.text(number) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "texts"),
+    [
+        ([0.04, 0.0372, 0.00712], ["0.0400", "0.0372", "0.0071"]),
+        ([15.0, 7.05, None], ["15.0", "7.0", "-"]),
+        ([0.9996, 0.1], ["1.00", "0.10"]),
+        ([99.96, 0.0], ["100", "0"]),
+        ([1234.5, 2.5], ["1234.5", "2.5"]),
+        ([121, 9, None], ["121", "9", "-"]),
+        ([None, None], ["-", "-"]),
+    ],
+)
+def test_points_of_a_column_align(numbers, texts):
+    """Check decimals by the largest and the smallest number, whole numbers and missing ones."""
+    assert tidy.column_text(numbers) == texts
+
+
+@given(st.lists(st.text(max_size=60), max_size=12), st.integers(9, 30))
+def test_different_names_stay_different(names, longest):
+    """Check that shortening joins no two names that can be told apart in print."""
+    printable = {"".join(c if c.isprintable() else "?" for c in name) for name in names}
+    found = tidy.short_names(names, longest)
+    assert len(set(found)) == len(printable)
+    assert all(len(line) <= longest for name in found for line in name.split("\n"))
 
 
 def test_names_reach_no_terminal_as_they_are():

@@ -8,6 +8,7 @@ samples are prepared and fields are chosen, which nothing here can know.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import dataclass
 from functools import cache
@@ -151,7 +152,7 @@ def shown(task: protocol.TaskName, *, in_um: bool) -> tuple[Measure, ...]:
 
 def shown_columns(task: protocol.TaskName) -> tuple[str, ...]:
     """List the columns of a row that printing needs."""
-    names = ["file", "id", "pixel_size_um"]
+    names = ["file", "id", "pixel_size_um", "pixel_size_source"]
     for in_um in (False, True):
         for measure in shown(task, in_um=in_um):
             names += filter(None, (measure.column, measure.low, measure.high))
@@ -260,7 +261,7 @@ def glossary_text() -> str:
             said = measure.text + (f" ({measure.standard})" if measure.standard else "")
             lines += _wrapped(said, "      ", "      ")
             if measure.dimension not in ("count", "px", "um"):
-                lines += _wrapped(biases.text(measure.name), "      ", "      ")
+                lines += _wrapped(biases.text(measure.name, task), "      ", "      ")
         parts.append("\n".join(lines))
     parts.append(
         "Biases are those of uhcs-bench calibrate on synthetic micrographs, all particles\n"
@@ -280,14 +281,44 @@ def text(value: Cell) -> str:
 
     Examples
     --------
-    >>> text(0.13947), text(2733), text(1234.5), text(None)
-    ('0.139', '2733', '1234', '-')
+    >>> text(0.13947), text(3.0), text(2733), text(1234.5), text(None)
+    ('0.139', '3.00', '2733', '1234', '-')
     """
     if value is None:
         return "-"
-    if isinstance(value, int) or abs(float(value)) >= 1000:
+    if isinstance(value, int) or value == 0 or abs(float(value)) >= LARGE:
         return f"{float(value):.0f}"
-    return f"{value:.3g}"
+    return f"{float(value):#.3g}".rstrip(".")
+
+
+LARGE = 999.5
+"""From here on numbers are written without decimals."""
+
+_MOST_DECIMALS = 9
+
+
+def column_text(values: Sequence[Cell]) -> list[str]:
+    """Write the numbers of a column with one number of decimals, so that their points align.
+
+    The largest has three significant digits, and the smallest at least two.
+
+    Examples
+    --------
+    >>> column_text([0.04, 0.0372, 0.00712, None])
+    ['0.0400', '0.0372', '0.0071', '-']
+    >>> column_text([15.0, 7.05]), column_text([121, 1228])
+    (['15.0', '7.0'], ['121', '1228'])
+    """
+    sizes = [abs(float(v)) for v in values if v and not isinstance(v, int)]
+    if not sizes:
+        return [text(value) for value in values]
+    wanted = max(2 - _exponent(max(sizes)), 1 - _exponent(min(sizes)), 0)
+    decimals = min(wanted, _MOST_DECIMALS)
+    return ["-" if value is None else f"{float(value):.{decimals}f}" for value in values]
+
+
+def _exponent(size: float) -> int:
+    return math.floor(math.log10(float(f"{size:.2e}")))
 
 
 def table_of_maps(task: protocol.TaskName, rows: Sequence[Row]) -> str:
@@ -310,7 +341,9 @@ def table_of_maps(task: protocol.TaskName, rows: Sequence[Row]) -> str:
     found = shown(task, in_um=in_um)
     units = [shown_unit(measure.unit) for measure in found]
     headers = ["", *(f"{head(m)}\n{unit}" for m, unit in zip(found, units, strict=True))]
-    lines = [[_short(str(row["id"])), *(text(row[m.column]) for m in found)] for row in rows]
+    names = short_names([str(row["id"]) for row in rows])
+    columns_ = [column_text([row[measure.column] for row in rows]) for measure in found]
+    lines = [*zip(names, *columns_, strict=True)]
     alignment = ("left", *["right"] * len(found))
     table = tabulate(lines, headers, colalign=alignment, disable_numparse=True)
     return f"{table}\n\n{legend(found)}"
@@ -343,6 +376,29 @@ def legend(found: Sequence[Measure]) -> str:
     return "\n".join(lines)
 
 
-def _short(name: str, longest: int = 22) -> str:
-    shown_name = "".join(c if c.isprintable() else "?" for c in name)
-    return shown_name if len(shown_name) <= longest else f"{shown_name[: longest - 3]}..."
+def short_names(names: Sequence[str], longest: int = 22) -> list[str]:
+    """Shorten names for a column of a terminal, so that different ones stay different.
+
+    Long names lose their end, or else a part in the middle; where some would be the same in either
+    way, they are broken into lines.
+
+    Examples
+    --------
+    >>> short_names(["steel", "a-long-name-of-a-series-01", "a-long-name-of-a-series-02"])
+    ['steel', 'a-long-nam...series-01', 'a-long-nam...series-02']
+    """
+    printable = ["".join(c if c.isprintable() else "?" for c in name) for name in names]
+    for n_kept_at_end in (0, (longest - 3) // 2):
+        start = longest - 3 - n_kept_at_end
+        shortened = [
+            name
+            if len(name) <= longest
+            else f"{name[:start]}...{name[len(name) - n_kept_at_end :]}"
+            for name in printable
+        ]
+        if len(set(shortened)) == len(set(printable)):
+            return shortened
+    return [
+        "\n".join(name[start : start + longest] for start in range(0, len(name), longest))
+        for name in printable
+    ]
