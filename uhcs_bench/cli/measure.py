@@ -78,8 +78,8 @@ Exit codes:
     "--pixel-size",
     metavar="UM|CSV",
     help="Edge of a pixel in micrometres, or with its unit as in 40nm, or a CSV file with the "
-    "column file and any of pixel_size_um, specimen and crop_bottom.  [default: what the registry says for the "
-    "benchmark's micrographs, or the file's own header]",
+    "column file and any of pixel_size_um, specimen and crop_bottom.  [default: what the "
+    "registry says for the benchmark's micrographs, or the file's own header]",
 )
 @click.option(
     "--crop-bottom",

@@ -61,14 +61,20 @@ def test_the_micrograph_is_unchanged_elsewhere():
 
 
 @pytest.mark.slow
-def test_classes_of_microconstituents_meet_in_their_colours():
-    """Check that each side of a border has the colour of its class."""
+def test_borders_of_microconstituents_have_one_colour():
+    """Check that it is that of the later class on both sides, and that the matrix has none."""
     labels = np.full(SHAPE, 2, np.uint8)
     labels[:, :400] = 1
+    labels[:, 800:] = 0
     picture = drawn(labels, "microconstituents", 0.2)
-    colors = protocol.TASKS["microconstituents"].colors
-    assert tuple(picture[600, 399]) == pictures.rgba(colors[1])[:3]
-    assert tuple(picture[600, 400]) == pictures.rgba(colors[2])[:3]
+    matrix, network, spheroidite, _ = (
+        pictures.rgba(color)[:3] for color in protocol.TASKS["microconstituents"].colors
+    )
+    lines = picture[: SHAPE[0]]
+    (columns,) = np.nonzero(where(lines, spheroidite).all(axis=0))
+    assert columns.tolist() == [399, 400, 799, 800]
+    assert not where(picture, matrix).any()
+    assert not where(lines, network).any()
 
 
 @pytest.mark.slow

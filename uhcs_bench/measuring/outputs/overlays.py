@@ -54,7 +54,7 @@ def draw(image: NDArray[np.generic], labels: NDArray[np.uint8], found: Measureme
     picture = np.repeat(picture, 3, axis=2)
     groups, names, colors = _groups(labels, found.task)
     enlarged = np.repeat(np.repeat(groups, times, axis=0), times, axis=1)
-    outline = _outlines(enlarged, both_sides=protocol.TASKS[found.task].has_particles)
+    outline = _outlines(enlarged)
     for number, color in enumerate(colors):
         if color:
             picture[outline == number] = pictures.rgba(color)[:3]
@@ -71,7 +71,8 @@ def _groups(
     """Give each pixel the group whose outline it may be part of; names and colours of groups."""
     known = protocol.TASKS[task]
     if not known.has_particles:
-        return labels, list(known.classes), list(known.colors)
+        # The matrix fills what is between the others, whose outlines are also its own.
+        return labels, ["", *known.classes[1:]], ["", *known.colors[1:]]
     from scipy import ndimage
 
     mask = labels == protocol.PARTICLE_LABEL
@@ -86,16 +87,15 @@ def _groups(
     return groups, names, ["", known.colors[protocol.PARTICLE_LABEL], CUT_COLOR]
 
 
-def _outlines(groups: NDArray[np.uint8], *, both_sides: bool) -> NDArray[np.uint8]:
-    """Keep of each group the pixels with a neighbour of another one; 255 elsewhere.
+def _outlines(groups: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give pixels with a neighbour of another group the higher number of the two; 255 elsewhere.
 
-    On both sides, they get the group of the higher number, which shows better on bright particles.
+    A line has one colour on both sides: lines of two colours side by side blend into a third.
     """
     from scipy import ndimage
 
     high, low = ndimage.maximum_filter(groups, 3), ndimage.minimum_filter(groups, 3)
-    kept = high if both_sides else groups
-    return np.where(high != low, kept, np.uint8(255))
+    return np.where(high != low, high, np.uint8(255))
 
 
 def _strip(
@@ -107,7 +107,7 @@ def _strip(
     size = max(12, min(28, width // 50))
     font: Any = ImageFont.load_default(size)
     entries = [(n, c) for n, c in zip(names, colors, strict=True) if c]
-    # Matrix has no outline of its own where particles are drawn.
+    # The matrix has no outline of its own.
     pad, line = size // 2, int(1.5 * size)
     rows: list[list[tuple[str, str]]] = [[]]
     left = pad
