@@ -456,19 +456,21 @@ def figures(
 )
 @click.argument("checkpoint", type=InputPath())
 @click.option("--half", is_flag=True, help="Store the weights as float16.")
+@click.option("--licence", help="Of the model, for its card, best an SPDX name.")
 @click.option("--out", type=OutputFile(), metavar="FILE.onnx",
               help="[default: CHECKPOINT with the suffix .onnx]")  # fmt: skip
-def export(checkpoint: Path, half: bool, out: Path | None) -> None:
+def export(checkpoint: Path, half: bool, licence: str | None, out: Path | None) -> None:
     """Write the model in CHECKPOINT as ONNX.
 
     The file runs without PyTorch, takes micrographs of any size, and says itself
     which classes it knows and how a micrograph is prepared for it. Label maps equal those of the
-    command "predict" (with --precision float32) but for ties in rounding.
+    command "predict" (with --precision float32) but for ties in rounding. Its card
+    states the training that is on record beside CHECKPOINT, in fold.json.
     """
     from baselines import export as onnx_export
 
     path = out or checkpoint.with_suffix(".onnx")
-    description = onnx_export.export(checkpoint, path, half=half)
+    description = onnx_export.export(checkpoint, path, half=half, licence=licence)
     echo(f"{path}: {description.task}, {', '.join(description.classes)}.")
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+import uhcs_bench
+from baselines import records
 from baselines.training import checkpoint
+from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError, UsageError
 from uhcs_bench.io import atomic
 from uhcs_bench.io.atomic import replacing
+from uhcs_bench.io.texts import read_json
+from uhcs_bench.segmentation.cards import ABOUT_KEY
 from uhcs_bench.segmentation.onnx_model import Description
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import onnx
 
     from baselines.training.checkpoint import Checkpoint
+    from uhcs_bench import Micrograph
 
 MIN_HALF = 16
 """Constants of fewer numbers keep float32 when weights are stored as float16."""
@@ -30,7 +37,8 @@ def export(
     out: Path,
     *,
     half: bool = False,
-    about: Mapping[str, str] | None = None,
+    about: Mapping[str, Any] | None = None,
+    licence: str | None = None,
     max_bytes: int | None = None,
 ) -> Description:
     """Write a checkpoint's model as an ONNX file, atomically.
@@ -43,8 +51,10 @@ def export(
         The ONNX file.
     half : bool
         Store the weights as float16: half of the size. It is computed in float32 all the same.
-    about : mapping of str
-        More metadata for the file.
+    about : mapping of str, optional
+        What the model's card states, as JSON can hold it. By default what `origin` finds.
+    licence : str, optional
+        Of the model, for its card.
     max_bytes : int
         A larger file is not written.
 
@@ -70,7 +80,11 @@ def export(
     forget_origin(graph)
     if half:
         store_as_half(graph.graph)
-    onnx.helper.set_model_props(graph, {**description.to_metadata(), **(about or {})})
+    card = dict(origin(model_file, trained.configuration.method) if about is None else about)
+    if licence is not None:
+        card["licence"] = licence
+    metadata = {**description.to_metadata(), ABOUT_KEY: json.dumps(card)}
+    onnx.helper.set_model_props(graph, metadata)
     onnx.checker.check_model(graph)
     atomic.make_folder(out.parent)
     with replacing(out) as partial:
@@ -82,6 +96,49 @@ def export(
                 "that are allowed. Train a smaller network."
             )
     return description
+
+
+def origin(model_file: Path, method: str) -> dict[str, Any]:
+    """Say what is on record of a checkpoint's training.
+
+    Parameters
+    ----------
+    model_file : Path
+        A checkpoint; the record of its fold, ``fold.json``, is looked for beside it.
+    method : str
+
+    Returns
+    -------
+    dict
+        The method; and if there is a record, updates, seed, pretrained weights, data id, number of
+        training micrographs with the range of their pixel sizes in micrometres, and the fold that
+        was left out.
+    """
+    try:
+        record = read_json(model_file.with_name(records.FILE_NAME))
+        if record["schema"] != records.FOLD_SCHEMA or record["method"] != method:
+            return {"method": method}
+        split = record.get("split", protocol.PAPER_SPLIT)
+        dataset = uhcs_bench.load(record["task"], version=record["dataset_version"], split=split)
+        training = set(record["training"])
+        return {
+            "method": method,
+            "updates": record["updates"],
+            "seed": record["seed"],
+            "weights": record["weights"],
+            "data_id": dataset.data_id,
+            "micrographs": len(training),
+            "pixel_size_um": pixel_sizes(m for m in dataset if m.id in training),
+            "fold_left_out": record["fold"],
+        }
+    except (OSError, ValueError, KeyError, TypeError):  # none, or a damaged one: nothing is known
+        return {"method": method}
+
+
+def pixel_sizes(micrographs: Iterable[Micrograph]) -> list[float] | None:
+    """Give the smallest and the largest known pixel size in micrometres."""
+    known = [m.pixel_size_um for m in micrographs if m.pixel_size_um is not None]
+    return [min(known), max(known)] if known else None
 
 
 def check(out: Path) -> None:

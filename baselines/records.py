@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 FOLD_SCHEMA = "uhcs-bench/fold-run/1"
 
+FILE_NAME = "fold.json"
+"""Of the record of a fold, beside its checkpoint."""
+
 
 @dataclass(frozen=True)
 class FoldRun:
@@ -62,7 +65,7 @@ class FoldRun:
     @property
     def record(self) -> Path:
         """The file that says that the fold is finished."""
-        return self.folder / "fold.json"
+        return self.folder / FILE_NAME
 
     @property
     def progress(self) -> Path:

@@ -6,7 +6,6 @@ the micrographs that it has not seen.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import uhcs_bench
@@ -14,12 +13,10 @@ from baselines import export, runs, unfinished
 from uhcs_bench import protocol
 from uhcs_bench.errors import UhcsBenchError
 from uhcs_bench.scoring import training_record
-from uhcs_bench.segmentation.cards import ABOUT_KEY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from uhcs_bench import Dataset
     from uhcs_bench.scoring.results import MeanScore
     from uhcs_bench.scoring.training_record import TrainedModel
 
@@ -59,7 +56,7 @@ def ship(plan: runs.Plan, maps: Path, out: Path) -> dict[str, Any]:
         plan.fold_run(None).checkpoint,
         out,
         half=True,
-        about={ABOUT_KEY: json.dumps(about)},
+        about=about,
         max_bytes=MAX_BYTES,
     )
     return about
@@ -105,7 +102,7 @@ def describe(plan: runs.Plan, score: dict[str, Any]) -> dict[str, Any]:
         "data_id": dataset.data_id,
         "licence": ", ".join(sorted({micrograph.entry.licence for micrograph in dataset})),
         "micrographs": len(dataset),
-        "pixel_size_um": _pixel_sizes(dataset),
+        "pixel_size_um": export.pixel_sizes(dataset),
         "score": score,
     }
 
@@ -116,12 +113,6 @@ def _percent(score: MeanScore) -> dict[str, float | None]:
         name: None if value is None else round(100 * value, 2)
         for name, value in (("mean", score.mean), ("se", score.se))
     }
-
-
-def _pixel_sizes(dataset: Dataset) -> list[float] | None:
-    """Smallest and largest known pixel size."""
-    known = [m.pixel_size_um for m in dataset if m.pixel_size_um is not None]
-    return [min(known), max(known)] if known else None
 
 
 def _twin(maps: Path, task: str) -> list[TrainedModel]:

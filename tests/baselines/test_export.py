@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from baselines import configuration, export, prediction
+import uhcs_bench
+from baselines import configuration, export, prediction, records
 from baselines.__main__ import main
 from baselines.networks import onnx_graph, pixelnet, unet, vgg
 from baselines.networks.model import build
@@ -128,6 +130,44 @@ def test_the_file_describes_itself(exported):
     opsets = {entry.domain: entry.version for entry in onnx.load(out).opset_import}
     assert opsets[""] == onnx_graph.OPSET
     onnx.checker.check_model(out, full_check=True)
+
+
+def test_the_card_states_the_training_on_record(tmp_path):
+    """Check a checkpoint with its fold's record beside it, one without, and a damaged record."""
+    settled = configuration.configure("unet", weights="none")
+    model, _ = build(settled, 2)
+    classes = ("matrix", "particle")
+    model_file = tmp_path / "checkpoint.pt"
+    checkpoint.save(model_file, checkpoint.Checkpoint(model, settled, "particles", 1, classes))
+    fold = uhcs_bench.load("particles", fold=1, version="synthetic")
+    record = {
+        "schema": records.FOLD_SCHEMA,
+        "method": "unet",
+        "task": "particles",
+        "fold": 1,
+        "dataset_version": "synthetic",
+        "split": "paper",
+        "training": list(fold.train.ids),
+        "updates": 3,
+        "seed": 1,
+        "weights": None,
+    }
+    whole = uhcs_bench.load("particles", version="synthetic")
+    trained = f"unet; licence MIT; trained on 20 micrographs of {whole.data_id}; score not stated."
+    for content, said in (
+        (json.dumps(record), trained),
+        (json.dumps(record | {"training": 3}), "unet; licence MIT; training data not stated"),
+        ("", "unet; licence MIT; training data not stated"),
+    ):
+        (tmp_path / records.FILE_NAME).write_text(content, "utf-8")
+        arguments = ["export", str(model_file), "--licence", "MIT"]
+        assert CliRunner().invoke(main, arguments).exit_code == 0
+        card = onnx_model.load(tmp_path / "checkpoint.onnx").card
+        assert said in card.sentence()
+    sizes = [m.pixel_size_um for m in fold.train]
+    (tmp_path / records.FILE_NAME).write_text(json.dumps(record), "utf-8")
+    assert export.origin(model_file, "unet")["pixel_size_um"] == [min(sizes), max(sizes)]
+    assert export.origin(model_file, "pixelnet-ce") == {"method": "pixelnet-ce"}
 
 
 def test_the_stated_halo_suffices(exported, monkeypatch):

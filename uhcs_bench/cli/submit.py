@@ -83,9 +83,11 @@ def submit(
     lines += [f"  {place}" for place in to_fill]
     quoted = shlex.quote(str(folder))
     slug = folder.name
+    lines += ["Then:", f"  uhcs-bench validate {quoted}"]
+    if folder.parent.name != DEFAULT_FOLDER.name:  # only entries there are looked at
+        lines.append(f"  mv {quoted} {DEFAULT_FOLDER}/")
+        quoted = shlex.quote(f"{DEFAULT_FOLDER}/{slug}")
     lines += [
-        "Then:",
-        f"  uhcs-bench validate {quoted}",
         f"  git switch --create {slug}",
         f"  git add {quoted}",
         f"  git commit --message {shlex.quote(f'Enter {slug}')}",
