@@ -163,6 +163,23 @@ def test_full_output_exits_with_1(arguments):
 
 
 @pytest.mark.slow
+def test_closed_standard_error_costs_notes_alone(tmp_path):
+    """Check a command that shows progress: its table is on standard output, and exit code 0."""
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    label_maps.write_label_map(maps / "a.png", np.eye(30, dtype=np.uint8))
+    command = [sys.executable, "-m", "uhcs_bench", "measure", str(maps), "--task", "particles"]
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", *command],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert "V_V" in result.stdout
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("delay_s", [0.2, 0.5, 1, 2])
 def test_interrupt_exits_with_130(tmp_path, delay_s):
     """Check Ctrl-C at several moments, from imports to the work: no traceback."""

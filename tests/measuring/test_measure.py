@@ -35,6 +35,16 @@ def message_of(take, values):
     return str(caught.value)
 
 
+def test_an_array_takes_no_size_from_a_file_of_its_name(tmp_path, monkeypatch):
+    """Check an array that is named like a file in the current folder, and the file itself."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(MAP).save("steel.png", dpi=(254000, 254000))
+    (row,) = uhcs_bench.measure({"steel.png": MAP}, "particles")
+    assert row["pixel_size_um"] is None
+    (row,) = uhcs_bench.measure("steel.png", "particles")
+    assert row["pixel_size_um"] == pytest.approx(0.1, rel=1e-3)
+
+
 def test_smallest_diameter_is_that_of_the_command():
     """Check that a speck is left out, in both units, and that a wrong length is refused."""
     labels = MAP.copy()

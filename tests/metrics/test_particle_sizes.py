@@ -47,6 +47,15 @@ def test_wasserstein_distance_is_scipys(sample, other):
         )
 
 
+@pytest.mark.parametrize("dtype", ["i1", "i2", "u1", "u2", "f2", "f4"])
+def test_wasserstein_distance_in_numbers_of_few_bits(dtype):
+    """Check the ends of each type's range, whose difference the type can't hold."""
+    limits = np.finfo(dtype) if dtype.startswith("f") else np.iinfo(dtype)
+    sample, other = np.array([limits.min, limits.max], dtype), np.array([0, 0], dtype)
+    expected = stats.wasserstein_distance(sample.astype(float), other.astype(float))
+    assert particle_sizes.wasserstein_distance(sample, other) == pytest.approx(expected)
+
+
 @given(samples, samples, st.integers(1, 9), st.floats(-5, 5), st.floats(0.1, 5))
 def test_wasserstein_distance_is_a_distance(sample, other, n_copies, shift, factor):
     """Check symmetry, identity, copies, a shift and a change of unit."""

@@ -26,7 +26,10 @@ from uhcs_bench.scoring import claims
         ("acc=.91", "AC", None, 0.91, 0.005),
         ("iu particle=54.80", "IU", "particle", 0.548, 0.00005),
         ("KS=0.042", "KS", None, 0.042, 0.0005),
-        ("IU=1", "IU", None, 1.0, 0.5),
+        ("IU=1.0", "IU", None, 1.0, 0.05),
+        ("IU=1%", "IU", None, 0.01, 0.005),
+        ("IU=8.24e-1", "IU", None, 0.824, 0.0005),
+        ("IU=8.2E1", "IU", None, 0.82, 0.005),
         ("IU=0.5%", "IU", None, 0.005, 0.0005),
     ],
 )
@@ -43,6 +46,8 @@ def test_claims_are_read(text, metric, class_name, value, half_unit):
         ("IU", ["it states no value"]),
         ("IU=", ["it states no value"]),
         ("IU=high", ["'high' is no number"]),
+        ("IU=8_2.4", ["'8_2.4' is no number"]),
+        ("IU=\u0668\u0662", ["is no number"]),
         ("F1=0.5", ["no metric 'F1'"]),
         ("IU steel=0.5", ["no class 'steel'"]),
         ("IU=-1", ["which -1 does not"]),
@@ -61,6 +66,13 @@ def test_other_claims_are_named_with_the_reason(text, reasons):
     found = stated.split(", and ")
     assert len(found) == len(reasons)
     assert all(reason in said for reason, said in zip(reasons, found, strict=True))
+
+
+@pytest.mark.parametrize("text", ["IU=1", "AC=0", "KS=0", "IU=1e0"])
+def test_claims_that_fit_nearly_everything_are_refused(text):
+    """Check fractions without decimals."""
+    with pytest.raises(UsageError, match="states no decimals"):
+        claims.parse(text)
 
 
 @given(st.floats(0.0, 0.9999), st.integers(1, 4))

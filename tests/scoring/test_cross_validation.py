@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import uhcs_bench
-from uhcs_bench.errors import SubmissionError, UsageError
+from uhcs_bench.errors import SubmissionError, UhcsBenchError, UsageError
 from uhcs_bench.segmentation import otsu
 
 DATA = {"version": "synthetic"}
@@ -67,6 +67,31 @@ def test_interrupted_run_is_resumed(tmp_path):
     with pytest.warns(UserWarning, match="Choose another folder for another method"):
         assert uhcs_bench.cross_validate(again, "particles", tmp_path, **DATA) == report
     assert len(again.trained) == 1
+
+
+def test_interrupted_run_is_resumed_elsewhere(tmp_path, monkeypatch):
+    """Check a machine that does not remember which files the first one wrote."""
+    out = tmp_path / "preds"
+    with pytest.raises(KeyboardInterrupt):
+        uhcs_bench.cross_validate(Method(2), "particles", out, **DATA)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "elsewhere"))
+    rest = Method()
+    with pytest.warns(UserWarning, match="folds 0, 1; they are not trained"):
+        uhcs_bench.cross_validate(rest, "particles", out, **DATA)
+    assert len(rest.trained) == 4
+
+
+def test_what_may_not_be_replaced_is_found_before_training(tmp_path):
+    """Check a user's own file in the place of a label map."""
+    fold = uhcs_bench.load("particles", fold=0, **DATA)
+    path = tmp_path / "particles" / f"{fold.val[0].id}.png"
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    method = Method()
+    with pytest.raises(UhcsBenchError, match="did not write"):
+        uhcs_bench.cross_validate(method, "particles", tmp_path, **DATA)
+    assert method.trained == []
+    assert path.read_bytes() == b"mine"
 
 
 def test_folder_of_other_data_is_refused(tmp_path):

@@ -155,6 +155,8 @@ class ReportingGroup(CommandGroup):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Parse the command line and run the command; help may meet a full disk, too."""
+        if sys.stderr is None:  # closed, as by some daemons: notes go nowhere, results do
+            sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         try:
             return super().main(*arguments, **options)
         except OSError as error:

@@ -386,7 +386,8 @@ def _conclude(
         echo(_said(summary, outputs, n_without_specimen), err=True)
     if summary.failures:
         hint = ""
-        if options.model is None and len(summary.failures) == summary.n_inputs:
+        are_micrographs = all("may be a micrograph" in text for _, text in summary.failures)
+        if options.model is None and are_micrographs:
             hint = "\nMicrographs need a --model that segments them."
         raise UnmeasuredError(batch.problems(summary.failures, summary.n_inputs) + hint)
 

@@ -96,7 +96,9 @@ def measure(
             if isinstance(content, Path):
                 labels = label_maps.read_map(content, protocol.TASKS[name].classes)
             labels = arguments.as_map(labels, "label map")
-            scale = pixel_size.find(Path(file), labels.shape, pixel_size_um)
+            scale = pixel_size.find(
+                Path(file), labels.shape, pixel_size_um, is_file=isinstance(content, Path)
+            )
             rows.append(row.measure(labels, name, scale, file, min_diameter).row)
         except (UhcsBenchError, ValueError) as error:
             problems.append(_problem(file, error))

@@ -141,7 +141,9 @@ def check(um: float) -> float:
     return um
 
 
-def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> Scale:
+def find(
+    path: Path, shape: tuple[int, int], given_um: float | None = None, *, is_file: bool = True
+) -> Scale:
     """Find the pixel size of a file.
 
     The first of these that says something sensible: the user; the registry, if the file is named
@@ -157,6 +159,8 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
         Rows and columns of what is in it.
     given_um : float, optional
         What the user says, in micrometres.
+    is_file : bool, optional
+        False for an array, whose name is looked up in the registry, and not among the files.
 
     Returns
     -------
@@ -175,7 +179,7 @@ def find(path: Path, shape: tuple[int, int], given_um: float | None = None) -> S
     >>> find(Path("uhcs0006.npy"), (100, 100))
     Scale(um=None, source='none: the file holds no pixel size', warning='')
     """
-    claims, objections = _claims(path)
+    claims, objections = _claims(path) if is_file else ([], [])
     named = entry(path.stem)
     if named is not None and named.shape != tuple(shape):
         named = None

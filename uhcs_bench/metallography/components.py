@@ -316,7 +316,7 @@ def equivalent_diameters(
     >>> equivalent_diameters([1, 4, 100]).round(3)
     array([ 1.128,  2.257, 11.284])
     """
-    numbers = arguments.as_array(areas, "sequence of areas")
+    numbers = arguments.as_array(areas, "sequence of areas").astype(np.float64)
     if numbers.size and not numbers.min() >= 0:
         raise UsageError(f"The smallest of the areas is {numbers.min()}. Give areas from 0 on.")
     scale = arguments.check_pixel_size(pixel_size_um)

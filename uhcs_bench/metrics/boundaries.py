@@ -230,6 +230,7 @@ def _spread(bits: NDArray[np.uint8], distance: int) -> NDArray[np.uint8]:
     made from the one before.
     """
     n_rows = len(bits)
+    distance = min(distance, math.ceil(math.hypot(*bits.shape)))  # farther is no pixel
     spread = np.zeros_like(bits)
     row, reach = bits.copy(), 0
     for offset in range(distance, -1, -1):

@@ -57,7 +57,10 @@ def wasserstein_distance(sample: ArrayLike, other: ArrayLike) -> float:
     >>> wasserstein_distance([1, 2, 3], [3, 4, 5])
     2.0
     """
-    first, second = (np.sort(arguments.as_sample(x, "sample")) for x in (sample, other))
+    # Differences of whole numbers of few bits don't fit into as many bits.
+    first, second = (
+        np.sort(arguments.as_sample(x, "sample")).astype(np.float64) for x in (sample, other)
+    )
     if not len(first) or not len(second):
         return float("nan")
     values = np.sort(np.concatenate([first, second]))

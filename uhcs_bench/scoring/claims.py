@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 SCHEMA = "uhcs-bench/check/1"
+
+_WIDEST = 0.5
+"""Half a unit of a fraction's last digit that fits half of all scores, as that of IU=1."""
 
 
 @dataclass(frozen=True)
@@ -204,18 +208,25 @@ def parse(text: str) -> Claim:
             "'METRIC CLASS=VALUE', such as IU=0.724 or 'IU particle=54.8'; the metrics are "
             f"{', '.join(_METRICS)}, the classes {', '.join(sorted(classes))}."
         )
-    digits = len(number.partition(".")[2])
     scale = 100 if value > 1 or text.strip().endswith("%") else 1
-    half = 0.5 * 10.0**-digits / scale
+    half = 0.5 * 10.0 ** int(Decimal(number).as_tuple().exponent) / scale
+    if half >= _WIDEST:
+        raise UsageError(
+            f"The claim {text!r} is as good as any score, since it states no decimals. Give those "
+            "that were published, such as 1.00, or percent."
+        )
     return Claim(_SYNONYMS.get(known, known), class_name.strip() or None, value / scale, half, text)
 
 
 def _value(number: str) -> tuple[float, str]:
     """Read the value of a claim, and say what is wrong with it; empty if nothing is."""
+    if not number:
+        return 0.0, "it states no value"
     try:
-        value = float(number)
+        # Not what `float` takes besides: underscores, and digits of other scripts.
+        value = float(number if number.isascii() and "_" not in number else "")
     except ValueError:
-        return 0.0, f"{number!r} is no number" if number else "it states no value"
+        return 0.0, f"{number!r} is no number"
     if not 0 <= value <= 100:
         return value, f"a score lies between 0 and 1, or 0 and 100 percent, which {number} does not"
     return value, ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uhcs_bench import protocol
 from uhcs_bench.data import dataset
 from uhcs_bench.errors import UsageError
-from uhcs_bench.io import paths
+from uhcs_bench.io import paths, protection
 from uhcs_bench.io.atomic import replacing
 from uhcs_bench.io.texts import read_json
 from uhcs_bench.scoring import saving
@@ -108,6 +108,12 @@ def cross_validate(
         fold = whole.fold(number)
         if number in done and all(_map_path(folder, m.id, whole).is_file() for m in fold.val):
             continue
+        # Training takes hours: what can't be written is found before.
+        for path in (
+            _record_path(folder, whole),
+            *(_map_path(folder, m.id, whole) for m in fold.val),
+        ):
+            protection.check(path, SCHEMA.encode() if path.suffix == ".json" else None)
         predict = train(fold.train)
         if not callable(predict):
             raise UsageError(
@@ -169,5 +175,5 @@ def _read_record(folder: Path, whole: Dataset) -> list[int]:
 
 def _write_record(folder: Path, whole: Dataset, folds: list[int]) -> None:
     record = {"schema": SCHEMA, "data_id": whole.data_id, "folds": folds}
-    with replacing(_record_path(folder, whole)) as partial:
+    with replacing(_record_path(folder, whole), mark=SCHEMA.encode()) as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
