@@ -243,7 +243,13 @@ def test_open_fields_of_an_entry_are_listed(installation):
     listed = re.findall(r"^  (\S+)$", installation.results["submit"].stdout, re.MULTILINE)
     assert listed == [*ANSWERS]
     printed = installation.results["submit"].stdout
-    assert "Then:\n  uhcs-bench validate entries/my-network\n  git switch" in printed
+    steps = [
+        "Then:",
+        "uhcs-bench validate entries/my-network",
+        "mv entries/my-network leaderboard/",
+    ]
+    assert "\n  ".join([*steps, "git switch"]) in printed
+    assert "git add leaderboard/my-network\n" in printed
     missing = installation.results["validate the skeleton"].stdout
     assert re.findall(r"entry\.yaml: (\S+): is still to be filled in", missing) == listed
     valid = installation.results["validate"].stdout

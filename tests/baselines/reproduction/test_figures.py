@@ -375,7 +375,7 @@ def test_the_command_writes_figures_and_captions(maps, model, tmp_path):
     assert result.exit_code == 0, result.output
     names = [f"figure-{number}.png" for number in (2, 3, 4, 5)]
     assert result.stdout.split() == [str(out / name) for name in names]
-    assert "Warning: unet has no map of" in result.stderr
+    assert "uhcs-bench: warning: unet has no map of" in result.stderr
     for number in (2, 3, 4, 5):
         with Image.open(out / f"figure-{number}.png") as image:
             assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
