@@ -123,7 +123,7 @@ LINKED = {
     "score": ("score PREDS --dataset-version synthetic", 0),
     "score by a protocol": ("score PREDS --protocol matseg2022", 2),  # of real micrographs
     "compare": ("compare PREDS OTHER --dataset-version synthetic", 0),
-    "check": ("check PREDS --claim IU=1 --task particles", 0),
+    "check": ("check PREDS --claim IU=1.00 --task particles", 0),
     "submit": ("submit PREDS --name Mine --dataset-version synthetic --out board", 0),
 }
 
