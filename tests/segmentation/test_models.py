@@ -73,6 +73,15 @@ def test_names_and_paths_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", models.NAMES)
+def test_aliases_of_tasks_are_names_of_models(name: str) -> None:
+    """Check every alias that a task has, for the file, its hash, and what is loaded."""
+    for alias in protocol.TASKS[name].aliases:
+        assert models.find(alias) == models.find(name)
+        assert models.sha256(alias) == models.sha256(name)
+        assert models.load(alias, threads=1).card == models.load(name, threads=1).card
+
+
+@pytest.mark.parametrize("name", models.NAMES)
 def test_file_holds_no_path_of_the_machine_that_wrote_it(name: str) -> None:
     """Check that the exporter's stack traces are gone."""
     assert b"site-packages" not in models.find(name).read_bytes()

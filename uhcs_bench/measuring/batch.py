@@ -134,6 +134,7 @@ def options_with_model(model: str | Path, task: str | None, options: Options) ->
     """
     from uhcs_bench.segmentation import models
 
+    model = models.without_alias(model)
     sha256 = models.sha256(model)
     loaded = models.load(model, options.model_threads, task)
     if task is None and loaded.task is None:

@@ -110,7 +110,7 @@ def find(model: str | Path) -> Path:
     Parameters
     ----------
     model : str or Path
-        A name of `NAMES`, or the path of an ONNX file.
+        A name of `NAMES`, the alias of such a task, or the path of an ONNX file.
 
     Returns
     -------
@@ -123,9 +123,22 @@ def find(model: str | Path) -> Path:
     >>> find("networks/mine.onnx").as_posix()
     'networks/mine.onnx'
     """
+    model = without_alias(model)
     if str(model) in NAMES:
         return Path(__file__).with_name("shipped") / f"{model}.onnx"
     return paths.given(model)
+
+
+def without_alias(model: str | Path) -> str | Path:
+    """Give the name of the model that comes with the package for a task, by the task's alias.
+
+    Examples
+    --------
+    >>> without_alias("spheroidite"), without_alias("otsu")
+    ('particles', 'otsu')
+    """
+    of = {alias: name for name in NAMES for alias in protocol.task(name).aliases}
+    return of.get(str(model), model)
 
 
 def sha256(model: str | Path) -> str:
@@ -170,7 +183,8 @@ def load(model: str | Path, threads: int = 0, task: str | None = None) -> AnySeg
     ----------
     model : str or Path
         ``"otsu"``, the name of a model that comes with the package (``"particles"`` or
-        ``"microconstituents"``), or an ONNX file, see `uhcs_bench.segmentation.onnx_model`.
+        ``"microconstituents"``, or an alias of that task), or an ONNX file, see
+        `uhcs_bench.segmentation.onnx_model`.
     threads : int, optional
         That a network computes on; 0 takes one for each core.
     task : str, optional
@@ -208,6 +222,7 @@ def load(model: str | Path, threads: int = 0, task: str | None = None) -> AnySeg
             raise UsageError(f"Otsu's threshold is for several tasks. Give one: task={names}.")
         return Threshold(task)
     wanted = None if task is None else protocol.task(task)
+    model = without_alias(model)
     name = str(model) if str(model) in NAMES else None
     network = onnx_model.load(_existing(model), threads, name)
     if wanted is not None and network.classes != wanted.classes:
