@@ -231,7 +231,7 @@ def test_unreadable_tables(tmp_path):
     Image.fromarray(micrograph()).save(tmp_path / "t.png")
     with pytest.raises(UsageError, match="no UTF-8 text"):
         inputs.read_table(tmp_path / "t.png", [])
-    with pytest.raises(UsageError, match="Give a number of micrometres, or a CSV"):
+    with pytest.raises(UsageError, match=r"Give a length such as 0\.04 or 40nm, or a CSV"):
         inputs.read_table(tmp_path / "absent.csv", [])
 
 

@@ -216,6 +216,22 @@ def test_nanometres_in_the_place_of_micrometres_are_doubted(tmp_path, um, is_dou
     assert (f"given with their unit, {um}nm" in scale.warning) == is_doubted
 
 
+def test_headers_are_doubted_as_users_are(tmp_path):
+    """Check that a file's own scale of a size that no micrograph has is taken with a warning."""
+    description = "ImageJ=1.53\nunit=um\n"
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        IMAGE,
+        resolution=(1 / 40, 1 / 40),
+        description=description,
+        metadata=None,
+    )
+    scale = pixel_size.find(tmp_path / "a.tif", IMAGE.shape)
+    assert scale.um == pytest.approx(40)
+    assert "a pixel of 40 um is larger than a micrograph's" in scale.warning
+    assert "nm" not in scale.warning
+
+
 @pytest.mark.parametrize(
     ("text", "um"),
     [

@@ -400,8 +400,8 @@ def _lines(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
         raise UsageError(f"{path} is no table: {error}. Give a CSV file.") from error
     except OSError as error:
         raise UsageError(
-            f"{path} can't be read ({error.strerror}). Give a number of micrometres, or a CSV "
-            "file with the columns file and pixel_size_um."
+            f"{path} can't be read ({error.strerror}). Give a length such as 0.04 or 40nm, or "
+            "a CSV file with the columns file and pixel_size_um."
         ) from error
     head = text.lstrip("\r\n").partition("\n")[0]
     delimiter = max(",;\t", key=head.count)

@@ -172,7 +172,9 @@ def _do(job: Job, code: str) -> Outcome:
         warnings.append(scale.warning)
     if image is not None and options.model is not None:
         card = _segmenter(options.model, options.model_sha256, options.model_threads, options.task)
-        warnings += card.card.doubts(image, scale.um)
+        # A size that no micrograph has is doubted by `scale` already, once for every model.
+        um = None if pixel_size.is_doubtful(scale.um) else scale.um
+        warnings += card.card.doubts(image, um)
         warnings += _hints(image, options, scale)
     found = measurement.measure(labels, options.task, scale, job.file, options.min_diameter)
     blank = _blank(labels, image, options)

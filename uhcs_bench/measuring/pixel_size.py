@@ -149,7 +149,8 @@ def find(
     The first of these that says something sensible: the user; the registry, if the file is named
     like one of the benchmark's micrographs and has its shape; a microscope's header in the file or
     beside it, see `uhcs_bench.measuring.headers`; ImageJ's scale; the resolution of TIFF, PNG or
-    JPEG. Where others that can be believed say something else, a warning names them.
+    JPEG. Where others that can be believed say something else, a warning names them; so does one
+    for a size that `is_doubtful`.
 
     Parameters
     ----------
@@ -185,7 +186,8 @@ def find(
         named = None
     if given_um is not None:
         others = [] if named is None else _registered(named)
-        said = [_doubt(check(given_um)), _disagreement("user", given_um, others + claims)]
+        advice = f"nanometres are given with their unit, {given_um:g}nm"
+        said = [_doubt(check(given_um), advice), _disagreement("user", given_um, others + claims)]
         return Scale(given_um, GIVEN, _joined(said))
     if named is not None:
         if named.pixel_size.um is not None:
@@ -197,6 +199,7 @@ def find(
     warnings = [f"{claim.objection}; it was ignored" for claim in claims if claim.is_absurd]
     for position, claim in enumerate(claims):
         if not claim.objection:
+            warnings.append(_doubt(claim.width_um, f"the {claim.source} says so"))
             warnings.append(_disagreement(claim.place, claim.width_um, claims[position + 1 :]))
             return Scale(claim.width_um, f"the {claim.source}", _joined(warnings))
         objections.append(claim.objection)
@@ -207,13 +210,25 @@ def find(
     return Scale(None, f"none: {reasons}", _joined(warnings))
 
 
-def _doubt(um: float) -> str:
-    """Say that a size is none of a micrograph's: somebody may have given nanometres."""
-    if um < LARGEST_PRINT_UM:
+def is_doubtful(um: float | None) -> bool:
+    """Whether a pixel is larger than any micrograph's: somebody may have meant nanometres.
+
+    The limit is `LARGEST_PRINT_UM`, 25 times the largest pixel of the benchmark's micrographs.
+
+    Examples
+    --------
+    >>> is_doubtful(40), is_doubtful(0.3876), is_doubtful(None)
+    (True, False, False)
+    """
+    return um is not None and um >= LARGEST_PRINT_UM
+
+
+def _doubt(um: float, advice: str) -> str:
+    if not is_doubtful(um):
         return ""
     return (
         f"a pixel of {um:g} um is larger than a micrograph's, below {LARGEST_PRINT_UM:g} um; "
-        f"nanometres are given with their unit, {um:g}nm"
+        f"{advice}"
     )
 
 
