@@ -81,6 +81,14 @@ def test_points_of_a_column_align(numbers, texts):
     assert tidy.column_text(numbers) == texts
 
 
+def test_files_of_one_name_are_told_apart():
+    """Check folders, endings, and that a name of one file stays short."""
+    names = ["x", "x", "y", "z", "z"]
+    files = ["/s/a/1/x.png", "/s/b/1/x.png", "/s/y.png", "z.png", "z.tif"]
+    expected = ["a/1/x.png", "b/1/x.png", "y", "z.png", "z.tif"]
+    assert tidy.told_apart(names, files) == expected
+
+
 @given(st.lists(st.text(max_size=60), max_size=12), st.integers(9, 30))
 def test_different_names_stay_different(names, longest):
     """Check that shortening joins no two names that can be told apart in print."""

@@ -9,9 +9,12 @@ samples are prepared and fields are chosen, which nothing here can know.
 from __future__ import annotations
 
 import math
+import os
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
@@ -341,7 +344,9 @@ def table_of_maps(task: protocol.TaskName, rows: Sequence[Row]) -> str:
     found = shown(task, in_um=in_um)
     units = [shown_unit(measure.unit) for measure in found]
     headers = ["", *(f"{head(m)}\n{unit}" for m, unit in zip(found, units, strict=True))]
-    names = short_names([str(row["id"]) for row in rows])
+    names = short_names(
+        told_apart([str(row["id"]) for row in rows], [str(row["file"]) for row in rows])
+    )
     columns_ = [column_text([row[measure.column] for row in rows]) for measure in found]
     lines = [*zip(names, *columns_, strict=True)]
     alignment = ("left", *["right"] * len(found))
@@ -374,6 +379,28 @@ def legend(found: Sequence[Measure]) -> str:
         said = measure.text + (f" ({measure.standard})" if measure.standard else "")
         lines += _wrapped(said, f"{head(measure):{width}}  ", " " * (width + 2))
     return "\n".join(lines)
+
+
+def told_apart(names: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Give files of one name as much of their path as tells them apart.
+
+    Examples
+    --------
+    >>> told_apart(["x", "x", "y"], ["steels/a/x.png", "steels/b/x.png", "steels/b/y.png"])
+    ['a/x.png', 'b/x.png', 'y']
+    """
+    count = Counter(names)
+    shared = {
+        name: PurePath(
+            os.path.commonpath([f for n, f in zip(names, files, strict=True) if n == name])
+        )
+        for name in count
+        if count[name] > 1
+    }
+    return [
+        str(PurePath(file).relative_to(shared[name])) if name in shared else name
+        for name, file in zip(names, files, strict=True)
+    ]
 
 
 def short_names(names: Sequence[str], longest: int = 22) -> list[str]:
