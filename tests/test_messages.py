@@ -66,6 +66,24 @@ def strings(node):
             yield from strings(child)
 
 
+PREFIX = re.compile(r"^(?:\w[\w -]*: )?warning: ", re.IGNORECASE)
+"""Beginning of a warning, with or without the name of the program."""
+
+
+def test_warnings_of_all_commands_begin_alike():
+    """Check the strings of the modules that have commands."""
+    found = [
+        (path.relative_to(ROOT).as_posix(), node.lineno, text)
+        for folder in ("uhcs_bench/cli", "baselines")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if "arning: " in (source := path.read_text(encoding="utf-8"))
+        for node, text in strings(ast.parse(source))
+        if PREFIX.match(text)
+    ]
+    assert found
+    assert [one for one in found if not one[2].startswith("uhcs-bench: warning: ")] == []
+
+
 def test_messages_about_something_absent_say_what_to_do():
     """Check that a clause with advice follows, in all modules."""
     found = [(path, line, text) for path, line, text in messages() if ABSENT.search(text)]

@@ -57,12 +57,41 @@ def test_json_equals_the_function(folders, tmp_path):
     assert content == json.loads(combined_tables.to_json(expected))
     assert content["micrographs"][known.id]["pixel_size_um"] == known.pixel_size.um
     assert content["micrographs"]["mine"]["pixel_size_um"] is None
-    assert "Pixel size unknown" in result.stderr
-    assert "mine" in result.stderr
+    assert "No pixel size for 1 file, so that sizes are in pixels:" in result.stderr
+    assert "  mine: the file holds no pixel size" in result.stderr
+    assert f"Pixel size of 1 file: {known.pixel_size.um:.4g} um (registry, " in result.stderr
     assert spheroidite.WARNING.split()[0] in result.stderr
     assert "mine" in result.stdout
     said = (result.stdout + result.stderr).replace(str(tmp_path), "")
     assert max(map(len, said.splitlines())) <= 80
+
+
+def test_long_names_and_sizes_fit_a_terminal(tmp_path):
+    """Check the width of the table, names that differ at their ends, and one number of decimals."""
+    particle, constituents = maps()
+    larger = particle.repeat(4, axis=0).repeat(4, axis=1)
+    for number, pair in enumerate(
+        [(particle, constituents), (larger, constituents.repeat(4, 0).repeat(4, 1))]
+    ):
+        for folder, map_ in zip(("p", "c"), pair, strict=True):
+            name = f"a-very-long-name-of-a-series-{number:02}.png"
+            label_maps.write_label_map(tmp_path / folder / name, map_)
+    options = ("--out", tmp_path / "r.json", "--pixel-size", 0.5)
+    result = run(tmp_path / "p", tmp_path / "c", *options)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = [line.split() for line in lines[2:4]]
+    assert rows[0][0] != rows[1][0]
+    assert len({len(row[4].partition(".")[2]) for row in rows}) == 1
+
+
+def test_nanometres_without_their_unit_are_doubted(folders, tmp_path):
+    """Check that a warning about the pixel size is passed on, once for all pairs."""
+    particle_maps, constituents, _ = folders
+    result = run(particle_maps, constituents, "--out", tmp_path / "r.json", "--pixel-size", 40)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("nanometres are given with their unit, 40nm") == 2
 
 
 def test_smallest_diameter_is_that_of_the_functions(folders, tmp_path):

@@ -109,6 +109,7 @@ def test_pixel_sizes_that_were_found_are_said(maps, tmp_path):
     assert "Pixel size of 2 files: 0.5 to 1 um (the file's PNG resolution)." in said
     assert 'No pixel size for 3 files, so that lengths are "-" above, and in pixels in' in said
     assert "95 % intervals and further measures: --out FILE." in said
+    assert max(map(len, said.splitlines())) <= 80
     given = run(maps, "--task", "particles", "--pixel-size", 0.1, "--out", tmp_path / "o.csv")
     assert "ixel size of" not in given.stderr
     assert "intervals" not in given.stderr
@@ -116,12 +117,60 @@ def test_pixel_sizes_that_were_found_are_said(maps, tmp_path):
     assert not any("ixel size" in line for line in quiet.stderr.splitlines())
 
 
+@pytest.mark.parametrize("text", ["40px", "40n", "forty", "0.04 kg"])
+def test_what_is_no_pixel_size_is_told_the_forms(maps, text):
+    """Check that a slip in a unit is not taken for the name of a table alone."""
+    result = run(maps, "--task", "particles", "--pixel-size", text)
+    assert result.exit_code == 2
+    assert f"--pixel-size {text}: that is no length" in result.stderr
+    assert "40nm" in result.stderr
+    assert "CSV file" in result.stderr
+
+
+@pytest.mark.parametrize("model", ["otsu", "particles"])
+def test_nanometres_without_their_unit_are_doubted_once(raw, model):
+    """Check that a model with a range of sizes does not say the same in its own words."""
+    if model != "otsu":
+        pytest.importorskip("onnxruntime")
+    result = run(raw / "A-1.png", "--model", model, "--task", "particles", "--pixel-size", 40)
+    assert result.exit_code == 0, result.stderr
+    about_sizes = [line for line in result.stderr.splitlines() if "a pixel of 40 um" in line]
+    assert len(about_sizes) == 1
+    assert "nanometres are given with their unit, 40nm" in about_sizes[0]
+
+
+def test_files_without_a_specimen_are_named(maps, tmp_path):
+    """Check names and reasons for an expression and a column, and what the intervals are of."""
+    options = ("--task", "particles", "--pixel-size", 0.1)
+    result = run(maps, *options, "--specimen", "^map0")
+    assert (
+        "2 files belong to no specimen and to no mean: map1, map2; nothing in their names"
+        in result.stderr
+    )
+    assert "95 % intervals of single fields and further measures: --out FILE." in result.stderr
+    table = tmp_path / "files.csv"
+    table.write_text("file,specimen\nmap0.png,A\nmap1.png,A\nmap2.png,\n")
+    result = run(maps, "--task", "particles", "--pixel-size", table)
+    said = " ".join(result.stderr.split())
+    assert "1 file belongs to no specimen and to no mean: map2; the table has nothing" in said
+
+
+def test_model_by_the_alias_of_its_task(raw, tmp_path):
+    """Check that --model takes what --task takes, and that the table has one name for it."""
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "o.json"
+    result = run(raw / "A-1.png", "--model", "spheroidite", "--pixel-size", 0.04, "--out", out)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.startswith("Model particles: ")
+    assert json.loads(out.read_text("utf-8"))["model"]["name"] == "particles"
+
+
 def test_without_a_pixel_size_it_says_so(maps, tmp_path):
     """Check the note, and that no micrometres are in the table."""
     result = run(maps, "--task", "particles", "--out", tmp_path / "out.json")
     assert result.exit_code == 0
     assert "No pixel size for 3 files, so that lengths are in pixels:" in result.stderr
-    assert "  map0 and 2 more: the file holds no pixel size" in result.stderr
+    assert "  map0, map1, map2: the file holds no pixel size" in result.stderr
     table = json.loads((tmp_path / "out.json").read_text())
     units = {row["unit"] for row in table["rows"]}
     assert {"", "px", "1/px^2"} <= units

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from uhcs_bench import protocol
+from uhcs_bench.cli import notes
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
@@ -91,7 +92,7 @@ def collect(
         collected = mmsegmentation.collect(results, out, data)
     if collected.empty:
         names = ", ".join(collected.empty)
-        echo(f"uhcs-bench: warning: nothing is predicted on {names}.", err=True)
+        echo(f"{notes.WARNING}nothing is predicted on {names}.", err=True)
     echo(
         f"{collected.n_maps} label maps of {collected.task} in {out}. "
         f"Score them: uhcs-bench score {out}{collected.score_options}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from uhcs_bench import protocol
+from uhcs_bench.cli import notes
 from uhcs_bench.cli.common import (
     EXIT_CODES,
     GuardedCommand,
@@ -26,9 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from uhcs_bench.measuring.pixel_size import Scale
     from uhcs_bench.metallography.spheroidite import CombinedAnalysis
 
 FORMATS = (".json", ".csv")
+
+_LONGEST_NAME = 14
+"""Letters of a name that leave the table room within 80 columns."""
 
 
 @click.command(
@@ -100,7 +105,7 @@ def combine(
     arguments.check_min_diameter(min_diameter)
 
     pairs, problems = _pairs(particle_maps, microconstituent_maps)
-    results, unknown = _measure(pairs, given_um, (edges, unit), min_diameter, problems)
+    results, scales = _measure(pairs, given_um, (edges, unit), min_diameter, problems)
     if results:
         to_text = (
             combined_tables.to_json if out.suffix.lower() == ".json" else combined_tables.to_csv
@@ -109,16 +114,17 @@ def combine(
         if particle_table is not None:
             emit(combined_tables.particles_to_csv(results).removesuffix("\n"), particle_table)
         echo(summary(results))
-        echo(fill(f"uhcs-bench: warning: {spheroidite.WARNING}", 80), err=True)
+        echo(fill(f"{notes.WARNING}{spheroidite.WARNING}", 80), err=True)
+        doubts = [(str(pairs[name][1]), one.warning) for name, one in scales.items() if one.warning]
+        for line in notes.gathered(doubts):
+            echo(f"{notes.WARNING}{line}", err=True)
         echo(f"{len(results)} of {things(len(pairs), 'pair')} measured:", err=True)
         for path in filter(None, (out, particle_table)):
             echo(f"  {path}", err=True)
-    if unknown:
-        text = (
-            f"Pixel size unknown, so that sizes are in pixels alone: {', '.join(unknown)}. "
-            "--pixel-size says how large a pixel is."
-        )
-        echo(fill(text, 80), err=True)
+    fate = "so that sizes are in pixels"
+    sizes = ((name, one.um, one.source) for name, one in scales.items())
+    for line in notes.pixel_sizes(sizes, fate, fate):
+        echo(line, err=True)
     if problems:
         kind = UhcsBenchError if results else UsageError
         raise kind("\n  - ".join([f"{things(len(problems), 'problem')}.", *problems]))
@@ -228,8 +234,8 @@ def _measure(
     edges_and_unit: tuple[Sequence[float] | None, str],
     min_diameter: str | None,
     problems: list[str],
-) -> tuple[dict[str, CombinedAnalysis], list[str]]:
-    """Measure all pairs; collect what is wrong, and whose pixel size is unknown."""
+) -> tuple[dict[str, CombinedAnalysis], dict[str, Scale]]:
+    """Measure all pairs; collect what is wrong, and the pixel sizes."""
     from tqdm import tqdm
 
     from uhcs_bench.data.label_maps import read_map
@@ -239,7 +245,7 @@ def _measure(
 
     edges, unit = edges_and_unit
     results: dict[str, CombinedAnalysis] = {}
-    unknown: list[str] = []
+    scales: dict[str, Scale] = {}
     for name, paths in tqdm(pairs.items(), unit="micrograph", disable=None):
         maps = []
         for path, task in zip(paths, ("particles", "microconstituents"), strict=True):
@@ -250,21 +256,20 @@ def _measure(
         if len(maps) < 2:
             continue
         particle_map, constituents = maps
-        um = find(paths[1], (len(constituents), constituents.shape[1]), pixel_size).um
-        if um is None:
-            unknown.append(name)
-            if edges is not None and unit == "um":
-                problems.append(
-                    f"{paths[1]}: its pixel size is unknown, so that --bins in um mean nothing. "
-                    "Give --pixel-size, or bins in px."
-                )
-                continue
+        scale = find(paths[1], (len(constituents), constituents.shape[1]), pixel_size)
+        scales[name], um = scale, scale.um
+        if um is None and edges is not None and unit == "um":
+            problems.append(
+                f"{paths[1]}: its pixel size is unknown, so that --bins in um mean nothing. "
+                "Give --pixel-size, or bins in px."
+            )
+            continue
         bins = edges if edges is None or unit == "px" or um is None else [e / um for e in edges]
         try:
             results[name] = spheroidite.combine(particle_map, constituents, um, bins, min_diameter)
         except ValueError as error:
             problems.append(f"{paths[0]} and {paths[1]}: {error}")
-    return results, unknown
+    return results, scales
 
 
 def summary(results: Mapping[str, CombinedAnalysis]) -> str:
@@ -274,10 +279,9 @@ def summary(results: Mapping[str, CombinedAnalysis]) -> str:
     from uhcs_bench.measuring.outputs import tidy
 
     rows = []
-    for name, found in zip(tidy.short_names([*results]), results.values(), strict=True):
-        size = found.sizes.diameters
-        median = size.median.px if found.pixel_size_um is None else size.median.um
-        unit = "px" if found.pixel_size_um is None else "um"
+    names = tidy.short_names([*results], _LONGEST_NAME)
+    medians = _medians([*results.values()])
+    for name, median, found in zip(names, medians, results.values(), strict=True):
         rho = found.trend.rho
         rows.append(
             [
@@ -285,7 +289,7 @@ def summary(results: Mapping[str, CombinedAnalysis]) -> str:
                 len(found.particles),
                 found.n_dropped,
                 found.n_cut,
-                f"{tidy.text(median.value)} {unit}" if size.n else "-",
+                median,
                 "-" if math.isnan(rho.value) else f"{rho.value:+.2f}",
                 "-" if math.isnan(rho.low) else f"{rho.low:+.2f} to {rho.high:+.2f}",
             ]
@@ -298,3 +302,21 @@ def summary(results: Mapping[str, CombinedAnalysis]) -> str:
         "outside of it; cut: particles that its edge cuts; median: equivalent diameter;\n"
         "rho: Spearman's rank correlation of diameter and distance from the network"
     )
+
+
+def _medians(results: Sequence[CombinedAnalysis]) -> list[str]:
+    """Write median diameters with their units; those of one unit have one number of decimals."""
+    from uhcs_bench.measuring.outputs import tidy
+
+    texts = ["-"] * len(results)
+    for unit in ("px", "um"):
+        places, values = [], []
+        for place, found in enumerate(results):
+            sizes = found.sizes.diameters
+            if sizes.n and (found.pixel_size_um is None) == (unit == "px"):
+                median = sizes.median.px if unit == "px" else sizes.median.um
+                places.append(place)
+                values.append(median.value)
+        for place, text in zip(places, tidy.column_text(values), strict=True):
+            texts[place] = f"{text} {unit}"
+    return texts

@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from uhcs_bench.cli import notes
 from uhcs_bench.cli.common import TASK, GuardedCommand, InputPath, OutputFile, OutputFolder, echo
 from uhcs_bench.errors import UhcsBenchError, UsageError, things
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from uhcs_bench.executors import Pool
-    from uhcs_bench.io.tables import Row
     from uhcs_bench.measuring.batch import Outputs, Summary
     from uhcs_bench.measuring.inputs import About, Found
     from uhcs_bench.measuring.jobs import Options
 
 NO_MODEL = "none"
 """Value of --model that says that inputs are label maps."""
-
-_MOST_SOURCES = 3
-"""Sources of pixel sizes that are named, and reasons why there is none."""
 
 
 class UnmeasuredError(UhcsBenchError):
@@ -209,7 +206,7 @@ def measure(
     options, found = _inputs_and_options(
         inputs, task, model, (size, crop_bottom, min_diameter, page), pool, recursive, outputs
     )
-    about, specimen_of = _about(table, specimen, found)
+    about, specimen_of, without_specimen = _about(table, specimen, found)
     batch.check_outputs(options, outputs)
     if not quiet:
         _announce(options, found)
@@ -223,7 +220,7 @@ def measure(
             pool=pool,
             report=report,
         )
-    _conclude(summary, options, outputs, len(found.files) - len(specimen_of), quiet)
+    _conclude(summary, options, outputs, without_specimen, quiet)
 
 
 def _outputs(places: Mapping[str, Path | None], *, wide: bool) -> Outputs:
@@ -252,6 +249,12 @@ def _size_or_table(text: str | None, outputs: Outputs) -> tuple[float | None, Pa
         table = paths.given(text)
     else:
         return pixel_size.check(um), None
+    if not os.path.lexists(table):
+        raise UsageError(
+            f"--pixel-size {text}: that is no length, and there is no file of that name. Give the "
+            "edge of a pixel in micrometres, as in 0.04, or with its unit, as in 40nm, 0.04um or "
+            "0.04µm, or a CSV file with the columns file and pixel_size_um."
+        )
     places = {os.path.realpath(path) for path in outputs.tables}
     if os.path.realpath(table) in places:
         raise UsageError(f"{table} is read, and can't be written; give the output another name.")
@@ -325,20 +328,29 @@ def _default_model(options: Options) -> Options:
 
 def _about(
     table: Path | None, specimen: str | None, found: Found
-) -> tuple[dict[Path, About], dict[Path, str]]:
-    """Read the table about files, and find their specimens."""
+) -> tuple[dict[Path, About], dict[Path, str], str]:
+    """Read the table about files, find their specimens, and say which files have none and why."""
     from uhcs_bench.measuring import inputs, specimens
 
     about: dict[Path, About] = {}
     if table is not None:
         about, doubts = inputs.read_table(table, found.files, specimen)
         for doubt in doubts:
-            echo(f"uhcs-bench: warning: {doubt}", err=True)
+            echo(f"{notes.WARNING}{doubt}", err=True)
     if specimen is None:
         if not any(one.columns.get(inputs.SPECIMEN_COLUMN) for one in about.values()):
-            return about, {}
+            return about, {}, ""
         specimen = inputs.SPECIMEN_COLUMN
-    return about, specimens.assign(specimen, found.files, about)
+    specimen_of = specimens.assign(specimen, found.files, about)
+    without = [file.stem for file in found.files if file not in specimen_of]
+    if not without:
+        return about, specimen_of, ""
+    verb = "belongs" if len(without) == 1 else "belong"
+    said = (
+        f"{things(len(without), 'file')} {verb} to no specimen and to no mean: "
+        f"{notes.some(without)}; {specimens.why_none(specimen, about)}."
+    )
+    return about, specimen_of, said
 
 
 def _announce(options: Options, found: Found) -> None:
@@ -367,7 +379,7 @@ def _pool(workers: int | None, scheduler: str | None) -> Pool | None:
 
 
 def _conclude(
-    summary: Summary, options: Options, outputs: Outputs, n_without_specimen: int, quiet: bool
+    summary: Summary, options: Options, outputs: Outputs, without_specimen: str, quiet: bool
 ) -> None:
     """Print the main results, warnings, and what could not be measured."""
     from uhcs_bench.measuring import batch, specimens
@@ -380,10 +392,10 @@ def _conclude(
             else tidy.table_of_maps(options.task, summary.rows)
         )
         echo(text)
-    for line in _gathered(summary.warnings):
-        echo(f"uhcs-bench: warning: {line}", err=True)
+    for line in notes.gathered(summary.warnings):
+        echo(f"{notes.WARNING}{line}", err=True)
     if not quiet:
-        echo(_said(summary, outputs, n_without_specimen), err=True)
+        echo(_said(summary, outputs, without_specimen), err=True)
     if summary.failures:
         hint = ""
         are_micrographs = all("may be a micrograph" in text for _, text in summary.failures)
@@ -392,21 +404,7 @@ def _conclude(
         raise UnmeasuredError(batch.problems(summary.failures, summary.n_inputs) + hint)
 
 
-def _gathered(warnings: tuple[tuple[str, str], ...], most: int = 10) -> list[str]:
-    """List warnings; of those that many files share, one with their number."""
-    files: dict[str, list[str]] = {}
-    for file, text in warnings:
-        files.setdefault(text, []).append(file)
-    lines = []
-    for text, names in files.items():
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        lines.append(f"{names[0]}{more}: {text}")
-    if len(lines) > most:
-        lines = [*lines[:most], f"{len(lines) - most} further warnings are not shown"]
-    return lines
-
-
-def _said(summary: Summary, outputs: Outputs, n_without_specimen: int) -> str:
+def _said(summary: Summary, outputs: Outputs, without_specimen: str) -> str:
     n_rows = summary.n_inputs - len(summary.failures)
     places = ", ".join(map(str, (*outputs.tables, *outputs.folders.values())))
     lines = [f"{n_rows} of {summary.n_inputs} files measured" + (f": {places}" if places else "")]
@@ -418,46 +416,27 @@ def _said(summary: Summary, outputs: Outputs, n_without_specimen: int) -> str:
         )
     if summary.journal is not None:
         lines.append(f"They are kept in {summary.journal} until the rest can be measured.")
-    lines += _sizes_said(summary.rows, has_table=outputs.table is not None)
-    if summary.specimens and n_without_specimen:
-        verb = "belongs" if n_without_specimen == 1 else "belong"
-        lines.append(f"{things(n_without_specimen, 'file')} {verb} to no specimen and to no mean.")
+    lines += notes.pixel_sizes(
+        (
+            (str(row["id"]), None if um is None else float(um), str(row["pixel_size_source"]))
+            for row in summary.rows
+            for um in (row["pixel_size_um"],)
+        ),
+        "so that lengths are in pixels",
+        _fate_of_some(summary, outputs),
+    )
+    if without_specimen:
+        lines += notes.wrapped(without_specimen)
     if summary.rows and outputs.table is None:
-        lines.append("95 % intervals and further measures: --out FILE.")
+        # The intervals of specimens are over fields, and stand in what is printed.
+        of = " of single fields" if summary.specimens else ""
+        lines.append(f"95 % intervals{of} and further measures: --out FILE.")
     return "\n".join(lines)
 
 
-def _sizes_said(rows: Sequence[Row], *, has_table: bool) -> list[str]:
-    """Say which pixel sizes files have that the user gave none, and which have none and why."""
-    from uhcs_bench.measuring import pixel_size
-
-    sizes: dict[str, list[float]] = {}
-    missing: dict[str, list[str]] = {}
-    for row in rows:
-        source, um = str(row["pixel_size_source"]), row["pixel_size_um"]
-        if um is None:
-            missing.setdefault(source.removeprefix("none: "), []).append(str(row["id"]))
-        elif source != pixel_size.GIVEN:
-            sizes.setdefault(source, []).append(float(um))
-    lines: list[str] = []
-    for source, found in [*sizes.items()][:_MOST_SOURCES]:
-        low, high = min(found), max(found)
-        extent = f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-        lines.append(f"Pixel size of {things(len(found), 'file')}: {extent} um ({source}).")
-    if len(sizes) > _MOST_SOURCES:
-        n_left = sum(map(len, [*sizes.values()][_MOST_SOURCES:]))
-        lines.append(f"Pixel size of {things(n_left, 'further file')}: from other sources.")
-    if missing:
-        n_missing = sum(map(len, missing.values()))
-        if n_missing == len(rows):
-            fate = "so that lengths are in pixels"
-        elif has_table:
-            fate = 'so that lengths are "-" above, and in pixels in the table'
-        else:
-            fate = 'so that lengths are "-" above, and in pixels in the table of --out'
-        lines.append(f"No pixel size for {things(n_missing, 'file')}, {fate}:")
-        for reason, names in [*missing.items()][:_MOST_SOURCES]:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            lines.append(f"  {names[0]}{more}: {reason}")
-        lines.append("--pixel-size gives one.")
-    return lines
+def _fate_of_some(summary: Summary, outputs: Outputs) -> str:
+    """Say where the lengths are of files without a pixel size, if others have one."""
+    where = "the table" if outputs.table is not None else "the table of --out"
+    if summary.specimens:
+        return f"so that no mean length above includes theirs, and lengths in {where} are in pixels"
+    return f'so that lengths are "-" above, and in pixels in {where}'

@@ -221,7 +221,7 @@ def assign(by: str, files: Sequence[Path], about: Mapping[Path, About]) -> dict[
     >>> list(assign("heat_treatment", [Path("800C-3H-Q-1.png")], {}).values())
     ['800 °C, 3 h, WQ']
     """
-    columns = {name for one in about.values() for name in one.columns}
+    columns = _columns(about)
     if by == HEAT_TREATMENT:
         treatments = _heat_treatments()
         found = {file: treatments.get(file.stem, "") for file in files}
@@ -239,6 +239,25 @@ def assign(by: str, files: Sequence[Path], about: Mapping[Path, About]) -> dict[
             r"'^(.+)-\d+$', or a column of the CSV file that --pixel-size names."
         )
     return named
+
+
+def why_none(by: str, about: Mapping[Path, About]) -> str:
+    """Say why `assign` gives some files no specimen.
+
+    Examples
+    --------
+    >>> why_none(HEAT_TREATMENT, {}), why_none("^A", {})
+    ('the registry has no heat treatment for them', "nothing in their names matches '^A'")
+    """
+    if by == HEAT_TREATMENT:
+        return "the registry has no heat treatment for them"
+    if by.lower() in _columns(about):
+        return f"the table has nothing for them in its column {by}"
+    return f"nothing in their names matches {by!r}"
+
+
+def _columns(about: Mapping[Path, About]) -> set[str]:
+    return {name for one in about.values() for name in one.columns}
 
 
 def _matches(expression: str, files: Sequence[Path]) -> dict[Path, str]:
