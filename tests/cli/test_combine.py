@@ -225,9 +225,11 @@ def test_bins_in_micrometres_need_a_pixel_size(folders, tmp_path):
 
 def test_parse_bins():
     """Check numbers and units."""
-    assert combining.parse_bins("0,2.5,10um") == ([0, 2.5, 10], "um")
-    with pytest.raises(UsageError, match="two or more"):
-        combining.parse_bins("4px")
+    for unit in ("um", "µm", "\u03bcm"):
+        assert combining.parse_bins(f"0,2.5,10{unit}") == ([0, 2.5, 10], "um")
+    for wrong in ("4px", "1_0,20px", "0,2nm"):
+        with pytest.raises(UsageError, match="two or more"):
+            combining.parse_bins(wrong)
 
 
 def test_help():

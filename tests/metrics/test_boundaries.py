@@ -136,7 +136,6 @@ def test_a_band_that_reaches_everywhere_gives_the_iou():
     )
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_distance_beyond_the_map_is_that_of_its_diagonal():
     """Check that it costs no more, and finds every pixel of a line."""
     annotated, predicted = square(), square(top=2)
@@ -144,6 +143,7 @@ def test_a_distance_beyond_the_map_is_that_of_its_diagonal():
     np.testing.assert_array_equal(far, [1.0, 1.0])
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("measure", [boundaries.boundary_f1, boundaries.boundary_iou])
 def test_classes_that_are_missing(measure):
     """Check a class in no map, in one map, and a map that one class fills."""

@@ -168,9 +168,11 @@ def parse_bins(text: str) -> tuple[list[float], str]:
     UsageError
         If it is something else than ascending numbers and a unit.
     """
-    unit = text[-2:]
+    from uhcs_bench.measuring import lengths
+
+    unit = "um" if lengths.unit_um(text[-2:]) == 1.0 else text[-2:]
     try:
-        edges = [float(part) for part in text[:-2].split(",")]
+        edges = [lengths.number(part) for part in text[:-2].split(",")]
     except ValueError:
         edges = []
     ascending = all(0 <= near < far < inf for near, far in pairwise(edges))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from itertools import product
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 SCHEMA = "uhcs-bench/check/1"
+
+# Unlike `float`: no underscores, no digits of other scripts, no names.
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 _WIDEST = 0.5
 """Half a unit of a fraction's last digit that fits half of all scores, as that of IU=1."""
@@ -212,8 +216,8 @@ def parse(text: str) -> Claim:
     half = 0.5 * 10.0 ** int(Decimal(number).as_tuple().exponent) / scale
     if half >= _WIDEST:
         raise UsageError(
-            f"The claim {text!r} is as good as any score, since it states no decimals. Give those "
-            "that were published, such as 1.00, or percent."
+            f"The claim {text!r} states no decimals, so that it fits half of all scores. Give the "
+            "digits that were published, such as IU=1.00, or percent, such as IU=100%."
         )
     return Claim(_SYNONYMS.get(known, known), class_name.strip() or None, value / scale, half, text)
 
@@ -222,11 +226,9 @@ def _value(number: str) -> tuple[float, str]:
     """Read the value of a claim, and say what is wrong with it; empty if nothing is."""
     if not number:
         return 0.0, "it states no value"
-    try:
-        # Not what `float` takes besides: underscores, and digits of other scripts.
-        value = float(number if number.isascii() and "_" not in number else "")
-    except ValueError:
+    if not _NUMBER.fullmatch(number):
         return 0.0, f"{number!r} is no number"
+    value = float(number)
     if not 0 <= value <= 100:
         return value, f"a score lies between 0 and 1, or 0 and 100 percent, which {number} does not"
     return value, ""

@@ -109,11 +109,9 @@ def cross_validate(
         if number in done and all(_map_path(folder, m.id, whole).is_file() for m in fold.val):
             continue
         # Training takes hours: what can't be written is found before.
-        for path in (
-            _record_path(folder, whole),
-            *(_map_path(folder, m.id, whole) for m in fold.val),
-        ):
-            protection.check(path, SCHEMA.encode() if path.suffix == ".json" else None)
+        protection.check(_record_path(folder, whole), SCHEMA.encode())
+        for micrograph in fold.val:
+            protection.check(_map_path(folder, micrograph.id, whole))
         predict = train(fold.train)
         if not callable(predict):
             raise UsageError(

@@ -9,7 +9,7 @@ beside the maps: ``entry.yaml`` by `uhcs-bench submit`, ``record.json`` by the b
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
 from uhcs_bench.errors import SubmissionError
@@ -94,7 +94,7 @@ def cross_validated_version(folder: Path) -> str | None:
     for place in _places(folder):
         text = _text(place / CROSS_VALIDATION_NAME)
         parts = None if text is None else _parts_of_data_id(text)
-        if parts is not None and parts[0] in get_args(protocol.Version):
+        if parts is not None and parts[0] in protocol.VERSIONS:
             return parts[0]
     return None
 

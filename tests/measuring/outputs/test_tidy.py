@@ -73,6 +73,7 @@ def test_numbers_on_screen(number, text):
         ([99.96, 0.0], ["100", "0"]),
         ([1234.5, 2.5], ["1234.5", "2.5"]),
         ([121, 9, None], ["121", "9", "-"]),
+        ([5.0, 2e-12], ["5.00", "2.00e-12"]),
         ([None, None], ["-", "-"]),
     ],
 )
@@ -87,6 +88,14 @@ def test_files_of_one_name_are_told_apart():
     files = ["/s/a/1/x.png", "/s/b/1/x.png", "/s/y.png", "z.png", "z.tif"]
     expected = ["a/1/x.png", "b/1/x.png", "y", "z.png", "z.tif"]
     assert tidy.told_apart(names, files) == expected
+
+
+def test_relative_and_absolute_paths_are_told_apart(tmp_path, monkeypatch):
+    """Check a file of the current folder and one elsewhere, and a file that is given twice."""
+    monkeypatch.chdir(tmp_path)
+    other = tmp_path / "b" / "x.png"
+    assert tidy.told_apart(["x", "x"], ["a/x.png", str(other)]) == ["a/x.png", "b/x.png"]
+    assert tidy.told_apart(["x", "x"], ["a/x.png", "a/x.png"]) == ["x.png", "x.png"]
 
 
 @given(st.lists(st.text(max_size=60), max_size=12), st.integers(9, 30))

@@ -11,10 +11,9 @@ from __future__ import annotations
 import math
 import os
 import textwrap
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from uhcs_bench import protocol
@@ -24,7 +23,6 @@ from uhcs_bench.measuring import biases, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from uhcs_bench.io.tables import Notes
 
@@ -298,6 +296,7 @@ LARGE = 999.5
 """From here on numbers are written without decimals."""
 
 _MOST_DECIMALS = 9
+"""Of a column; numbers that need more are written with exponents."""
 
 
 def column_text(values: Sequence[Cell]) -> list[str]:
@@ -315,8 +314,9 @@ def column_text(values: Sequence[Cell]) -> list[str]:
     sizes = [abs(float(v)) for v in values if v and not isinstance(v, int)]
     if not sizes:
         return [text(value) for value in values]
-    wanted = max(2 - _exponent(max(sizes)), 1 - _exponent(min(sizes)), 0)
-    decimals = min(wanted, _MOST_DECIMALS)
+    decimals = max(2 - _exponent(max(sizes)), 1 - _exponent(min(sizes)), 0)
+    if decimals > _MOST_DECIMALS:
+        return [text(value) for value in values]
     return ["-" if value is None else f"{float(value):.{decimals}f}" for value in values]
 
 
@@ -389,17 +389,15 @@ def told_apart(names: Sequence[str], files: Sequence[str]) -> list[str]:
     >>> told_apart(["x", "x", "y"], ["steels/a/x.png", "steels/b/x.png", "steels/b/y.png"])
     ['a/x.png', 'b/x.png', 'y']
     """
-    count = Counter(names)
-    shared = {
-        name: PurePath(
-            os.path.commonpath([f for n, f in zip(names, files, strict=True) if n == name])
-        )
-        for name in count
-        if count[name] > 1
-    }
+    # Relative and absolute paths have nothing in common as they are.
+    places = [Path(file).absolute() for file in files]
+    folders: dict[str, list[Path]] = {}
+    for name, place in zip(names, places, strict=True):
+        folders.setdefault(name, []).append(place.parent)
+    shared = {name: os.path.commonpath(of) for name, of in folders.items() if len(of) > 1}
     return [
-        str(PurePath(file).relative_to(shared[name])) if name in shared else name
-        for name, file in zip(names, files, strict=True)
+        str(place.relative_to(shared[name])) if name in shared else name
+        for name, place in zip(names, places, strict=True)
     ]
 
 
